@@ -1,0 +1,3 @@
+//! The command `sockeye`.
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! The protocol machine of Sockeye: four textbook layers behind one value, [`stack`] carrying bytes between them.
+#![forbid(unsafe_code)]
+
+pub mod time;
+pub mod wire;

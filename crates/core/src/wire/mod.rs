@@ -1,0 +1,1 @@
+//! Bytes to typed headers and back, one file a protocol; pure.

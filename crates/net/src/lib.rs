@@ -1,0 +1,1 @@
+//! A TCP/IP stack that lives in your program.
