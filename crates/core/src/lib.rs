@@ -1,5 +1,7 @@
 //! The protocol machine of Sockeye: four textbook layers behind one value, [`stack`] carrying bytes between them.
 #![forbid(unsafe_code)]
 
+pub mod drop_reason;
+pub mod error;
 pub mod time;
 pub mod wire;

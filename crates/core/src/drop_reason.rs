@@ -1,0 +1,83 @@
+//! Why bytes were refused. Every discard names exactly one reason, which is counted and can be traced.
+
+use core::fmt;
+
+macro_rules! drop_reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident => $text:literal,)+) => {
+        /// Why a frame, packet, datagram or segment was refused.
+        ///
+        /// ```
+        /// use sockeye_core::drop_reason::DropReason;
+        /// assert_eq!(DropReason::NoSocket.to_string(), "no socket for this port");
+        /// assert!(DropReason::ALL.contains(&DropReason::NoSocket));
+        /// ```
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum DropReason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl DropReason {
+            /// Every reason, in order of the layers; a reason's place here is its counter's index.
+            pub const ALL: &'static [DropReason] = &[$(DropReason::$name,)+];
+
+            /// The reason in a few words.
+            pub const fn message(self) -> &'static str {
+                match self { $(DropReason::$name => $text,)+ }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    // Link layer.
+    /// The frame is shorter than its headers, or a length field lies.
+    Malformed => "malformed",
+    /// The frame's destination MAC address is not ours.
+    NotOurMac => "destination MAC address is not ours",
+    /// The EtherType is neither IPv4, IPv6 nor ARP.
+    UnknownEtherType => "unknown EtherType",
+    /// The neighbour never answered ARP or NDP.
+    NeighborUnreachable => "neighbour does not answer",
+    /// Too many packets already wait for that neighbour's address.
+    NeighborQueueFull => "too many packets wait for that neighbour",
+    // Network layer.
+    /// The IP header checksum is wrong.
+    BadIpChecksum => "bad IP header checksum",
+    /// The destination is not an address of this host, and it does not forward.
+    NotOurAddress => "destination address is not ours",
+    /// No route leads to the destination.
+    NoRoute => "no route to the destination",
+    /// The source address cannot be a source (multicast, broadcast, loopback from outside).
+    MartianSource => "impossible source address",
+    /// The hop limit (TTL) ran out.
+    HopLimitExceeded => "hop limit exceeded",
+    /// The packet is larger than the link carries and must not be fragmented.
+    PacketTooBig => "packet too big for the link",
+    /// The reassembly memory is full, or this datagram's fragments came too late.
+    ReassemblyFailed => "fragments could not be reassembled",
+    /// Fragments overlap (RFC 5722).
+    FragmentOverlap => "overlapping fragments",
+    /// No upper layer for that protocol number.
+    UnknownProtocol => "unknown protocol",
+    /// An ICMP message over the rate limit.
+    RateLimited => "over the ICMP rate limit",
+    // Transport layer.
+    /// The TCP, UDP or ICMP checksum is wrong.
+    BadChecksum => "bad transport checksum",
+    /// No socket is bound to that port.
+    NoSocket => "no socket for this port",
+    /// The socket's receive buffer is full.
+    ReceiveBufferFull => "receive buffer full",
+    /// The listener's accept queue is full.
+    AcceptQueueFull => "accept queue full",
+    /// The half-open queue is full and cookies are off.
+    HalfOpenQueueFull => "half-open queue full",
+    // Queues of this host.
+    /// A bounded queue of this host was full.
+    QueueFull => "queue full",
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
