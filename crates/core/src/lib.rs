@@ -3,5 +3,8 @@
 
 pub mod drop_reason;
 pub mod error;
+pub mod hash;
+pub mod table;
 pub mod time;
+pub mod transport;
 pub mod wire;

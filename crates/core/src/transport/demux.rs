@@ -1,0 +1,254 @@
+//! Whose segment is this? The exact flow first, then the best listener of the port.
+
+use core::hash::{Hash, Hasher};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use crate::hash::{SecretMap, SecretState};
+use crate::table::Handle;
+
+/// The two ends of a flow, as one number each: IPv4 addresses in their mapped form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FlowKey {
+    local: u128,
+    remote: u128,
+    ports: u32,
+}
+
+impl FlowKey {
+    /// The key of the flow between `local` and `remote`.
+    pub fn new(local: SocketAddr, remote: SocketAddr) -> Self {
+        FlowKey {
+            local: number(local.ip()),
+            remote: number(remote.ip()),
+            ports: u32::from(local.port()) << 16 | u32::from(remote.port()),
+        }
+    }
+}
+
+impl Hash for FlowKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(self.local);
+        state.write_u128(self.remote);
+        state.write_u32(self.ports);
+    }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_ipv6_mapped()),
+        IpAddr::V6(address) => u128::from(address),
+    }
+}
+
+/// What stands behind a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// A connection, by its socket.
+    Connection(Handle),
+    /// A half-open passive connection.
+    Handshake(Handle),
+    /// A connection whose last acknowledgement may still be asked for again.
+    TimeWait(Handle),
+}
+
+/// One family of local addresses a socket listens on or is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// This address only.
+    Address(IpAddr),
+    /// Every IPv4 address of the host.
+    AnyV4,
+    /// Every IPv6 address of the host.
+    AnyV6,
+    /// Every address of the host, of both families (an IPv6 wildcard without `IPV6_V6ONLY`).
+    Any,
+}
+
+impl Scope {
+    /// The scope of a socket bound to `address`; `dual` says whether an IPv6 wildcard takes IPv4 too.
+    pub fn new(address: IpAddr, dual: Dual) -> Self {
+        match address {
+            IpAddr::V4(address) if address.is_unspecified() => Scope::AnyV4,
+            IpAddr::V6(address) if address.is_unspecified() && dual == Dual::Stack => Scope::Any,
+            IpAddr::V6(address) if address.is_unspecified() => Scope::AnyV6,
+            address => Scope::Address(canonical(address)),
+        }
+    }
+
+    /// How well this scope fits a packet to `address`: the higher the better, `None` not at all.
+    pub fn fit(self, address: IpAddr) -> Option<u8> {
+        match (self, address) {
+            (Scope::Address(own), _) => (own == address).then_some(2),
+            (Scope::AnyV4, IpAddr::V4(_)) | (Scope::AnyV6, IpAddr::V6(_)) => Some(1),
+            (Scope::Any, _) => Some(0),
+            _ => None,
+        }
+    }
+
+    /// Whether some packet could be meant for both scopes.
+    pub fn overlaps(self, other: Scope) -> bool {
+        match (self, other) {
+            (Scope::Address(own), Scope::Address(other)) => own == other,
+            (Scope::Address(address), any) | (any, Scope::Address(address)) => any.fit(address).is_some(),
+            (Scope::AnyV4, Scope::AnyV6) | (Scope::AnyV6, Scope::AnyV4) => false,
+            _ => true,
+        }
+    }
+}
+
+/// Whether an IPv6 wildcard socket takes IPv4 as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dual {
+    /// Both families.
+    Stack,
+    /// Its own family only (`IPV6_V6ONLY`, and every IPv4 socket).
+    Off,
+}
+
+/// An IPv4-mapped IPv6 address as the IPv4 address it means; any other as it is.
+pub fn canonical(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
+}
+
+/// [`canonical`] with a port.
+pub fn canonical_socket(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_some() => {
+            SocketAddr::new(canonical(address.ip()), address.port())
+        }
+        _ => address,
+    }
+}
+
+/// The form in which an IPv6 socket shows an address: an IPv4 one mapped.
+pub fn mapped_socket(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(v4) => SocketAddr::new(IpAddr::V6(v4.to_ipv6_mapped()), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// The unspecified address of the family of `like`.
+pub fn unspecified(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    scope: Scope,
+    socket: Handle,
+}
+
+/// Flows by their four numbers, and bound sockets by port.
+#[derive(Debug)]
+pub struct Demux {
+    flows: SecretMap<FlowKey, Flow>,
+    bound: SecretMap<u16, Vec<Bound>>,
+}
+
+impl Demux {
+    /// An empty table hashed with `secret`.
+    pub fn new(secret: SecretState) -> Self {
+        Demux { flows: SecretMap::with_hasher(secret), bound: SecretMap::with_hasher(secret) }
+    }
+
+    /// What stands behind the flow, if anything.
+    #[inline]
+    pub fn flow(&self, key: &FlowKey) -> Option<Flow> {
+        self.flows.get(key).copied()
+    }
+
+    /// Puts a flow in, in place of what stood there.
+    pub fn insert_flow(&mut self, key: FlowKey, flow: Flow) {
+        self.flows.insert(key, flow);
+    }
+
+    /// Takes a flow out, provided `flow` is what stands there.
+    pub fn remove_flow(&mut self, key: &FlowKey, flow: Flow) {
+        if self.flow(key) == Some(flow) {
+            self.flows.remove(key);
+        }
+    }
+
+    /// How many flows there are.
+    pub fn flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Lets `socket` receive what comes for `port` within `scope` and belongs to no flow.
+    pub fn insert_bound(&mut self, port: u16, scope: Scope, socket: Handle) {
+        self.bound.entry(port).or_default().push(Bound { scope, socket });
+    }
+
+    /// Takes the socket's place at `port` away.
+    pub fn remove_bound(&mut self, port: u16, socket: Handle) {
+        if let Some(bucket) = self.bound.get_mut(&port) {
+            bucket.retain(|bound| bound.socket != socket);
+            if bucket.is_empty() {
+                self.bound.remove(&port);
+            }
+        }
+    }
+
+    /// The socket whose scope fits `local` best; among equals the one bound last, as Linux does.
+    pub fn best_bound(&self, local: SocketAddr) -> Option<Handle> {
+        self.bound
+            .get(&local.port())?
+            .iter()
+            .filter_map(|bound| bound.scope.fit(local.ip()).map(|fit| (fit, bound.socket)))
+            .max_by_key(|&(fit, _)| fit)
+            .map(|(_, socket)| socket)
+    }
+
+    /// All sockets at the port whose wildcard or own address fits `local`: who hears a broadcast or multicast.
+    pub fn all_bound(&self, local: SocketAddr) -> impl Iterator<Item = Handle> {
+        self.bound
+            .get(&local.port())
+            .into_iter()
+            .flatten()
+            .filter(move |bound| bound.scope.fit(local.ip()).is_some())
+            .map(|bound| bound.socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Table;
+
+    #[test]
+    fn the_exact_address_is_preferred_to_the_wildcard_and_the_family_to_both() {
+        let mut table = Table::new();
+        let mut demux = Demux::new(SecretState::new(1, 2));
+        let [any, v4, exact] = [(); 3].map(|()| table.insert(()).unwrap());
+        let here: SocketAddr = "10.0.0.2:80".parse().unwrap();
+        assert_eq!(demux.best_bound(here), None);
+        demux.insert_bound(80, Scope::new("::".parse().unwrap(), Dual::Stack), any);
+        assert_eq!(demux.best_bound(here), Some(any));
+        demux.insert_bound(80, Scope::new("0.0.0.0".parse().unwrap(), Dual::Off), v4);
+        assert_eq!(demux.best_bound(here), Some(v4));
+        demux.insert_bound(80, Scope::new(here.ip(), Dual::Off), exact);
+        assert_eq!(demux.best_bound(here), Some(exact));
+        assert_eq!(demux.best_bound("10.0.0.3:80".parse().unwrap()), Some(v4));
+        assert_eq!(demux.best_bound("[fd00::1]:80".parse().unwrap()), Some(any));
+        assert_eq!(demux.all_bound(here).count(), 3);
+        demux.remove_bound(80, exact);
+        assert_eq!(demux.best_bound(here), Some(v4));
+    }
+
+    #[test]
+    fn a_mapped_address_names_the_same_flow_as_the_plain_one() {
+        let local: SocketAddr = "10.0.0.2:80".parse().unwrap();
+        let remote: SocketAddr = "10.0.0.1:4000".parse().unwrap();
+        assert!(FlowKey::new(local, remote) == FlowKey::new(mapped_socket(local), mapped_socket(remote)));
+        assert!(FlowKey::new(local, remote) != FlowKey::new(remote, local));
+        assert_eq!(canonical_socket(mapped_socket(local)), local);
+    }
+}

@@ -1,0 +1,3 @@
+//! The transport layer: ports, and what stands behind them.
+
+pub mod demux;
