@@ -7,7 +7,7 @@ use crate::hash::{SecretMap, SecretState};
 use crate::table::Handle;
 
 /// The two ends of a flow, as one number each: IPv4 addresses in their mapped form.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
     local: u128,
     remote: u128,
