@@ -1,3 +1,5 @@
 //! The transport layer: ports, and what stands behind them.
 
 pub mod demux;
+pub mod ports;
+pub mod udp;

@@ -1,0 +1,171 @@
+//! UDP (RFC 768): datagrams keep their boundaries and their senders, and wait in a queue of bounded size.
+
+use core::net::SocketAddr;
+use std::collections::VecDeque;
+
+/// The most payload a UDP datagram carries over IPv4: 65,535 less the two headers.
+pub const MAX_PAYLOAD_V4: usize = 65_507;
+/// The most payload a UDP datagram carries over IPv6 without jumbograms.
+pub const MAX_PAYLOAD_V6: usize = 65_527;
+
+/// What each queued datagram counts beyond its bytes, so that empty datagrams are bounded too.
+const OVERHEAD: usize = 64;
+
+/// One waiting datagram: the other end's address, and how many bytes of the queue are its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whom it came from, or goes to.
+    pub peer: SocketAddr,
+    /// Our own address, where it matters: the destination it came to, or the source it must leave from.
+    pub local: Option<SocketAddr>,
+    /// Bytes of payload.
+    pub length: usize,
+    /// Echo sequence number on a ping socket; hop limit it arrived with otherwise.
+    pub mark: u16,
+}
+
+/// A first-in first-out queue of datagrams that keeps all their bytes in one ring: no allocation per datagram.
+///
+/// ```
+/// use sockeye_core::transport::udp::{DatagramQueue, Entry};
+/// let mut queue = DatagramQueue::new(1000);
+/// let peer = "10.0.0.1:7".parse().unwrap();
+/// assert!(queue.push(Entry { peer, local: None, length: 2, mark: 0 }, &[b"hi"]));
+/// let (entry, [front, back]) = queue.front().unwrap();
+/// assert_eq!((entry.peer, front, back), (peer, &b"hi"[..], &b""[..]));
+/// queue.pop();
+/// assert!(queue.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct DatagramQueue {
+    entries: VecDeque<Entry>,
+    bytes: VecDeque<u8>,
+    limit: usize,
+}
+
+impl DatagramQueue {
+    /// An empty queue that holds at most `limit` bytes, each datagram counted with 64 bytes of overhead.
+    /// It owns no memory until something waits in it.
+    pub const fn new(limit: usize) -> Self {
+        DatagramQueue { entries: VecDeque::new(), bytes: VecDeque::new(), limit }
+    }
+
+    /// Sets the limit; what waits already stays.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// The limit, in bytes.
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether a datagram of `length` bytes would be taken now. An empty queue takes any.
+    pub fn has_room(&self, length: usize) -> bool {
+        self.entries.is_empty() || self.used() + length + OVERHEAD <= self.limit
+    }
+
+    fn used(&self) -> usize {
+        self.bytes.len() + self.entries.len() * OVERHEAD
+    }
+
+    /// Appends a datagram made of `parts`, `entry.length` bytes in all; `false` when there is no room.
+    pub fn push(&mut self, entry: Entry, parts: &[&[u8]]) -> bool {
+        let length = parts.iter().map(|part| part.len()).sum();
+        if !self.has_room(length) {
+            return false;
+        }
+        parts.iter().for_each(|part| self.bytes.extend(*part));
+        self.entries.push_back(Entry { length, ..entry });
+        true
+    }
+
+    /// The oldest datagram and its bytes, lent.
+    pub fn front(&self) -> Option<(Entry, [&[u8]; 2])> {
+        let entry = *self.entries.front()?;
+        let (front, back) = self.bytes.as_slices();
+        let split = entry.length.min(front.len());
+        let rest = (entry.length - split).min(back.len());
+        Some((entry, [front.get(..split)?, back.get(..rest)?]))
+    }
+
+    /// Copies the oldest datagram into `buffer`, as much as fits, and says how much that was.
+    pub fn copy_front(&self, buffer: &mut [u8]) -> Option<(Entry, usize)> {
+        let (entry, [front, back]) = self.front()?;
+        let first = front.len().min(buffer.len());
+        let (head, tail) = buffer.split_at_mut(first);
+        head.copy_from_slice(&front[..first]);
+        let second = back.len().min(tail.len());
+        tail[..second].copy_from_slice(&back[..second]);
+        Some((entry, first + second))
+    }
+
+    /// Drops the oldest datagram. The memory goes back when the queue is empty.
+    pub fn pop(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.bytes.drain(..entry.length.min(self.bytes.len()));
+        }
+        if self.entries.is_empty() && self.bytes.capacity() > 64 * 1024 {
+            self.bytes = VecDeque::new();
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many datagrams wait.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many bytes of payload wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets everything that waits.
+    pub fn clear(&mut self) {
+        self.entries = VecDeque::new();
+        self.bytes = VecDeque::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry { peer: "10.0.0.1:7".parse().unwrap(), local: None, length: 0, mark: 0 }
+    }
+
+    #[test]
+    fn boundaries_survive_the_ring_wrapping_around() {
+        let mut queue = DatagramQueue::new(4096);
+        for round in 0..200_usize {
+            let datagram = vec![round as u8; 1 + round % 97];
+            assert!(queue.push(entry(), &[&datagram[..1], &datagram[1..]]));
+            assert!(queue.push(entry(), &[b""]));
+            let mut buffer = [0; 64];
+            let (front, copied) = queue.copy_front(&mut buffer).unwrap();
+            assert_eq!((front.length, copied), (datagram.len(), datagram.len().min(64)));
+            assert_eq!(buffer[..copied], datagram[..copied]);
+            queue.pop();
+            assert_eq!(queue.front().unwrap().0.length, 0);
+            queue.pop();
+        }
+        assert_eq!((queue.len(), queue.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn the_limit_holds_for_empty_datagrams_too_but_one_always_fits() {
+        let mut queue = DatagramQueue::new(200);
+        assert!(queue.push(entry(), &[&[0; 5000]]));
+        assert!(!queue.push(entry(), &[b""]));
+        queue.pop();
+        let taken = (0..100).filter(|_| queue.push(entry(), &[b""])).count();
+        assert_eq!(taken, 200 / OVERHEAD);
+    }
+}
