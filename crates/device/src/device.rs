@@ -165,10 +165,9 @@ pub struct Received {
 /// 3. After a burst of sends, call [`flush`](Self::flush); when that says `WouldBlock`, poll as in rule 2,
 ///    then flush again.
 ///
-/// Any error but `WouldBlock` concerns the one frame if its kind is
-/// [`InvalidInput`](io::ErrorKind::InvalidInput) or [`InvalidData`](io::ErrorKind::InvalidData), and the device
-/// for every other kind: [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) and
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) mean that the other end is gone for good.
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) and [`BrokenPipe`](io::ErrorKind::BrokenPipe) mean that the other
+/// end is gone for good; [`NetworkDown`](io::ErrorKind::NetworkDown) that it is for now. Any other error but
+/// `WouldBlock` concerns one frame, which is lost.
 pub trait Device: Send {
     /// What this device can do; always the same answer.
     fn capabilities(&self) -> Capabilities;
