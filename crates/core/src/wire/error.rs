@@ -77,14 +77,14 @@ pub enum WireError {
 /// ```
 /// use sockeye_core::wire::error::{Ipv6Problem, Report};
 /// let problem = Ipv6Problem { what: "IPv6 option", value: 0xc7, code: 2, pointer: 42, report: Report::Unicast };
-/// assert_eq!(problem.to_string(), "unrecognised IPv6 option 199 at byte 42");
+/// assert_eq!(problem.to_string(), "IPv6 option 199 at byte 42 cannot be accepted");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("unrecognised {what} {value} at byte {pointer}")]
+#[error("{what} {value} at byte {pointer} cannot be accepted")]
 pub struct Ipv6Problem {
-    /// The thing that is not known.
+    /// The thing that is unknown or wrong.
     pub what: &'static str,
-    /// Its type value.
+    /// Its value.
     pub value: u8,
     /// Code of the Parameter Problem: 0 erroneous field, 1 unrecognised next header, 2 unrecognised option.
     pub code: u8,

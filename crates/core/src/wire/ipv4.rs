@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::checksum;
+use super::checksum::{self, PseudoHeader};
 use super::error::{WireError, split};
 use super::headers::Headers;
 use super::ip::Protocol;
@@ -79,6 +79,12 @@ impl Ipv4Header {
         Ipv4Header::MIN_LEN + self.options.as_slice().len()
     }
 
+    /// The pseudo-header of the payload.
+    pub fn pseudo(&self) -> PseudoHeader {
+        let length = u32::try_from(self.payload_length).unwrap_or(u32::MAX);
+        PseudoHeader::new(self.source.into(), self.destination.into(), self.protocol, length)
+    }
+
     /// Whether the packet is a piece of a larger one.
     pub fn is_fragment(&self) -> bool {
         self.more_fragments || self.fragment_offset != 0
@@ -90,6 +96,30 @@ impl Ipv4Header {
     /// [`WireError::Truncated`] where header or total length exceed the bytes; [`WireError::BadVersion`];
     /// [`WireError::BadLength`] where the length fields contradict each other; [`WireError::BadChecksum`].
     pub fn parse(packet: &[u8]) -> Result<(Ipv4Header, &[u8]), WireError> {
+        let (h, header, rest) = Ipv4Header::parts(packet)?;
+        let payload_length = h.payload_length;
+        let Some(payload) = rest.get(..payload_length) else {
+            let needed = header.len() + payload_length;
+            return Err(WireError::Truncated { what: "IPv4 packet", needed, got: packet.len() });
+        };
+        if checksum::sum(header) != 0xffff {
+            return Err(WireError::BadChecksum { what: "IPv4 header" });
+        }
+        Ok((h, payload))
+    }
+
+    /// Like [`Ipv4Header::parse`] for the packet quoted in an ICMP error, whose end is missing and whose checksum
+    /// routers may have left wrong: the payload is what there is of it, and `payload_length` what there was.
+    ///
+    /// # Errors
+    /// As [`Ipv4Header::parse`], but for the missing end and the checksum.
+    pub fn parse_quoted(packet: &[u8]) -> Result<(Ipv4Header, &[u8]), WireError> {
+        let (h, _, rest) = Ipv4Header::parts(packet)?;
+        Ok((h, rest.get(..h.payload_length).unwrap_or(rest)))
+    }
+
+    /// The header read, its bytes, and all bytes behind it.
+    fn parts(packet: &[u8]) -> Result<(Ipv4Header, &[u8], &[u8]), WireError> {
         let (&h, _) = split::<{ Ipv4Header::MIN_LEN }>(packet, "IPv4 header")?;
         if h[0] >> 4 != 4 {
             return Err(WireError::BadVersion { what: "IP version", version: (h[0] >> 4).into() });
@@ -105,15 +135,8 @@ impl Ipv4Header {
         let Some((header, rest)) = packet.split_at_checked(header_len) else {
             return Err(WireError::Truncated { what: "IPv4 options", needed: header_len, got: packet.len() });
         };
-        let payload_length = total_len - header_len;
-        let Some(payload) = rest.get(..payload_length) else {
-            return Err(WireError::Truncated { what: "IPv4 packet", needed: total_len, got: packet.len() });
-        };
-        if checksum::sum(header) != 0xffff {
-            return Err(WireError::BadChecksum { what: "IPv4 header" });
-        }
         let fragment = u16::from_be_bytes([h[6], h[7]]);
-        let header = Ipv4Header {
+        let parsed = Ipv4Header {
             source: Ipv4Addr::new(h[12], h[13], h[14], h[15]),
             destination: Ipv4Addr::new(h[16], h[17], h[18], h[19]),
             protocol: h[9].into(),
@@ -124,10 +147,10 @@ impl Ipv4Header {
             dont_fragment: fragment & 0x4000 != 0,
             more_fragments: fragment & 0x2000 != 0,
             fragment_offset: (fragment & 0x1fff) * Ipv4Header::OFFSET_UNIT,
-            payload_length,
+            payload_length: total_len - header_len,
             options: Ipv4Options::from_slice(header.get(Ipv4Header::MIN_LEN..).unwrap_or_default()),
         };
-        Ok((header, payload))
+        Ok((parsed, header, rest))
     }
 
     /// Puts the header, with its checksum, in front. A payload length that no IPv4 packet can have is written as the

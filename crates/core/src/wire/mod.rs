@@ -22,15 +22,23 @@
 
 pub mod arp;
 pub mod checksum;
+pub mod describe;
 pub mod error;
 pub mod ethernet;
 pub mod headers;
+pub mod icmpv4;
+pub mod icmpv6;
 pub mod ip;
 pub mod ipv4;
+pub mod ipv6;
+pub mod mld;
+pub mod ndp;
+pub mod quote;
 pub mod tcp;
 pub mod udp;
 
 pub use checksum::{Checksum, ChecksumCheck, ChecksumEmit, PseudoHeader};
+pub use describe::{LinkType, describe};
 pub use error::WireError;
 pub use headers::Headers;
 pub use ip::{Cidr, Protocol};
