@@ -8,6 +8,7 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod open_error;
 mod signal;
+mod stream_socket;
 #[cfg(target_os = "linux")]
 mod tap;
 #[cfg(target_os = "linux")]
@@ -22,6 +23,7 @@ pub use interface::{Offloads, Origin};
 pub use memory::{MemoryDevice, memory_pair};
 #[cfg(target_os = "linux")]
 pub use open_error::{Mode, OpenError};
+pub use stream_socket::StreamSocket;
 #[cfg(target_os = "linux")]
 pub use tap::Tap;
 #[cfg(target_os = "linux")]
