@@ -1,9 +1,12 @@
 //! One bit that another thread can set and `poll` can wait for.
 
-pub(crate) use os::Signal;
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(crate) use counter::Signal;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+pub(crate) use pipe::Signal;
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-mod os {
+mod counter {
     use rustix::event::{EventfdFlags, eventfd};
     use rustix::io::{read, write};
     use std::io;
@@ -45,8 +48,8 @@ mod os {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-mod os {
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android", target_os = "freebsd"))))]
+mod pipe {
     use rustix::io::{fcntl_getfd, fcntl_setfd, ioctl_fionbio, read, write};
     use std::io;
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -87,5 +90,45 @@ mod os {
         pub(crate) fn output(&self) -> BorrowedFd<'_> {
             self.output.as_fd()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::os::fd::BorrowedFd;
+
+    fn is_ready(fd: BorrowedFd<'_>, flags: PollFlags) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&now)).expect("poll works") == 1
+    }
+
+    macro_rules! is_either_empty_or_full {
+        ($signal:expr) => {
+            let signal = $signal.expect("there are descriptors");
+            let state =
+                || (is_ready(signal.input(), PollFlags::IN), is_ready(signal.output(), PollFlags::OUT));
+            assert_eq!(state(), (false, true));
+            for _ in 0..3 {
+                signal.fill();
+                assert_eq!(state(), (true, false));
+                signal.fill();
+                assert_eq!(state(), (true, false));
+                signal.drain();
+                assert_eq!(state(), (false, true));
+                signal.drain();
+                assert_eq!(state(), (false, true));
+            }
+        };
+    }
+
+    #[test]
+    fn a_signal_is_either_empty_or_full() {
+        is_either_empty_or_full!(super::Signal::new());
+    }
+
+    #[test]
+    fn a_pipe_does_as_well() {
+        is_either_empty_or_full!(super::pipe::Signal::new());
     }
 }

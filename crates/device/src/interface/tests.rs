@@ -3,7 +3,8 @@
 mod segment;
 
 use super::*;
-use crate::{Checksum, Tap, Tun};
+use crate::tshark::Recording;
+use crate::{Capture, CaptureFile, Checksum, Tap, Tun};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CapabilitySet, UnshareFlags};
 use segment::{Dialogue, Incoming, Version};
@@ -97,13 +98,16 @@ fn kernel_gets_its_echo(mode: Mode, version: Version, offloads: Offloads) {
             (Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, 2), 7).into()
         }
     };
-    let mut device: Box<dyn Device> = match mode {
+    let device: Box<dyn Device> = match mode {
         Mode::Tap => {
             ip(&format!("neighbor add {} lladdr 02:00:00:00:00:02 dev echo0", remote.ip()));
             Box::new(eventually(|| Tap::open("echo0", offloads).ok()))
         }
         Mode::Tun => Box::new(eventually(|| Tun::open("echo0", offloads).ok())),
     };
+    let recording = Recording::new(&format!("echo-{mode}-{version:?}-{offloads:?}"));
+    let file = CaptureFile::create(recording.path()).unwrap();
+    let mut device = Capture::new(device, &file, "echo0").unwrap();
     let capabilities = device.capabilities();
     assert_eq!(capabilities.mtu, 1500);
     // A thread is born into its parent's namespace.
@@ -156,6 +160,8 @@ fn kernel_gets_its_echo(mode: Mode, version: Version, offloads: Offloads) {
         }
     }
     kernel.join().expect("the kernel's end is content");
+    // Not even a clean end: what has been recorded can be read at any time.
+    recording.judge(10);
 }
 
 #[test]
