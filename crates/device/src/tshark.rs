@@ -23,6 +23,8 @@ impl Recording {
     /// What tshark prints with `arguments`, line by line, without the zeros before numbers; `None`, aloud, if there is no tshark.
     pub(crate) fn read(&self, arguments: &[&str]) -> Option<Vec<String>> {
         let output = Command::new("tshark")
+            // Nobody's preferences: the directory does not exist.
+            .env("WIRESHARK_CONFIG_DIR", self.path.with_extension("preferences"))
             .args(["-n", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"])
             .args(["-o", "ip.check_checksum:TRUE", "-r"])
             .arg(&self.path)
