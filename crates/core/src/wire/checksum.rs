@@ -87,21 +87,25 @@ pub fn sum(bytes: &[u8]) -> u16 {
     // the words, since 2^16 - 1 divides 2^32 - 1. So native 64-bit words are cut in halves and added without carries
     // into independent 64-bit lanes: each takes 2^32 additions, far more than any slice here has.
     const LANES: usize = 8;
-    let mut low = [0u64; LANES];
-    let mut high = [0u64; LANES];
     let (blocks, rest) = bytes.as_chunks::<{ 8 * LANES }>();
-    for block in blocks {
-        let (words, _) = block.as_chunks::<8>();
-        for (lane, word) in words.iter().enumerate().take(LANES) {
-            let word = u64::from_ne_bytes(*word);
-            low[lane] += word & 0xffff_ffff;
-            high[lane] += word >> 32;
+    let mut total = 0u64;
+    if !blocks.is_empty() {
+        let mut low = [0u64; LANES];
+        let mut high = [0u64; LANES];
+        for block in blocks {
+            let (words, _) = block.as_chunks::<8>();
+            for ((low, high), word) in low.iter_mut().zip(&mut high).zip(words) {
+                let word = u64::from_ne_bytes(*word);
+                *low += word & 0xffff_ffff;
+                *high += word >> 32;
+            }
         }
+        total = low.iter().sum::<u64>() + high.iter().sum::<u64>();
     }
-    let mut total = low.iter().sum::<u64>() + high.iter().sum::<u64>();
-    let (words, rest) = rest.as_chunks::<4>();
+    let (words, rest) = rest.as_chunks::<8>();
     for word in words {
-        total += u64::from(u32::from_ne_bytes(*word));
+        let word = u64::from_ne_bytes(*word);
+        total += (word & 0xffff_ffff) + (word >> 32);
     }
     let (pairs, rest) = rest.as_chunks::<2>();
     for pair in pairs {

@@ -200,8 +200,9 @@ impl Ethernet {
 
     /// Puts the header in front.
     pub fn prepend(&self, headers: &mut Headers) {
-        headers.push_front(&u16::from(self.ethertype).to_be_bytes());
-        headers.push_front(&self.source.0);
-        headers.push_front(&self.destination.0);
+        let MacAddr([a, b, c, d, e, f]) = self.destination;
+        let MacAddr([g, h, i, j, k, l]) = self.source;
+        let [m, n] = u16::from(self.ethertype).to_be_bytes();
+        headers.push_front(&[a, b, c, d, e, f, g, h, i, j, k, l, m, n]);
     }
 }

@@ -42,3 +42,6 @@ pub use describe::{LinkType, describe};
 pub use error::WireError;
 pub use headers::Headers;
 pub use ip::{Cidr, Protocol};
+
+#[cfg(test)]
+mod tests;
