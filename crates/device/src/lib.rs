@@ -121,6 +121,7 @@ pub use memory::{MemoryDevice, memory_pair};
 #[cfg(target_os = "linux")]
 pub use open_error::{Mode, OpenError};
 pub use pcapng::{CapturedFrame, Direction, Flush, InterfaceId, PcapngWriter};
+pub use signal::Signal;
 pub use stream_socket::StreamSocket;
 #[cfg(target_os = "linux")]
 pub use tap::Tap;

@@ -1,9 +1,9 @@
 //! One bit that another thread can set and `poll` can wait for.
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-pub(crate) use counter::Signal;
+pub use counter::Signal;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-pub(crate) use pipe::Signal;
+pub use pipe::Signal;
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 mod counter {
@@ -15,54 +15,66 @@ mod counter {
     /// The largest value an eventfd counts to: at it, the descriptor is not writable.
     const FULL: u64 = u64::MAX - 1;
 
-    /// An eventfd that is either empty (writable, not readable) or full (readable, not writable).
+    /// One bit that a thread sets and `poll` in another waits for: an eventfd that is either empty (writable, not
+    /// readable) or full (readable, not writable).
     #[derive(Debug)]
-    pub(crate) struct Signal {
+    pub struct Signal {
         fd: OwnedFd,
     }
 
     impl Signal {
-        pub(crate) fn new() -> io::Result<Self> {
+        /// An empty signal.
+        ///
+        /// # Errors
+        /// When the process has no file descriptors left.
+        pub fn new() -> io::Result<Self> {
             Ok(Self { fd: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)? })
         }
 
         /// Makes [`input`](Self::input) readable and [`output`](Self::output) unwritable.
-        pub(crate) fn fill(&self) {
+        pub fn fill(&self) {
             // Only fails when it is full already.
             let _ = write(&self.fd, &FULL.to_ne_bytes());
         }
 
         /// Makes [`input`](Self::input) unreadable and [`output`](Self::output) writable.
-        pub(crate) fn drain(&self) {
+        pub fn drain(&self) {
             // Only fails when it is empty already.
             let _ = read(&self.fd, &mut [0u8; 8]);
         }
 
-        pub(crate) fn input(&self) -> BorrowedFd<'_> {
+        /// What to poll for `POLLIN`: readable while the signal is full.
+        pub fn input(&self) -> BorrowedFd<'_> {
             self.fd.as_fd()
         }
 
-        pub(crate) fn output(&self) -> BorrowedFd<'_> {
+        /// What to poll for `POLLOUT`: writable while the signal is empty.
+        pub fn output(&self) -> BorrowedFd<'_> {
             self.fd.as_fd()
         }
     }
 }
 
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android", target_os = "freebsd"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android", target_os = "freebsd"), allow(unreachable_pub))]
 mod pipe {
     use rustix::io::{fcntl_getfd, fcntl_setfd, ioctl_fionbio, read, write};
     use std::io;
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-    /// A pipe that is either empty or filled to the brim.
+    /// One bit that a thread sets and `poll` in another waits for: a pipe, either empty or filled to the brim.
     #[derive(Debug)]
-    pub(crate) struct Signal {
+    pub struct Signal {
         input: OwnedFd,
         output: OwnedFd,
     }
 
     impl Signal {
-        pub(crate) fn new() -> io::Result<Self> {
+        /// An empty signal.
+        ///
+        /// # Errors
+        /// When the process has no file descriptors left.
+        pub fn new() -> io::Result<Self> {
             let (input, output) = rustix::pipe::pipe()?;
             for end in [&input, &output] {
                 ioctl_fionbio(end, true)?;
@@ -72,22 +84,24 @@ mod pipe {
         }
 
         /// Makes [`input`](Self::input) readable and [`output`](Self::output) unwritable.
-        pub(crate) fn fill(&self) {
+        pub fn fill(&self) {
             for piece in [4096, 1] {
                 while write(&self.output, &[0u8; 4096][..piece]).is_ok() {}
             }
         }
 
         /// Makes [`input`](Self::input) unreadable and [`output`](Self::output) writable.
-        pub(crate) fn drain(&self) {
+        pub fn drain(&self) {
             while matches!(read(&self.input, &mut [0u8; 4096]), Ok(1..)) {}
         }
 
-        pub(crate) fn input(&self) -> BorrowedFd<'_> {
+        /// What to poll for `POLLIN`: readable while the signal is full.
+        pub fn input(&self) -> BorrowedFd<'_> {
             self.input.as_fd()
         }
 
-        pub(crate) fn output(&self) -> BorrowedFd<'_> {
+        /// What to poll for `POLLOUT`: writable while the signal is empty.
+        pub fn output(&self) -> BorrowedFd<'_> {
             self.output.as_fd()
         }
     }
