@@ -1,3 +1,65 @@
 //! The command `sockeye`.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod address;
+mod command;
+mod connect;
+mod doctor;
+mod failure;
+mod interrupt;
+mod page;
+mod ping;
+mod place;
+mod port_owner;
+mod serve;
+mod service;
+
+use std::io::{Write, stderr};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use command::{Cli, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(error) => command::refuse(&error),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.line.is_empty() {
+                writeln!(stderr(), "sockeye: {}", failure.line).ok();
+            }
+            ExitCode::from(failure.code as u8)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Serve(options) => in_runtime(serve::run(options)),
+        Command::Connect(options) => in_runtime(connect::run(options)),
+        Command::Ping(options) => in_runtime(ping::run(options)),
+        Command::Doctor => {
+            doctor::run();
+            Ok(())
+        }
+        Command::Completions { shell } => page::completions(shell),
+        Command::Man { command } => page::man(command.as_deref()),
+    }
+}
+
+/// Runs a command that waits for several things at once.
+fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::talking("cannot start", &error))?;
+    let outcome = runtime.block_on(command);
+    // Not waited for: a thread that reads the terminal returns only when somebody types.
+    runtime.shutdown_background();
+    outcome
+}

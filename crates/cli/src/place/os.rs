@@ -1,0 +1,64 @@
+//! The real machine's sockets, through tokio: what our own are compared with.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+use super::{Datagrams, Listener, Place, Stream};
+
+/// The operating system.
+#[derive(Clone, Copy)]
+pub(crate) struct Os;
+
+impl Place for Os {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+    type Datagrams = UdpSocket;
+
+    const WHOSE: &'static str = "the operating system's TCP/IP";
+
+    async fn listen(&self, at: SocketAddr) -> io::Result<TcpListener> {
+        TcpListener::bind(at).await
+    }
+
+    async fn open_datagrams(&self, at: SocketAddr) -> io::Result<UdpSocket> {
+        UdpSocket::bind(at).await
+    }
+
+    async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::connect(to).await
+    }
+}
+
+impl Stream for TcpStream {}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        TcpListener::accept(self).await
+    }
+
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl Datagrams for UdpSocket {
+    async fn connect(&self, to: SocketAddr) -> io::Result<()> {
+        UdpSocket::connect(self, to).await
+    }
+
+    async fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.recv_from(buffer).await
+    }
+
+    async fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        UdpSocket::send_to(self, datagram, to).await
+    }
+
+    async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        UdpSocket::send(self, datagram).await
+    }
+}
