@@ -4,6 +4,7 @@
 pub mod drop_reason;
 pub mod error;
 pub mod hash;
+pub mod lan;
 pub mod table;
 pub mod time;
 pub mod transport;
