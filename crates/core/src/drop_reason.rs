@@ -35,6 +35,12 @@ drop_reasons! {
     NotOurMac => "destination MAC address is not ours",
     /// The EtherType is neither IPv4, IPv6 nor ARP.
     UnknownEtherType => "unknown EtherType",
+    /// The frame's source MAC address is a group's or nobody's.
+    BadSourceMac => "source MAC address cannot be one station's",
+    /// An ARP or NDP message says that one of our addresses is somebody else's.
+    AddressConflict => "another station claims one of our addresses",
+    /// An ARP or NDP message that teaches nothing: not for us, or of a kind that is not believed here.
+    UnwantedDiscovery => "ARP or NDP message that is not for us or not believed",
     /// The neighbour never answered ARP or NDP.
     NeighborUnreachable => "neighbour does not answer",
     /// Too many packets already wait for that neighbour's address.
@@ -48,6 +54,14 @@ drop_reasons! {
     NoRoute => "no route to the destination",
     /// The source address cannot be a source (multicast, broadcast, loopback from outside).
     MartianSource => "impossible source address",
+    /// The destination address cannot be one here (loopback from outside, unspecified).
+    MartianDestination => "impossible destination address",
+    /// A frame to many carried a packet to one (RFC 1122 section 3.3.6).
+    CastMismatch => "packet to one host in a frame to many",
+    /// The packet asks to be routed by its sender's wishes (RFC 7126).
+    SourceRouted => "source-routed packet",
+    /// An ICMP message that is not believed or not answered here.
+    IgnoredIcmp => "ICMP message that is ignored here",
     /// The hop limit (TTL) ran out.
     HopLimitExceeded => "hop limit exceeded",
     /// The packet is larger than the link carries and must not be fragmented.

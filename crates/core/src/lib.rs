@@ -5,6 +5,8 @@ pub mod drop_reason;
 pub mod error;
 pub mod hash;
 pub mod lan;
+pub mod link;
+pub mod network;
 pub mod table;
 pub mod time;
 pub mod transport;

@@ -21,6 +21,7 @@
 //! ```
 
 pub mod arp;
+pub mod cast;
 pub mod checksum;
 pub mod describe;
 pub mod error;
@@ -33,6 +34,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod mld;
 pub mod ndp;
+pub mod offload;
 pub mod quote;
 pub mod tcp;
 pub mod udp;
