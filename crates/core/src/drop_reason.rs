@@ -77,6 +77,18 @@ drop_reasons! {
     // Transport layer.
     /// The TCP, UDP or ICMP checksum is wrong.
     BadChecksum => "bad transport checksum",
+    /// The acknowledgement is of something never sent, or far too old.
+    UnacceptableAck => "unacceptable acknowledgement",
+    /// The sequence number is outside the receive window.
+    OutOfWindow => "sequence number outside the window",
+    /// Everything in the segment was received before.
+    OldDuplicate => "old duplicate",
+    /// The timestamp is older than the last (PAWS, RFC 7323).
+    OldTimestamp => "old timestamp",
+    /// The segment has no place in this state.
+    UnexpectedSegment => "segment without place in this state",
+    /// A RST ended the connection.
+    Reset => "connection reset",
     /// No socket is bound to that port.
     NoSocket => "no socket for this port",
     /// The socket's receive buffer is full.

@@ -207,6 +207,15 @@ impl Demux {
             .map(|(_, socket)| socket)
     }
 
+    /// All sockets at the port that could be meant by `local`, the best fit first.
+    pub fn ranked_bound(&self, local: SocketAddr) -> impl Iterator<Item = Handle> {
+        let ranks = [2, 1, 0].into_iter();
+        ranks.flat_map(move |rank| {
+            let bucket = self.bound.get(&local.port()).into_iter().flatten().rev();
+            bucket.filter(move |bound| bound.scope.fit(local.ip()) == Some(rank)).map(|bound| bound.socket)
+        })
+    }
+
     /// All sockets at the port whose wildcard or own address fits `local`: who hears a broadcast or multicast.
     pub fn all_bound(&self, local: SocketAddr) -> impl Iterator<Item = Handle> {
         self.bound

@@ -2,4 +2,5 @@
 
 pub mod demux;
 pub mod ports;
+pub mod tcp;
 pub mod udp;

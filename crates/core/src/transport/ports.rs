@@ -137,6 +137,11 @@ impl Ports {
         self.bindings.contains_key(&port)
     }
 
+    /// Whether a connection or TIME-WAIT holds `port`.
+    pub fn is_held(&self, port: u16) -> bool {
+        self.held.contains_key(&port)
+    }
+
     /// How many sockets are bound and how many ports are held by connections: zero and zero when nothing is left.
     pub fn in_use(&self) -> (usize, usize) {
         (self.bindings.values().map(Vec::len).sum(), self.held.len())

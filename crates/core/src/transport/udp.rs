@@ -20,8 +20,10 @@ pub struct Entry {
     pub local: Option<SocketAddr>,
     /// Bytes of payload.
     pub length: usize,
-    /// Echo sequence number on a ping socket; hop limit it arrived with otherwise.
+    /// Echo sequence number, on a ping socket.
     pub mark: u16,
+    /// The hop limit it arrived with.
+    pub hop_limit: u8,
 }
 
 /// A first-in first-out queue of datagrams that keeps all their bytes in one ring: no allocation per datagram.
@@ -30,7 +32,7 @@ pub struct Entry {
 /// use sockeye_core::transport::udp::{DatagramQueue, Entry};
 /// let mut queue = DatagramQueue::new(1000);
 /// let peer = "10.0.0.1:7".parse().unwrap();
-/// assert!(queue.push(Entry { peer, local: None, length: 2, mark: 0 }, &[b"hi"]));
+/// assert!(queue.push(Entry { peer, local: None, length: 2, mark: 0, hop_limit: 64 }, &[b"hi"]));
 /// let (entry, [front, back]) = queue.front().unwrap();
 /// assert_eq!((entry.peer, front, back), (peer, &b"hi"[..], &b""[..]));
 /// queue.pop();
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
 
     fn entry() -> Entry {
-        Entry { peer: "10.0.0.1:7".parse().unwrap(), local: None, length: 0, mark: 0 }
+        Entry { peer: "10.0.0.1:7".parse().unwrap(), local: None, length: 0, mark: 0, hop_limit: 64 }
     }
 
     #[test]

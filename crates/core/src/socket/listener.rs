@@ -1,0 +1,82 @@
+//! A listening socket: the queue of accepted connections, bounded by the backlog, and the count of half-open ones.
+
+use std::collections::VecDeque;
+
+use crate::table::Handle;
+use crate::transport::tcp::Settings;
+
+/// The largest backlog, as Linux's `net.core.somaxconn`.
+pub const MAX_BACKLOG: usize = 4096;
+
+/// What a listener holds. Half-open connections (半连接) are records of their own in the demultiplexer, counted here;
+/// complete ones (全连接) wait for `accept` in the queue.
+#[derive(Debug)]
+pub struct Listener {
+    /// Settings every accepted connection starts with.
+    pub settings: Box<Settings>,
+    backlog: usize,
+    half_open_limit: usize,
+    half_open: usize,
+    queue: VecDeque<Handle>,
+}
+
+impl Listener {
+    /// A listener for `backlog` waiting connections (at least one, at most [`MAX_BACKLOG`]) and `half_open_limit`
+    /// half-open ones.
+    pub fn new(settings: Box<Settings>, backlog: usize, half_open_limit: usize) -> Self {
+        let mut listener =
+            Listener { settings, backlog: 1, half_open_limit, half_open: 0, queue: VecDeque::new() };
+        listener.set_backlog(backlog);
+        listener
+    }
+
+    /// Changes the backlog; what waits already stays.
+    pub fn set_backlog(&mut self, backlog: usize) {
+        self.backlog = backlog.clamp(1, MAX_BACKLOG);
+    }
+
+    /// Whether another connection may enter the accept queue.
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < self.backlog
+    }
+
+    /// Whether another half-open connection may be kept; where not, SYN cookies answer.
+    pub fn has_half_open_room(&self) -> bool {
+        self.half_open < self.half_open_limit
+    }
+
+    /// Counts one more half-open connection.
+    pub fn on_half_open(&mut self) {
+        self.half_open += 1;
+    }
+
+    /// Counts one half-open connection less: complete, refused or given up.
+    pub fn on_half_open_end(&mut self) {
+        self.half_open = self.half_open.saturating_sub(1);
+    }
+
+    /// How many half-open connections there are.
+    pub const fn half_open(&self) -> usize {
+        self.half_open
+    }
+
+    /// Puts a complete connection in the queue.
+    pub fn push(&mut self, connection: Handle) {
+        self.queue.push_back(connection);
+    }
+
+    /// The connection that waits longest.
+    pub fn pop(&mut self) -> Option<Handle> {
+        self.queue.pop_front()
+    }
+
+    /// The connections that wait, in order.
+    pub fn waiting(&self) -> &VecDeque<Handle> {
+        &self.queue
+    }
+
+    /// The limit of the accept queue.
+    pub const fn backlog(&self) -> usize {
+        self.backlog
+    }
+}

@@ -1,0 +1,114 @@
+//! Socket options, by meaning: what `getsockopt` and `setsockopt` see.
+
+use core::net::IpAddr;
+
+use crate::time::Duration;
+use crate::transport::ports::Reuse;
+use crate::transport::tcp::CongestionName;
+
+/// One option with its value, for `Stack::set_option`, and as `Stack::option` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SocketOption {
+    /// `TCP_NODELAY`: send small segments at once (Nagle's algorithm off).
+    NoDelay(bool),
+    /// `SO_KEEPALIVE`: probe a silent peer.
+    KeepAlive(bool),
+    /// `TCP_KEEPIDLE`: silence before the first keepalive probe; 7200 s by default.
+    KeepIdle(Duration),
+    /// `TCP_KEEPINTVL`: time between keepalive probes; 75 s by default.
+    KeepInterval(Duration),
+    /// `TCP_KEEPCNT`: unanswered probes before the connection is given up; 9 by default.
+    KeepCount(u32),
+    /// `TCP_USER_TIMEOUT`: how long sent data may stay unacknowledged before the connection is given up.
+    UserTimeout(Option<Duration>),
+    /// `SO_LINGER`: with zero, `close` resets the connection.
+    Linger(Option<Duration>),
+    /// `TCP_MAXSEG`: the largest segment, in bytes of payload; to be set before the connection is opened.
+    MaxSegment(u16),
+    /// `TCP_CONGESTION`: the congestion control, by name; to be set before the connection is opened.
+    Congestion(CongestionName),
+    /// `SO_SNDBUF`: the limit of bytes written but not yet acknowledged.
+    SendBuffer(usize),
+    /// `SO_RCVBUF`: the limit of bytes received but not yet read.
+    ReceiveBuffer(usize),
+    /// `SO_REUSEADDR`: share the port with others that say so, and with connections in TIME-WAIT.
+    ReuseAddress(bool),
+    /// `SO_BROADCAST`: allow datagrams to broadcast addresses.
+    Broadcast(bool),
+    /// `IPV6_V6ONLY`: an IPv6 wildcard takes no IPv4; to be set before `bind`.
+    OnlyV6(bool),
+    /// `IP_TTL`, `IPV6_UNICAST_HOPS`: the hop limit packets leave with.
+    HopLimit(u8),
+    /// `IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`: the hop limit multicast packets leave with; 1 by default.
+    MulticastHopLimit(u8),
+    /// `IP_MULTICAST_LOOP`: deliver multicast datagrams to this host's own members too.
+    MulticastLoop(bool),
+    /// `IP_TOS`, `IPV6_TCLASS`: the eight bits of DSCP and ECN packets leave with (the ECN bits are masked off on TCP).
+    TrafficClass(u8),
+}
+
+/// Which option `Stack::option` shall read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs)] // each is documented at the `SocketOption` of its name
+pub enum OptionName {
+    NoDelay,
+    KeepAlive,
+    KeepIdle,
+    KeepInterval,
+    KeepCount,
+    UserTimeout,
+    Linger,
+    MaxSegment,
+    Congestion,
+    SendBuffer,
+    ReceiveBuffer,
+    ReuseAddress,
+    Broadcast,
+    OnlyV6,
+    HopLimit,
+    MulticastHopLimit,
+    MulticastLoop,
+    TrafficClass,
+}
+
+/// The options below TCP that every socket has.
+#[derive(Clone, Copy, Debug)]
+pub struct IpOptions {
+    /// See [`SocketOption::ReuseAddress`].
+    pub reuse: Reuse,
+    /// See [`SocketOption::Broadcast`].
+    pub broadcast: bool,
+    /// See [`SocketOption::OnlyV6`].
+    pub only_v6: bool,
+    /// See [`SocketOption::HopLimit`]; `None` is the host's default.
+    pub hop_limit: Option<u8>,
+    /// See [`SocketOption::MulticastHopLimit`].
+    pub multicast_hop_limit: u8,
+    /// See [`SocketOption::MulticastLoop`].
+    pub multicast_loop: bool,
+    /// See [`SocketOption::TrafficClass`].
+    pub traffic_class: u8,
+}
+
+impl Default for IpOptions {
+    fn default() -> Self {
+        IpOptions {
+            reuse: Reuse::Off,
+            broadcast: false,
+            only_v6: false,
+            hop_limit: None,
+            multicast_hop_limit: 1,
+            multicast_loop: true,
+            traffic_class: 0,
+        }
+    }
+}
+
+impl IpOptions {
+    /// The hop limit of a packet to `destination`; `None` is the host's default.
+    pub fn hop_limit_to(&self, destination: IpAddr) -> Option<u8> {
+        if destination.is_multicast() { Some(self.multicast_hop_limit) } else { self.hop_limit }
+    }
+}

@@ -1,0 +1,69 @@
+//! How a host and its interfaces are set up.
+
+use crate::link::{Detection, Medium};
+use crate::network::Forwarding;
+use crate::transport::tcp::Settings;
+use crate::wire::ethernet::MacAddr;
+
+/// MTU of the loopback interface, as Linux's.
+pub(super) const LOOPBACK_MTU: usize = 65_536;
+
+/// How a host behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where all its secrets and random numbers come from. Two hosts that shall not guess each other's sequence
+    /// numbers and ports need different ones; outside simulations it should come from the operating system.
+    pub seed: u64,
+    /// Whether packets for others are passed on: whether the host is a router.
+    pub forwarding: Forwarding,
+    /// Whether a new address is first checked for a duplicate (RFC 5227, RFC 4862), which takes a second or more.
+    pub detection: Detection,
+    /// What TCP connections start with.
+    pub tcp: Settings,
+    /// How many half-open connections a listener keeps before SYN cookies answer.
+    pub half_open_limit: usize,
+    /// How many TIME-WAIT records are kept; beyond it connections are forgotten at once.
+    pub time_wait_limit: usize,
+    /// How many sockets may exist, those waiting to be accepted included.
+    pub socket_limit: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            seed: 0,
+            forwarding: Forwarding::Off,
+            detection: Detection::Off,
+            tcp: Settings::default(),
+            half_open_limit: 1024,
+            time_wait_limit: 262_144,
+            socket_limit: 4_194_304,
+        }
+    }
+}
+
+/// Whether the device completes the TCP and UDP checksums of what it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChecksumOffload {
+    /// Checksums are computed here.
+    Off,
+    /// Only the pseudo-header is summed here; see [`super::FrameOffload::checksum`].
+    On,
+}
+
+/// An interface of a host.
+#[derive(Clone, Debug)]
+pub struct InterfaceConfig {
+    /// Its name, for people.
+    pub name: String,
+    /// Ethernet frames, or bare IP packets.
+    pub medium: Medium,
+    /// Its MAC address; unused with [`Medium::Ip`].
+    pub mac: MacAddr,
+    /// The largest IP packet it carries, in bytes.
+    pub mtu: usize,
+    /// Whether the device completes checksums.
+    pub checksum_offload: ChecksumOffload,
+    /// The largest TCP packet the device takes to cut it into segments by itself, in bytes; `None` if it cannot.
+    pub segmentation: Option<usize>,
+}

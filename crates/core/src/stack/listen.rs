@@ -1,0 +1,227 @@
+//! Passive opens: a SYN for a listener, the half-open record, the cookie where records run out, the accept queue.
+
+use core::net::SocketAddr;
+
+use super::deadlines::Owner;
+use super::{HalfOpen, Reply, Stack};
+use crate::drop_reason::DropReason;
+use crate::socket::{Body, Holder, Listener, Socket, SocketId, Stream};
+use crate::table::Handle;
+use crate::time::Instant;
+use crate::transport::demux::{Flow, FlowKey};
+use crate::transport::tcp::{
+    Connection, Endpoints, Handshake, HandshakeStep, Opening, Settings, State, cookie, reset_for,
+};
+use crate::wire::tcp::{Flags, Segment, SeqNumber};
+
+impl Stack {
+    /// A segment that belongs to no flow: for a listener, or for nobody (RFC 9293, 3.10.7.1 and 3.10.7.2).
+    pub(super) fn on_stray_segment(
+        &mut self,
+        now: Instant,
+        ends: Endpoints,
+        segment: &Segment,
+        payload: &[u8],
+    ) -> Result<(), DropReason> {
+        if segment.flags.contains(Flags::RST) {
+            return Err(DropReason::NoSocket);
+        }
+        if let Some(listener) = self.listener_at(ends.local) {
+            if segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK) {
+                return self.on_syn(now, listener, ends, segment, None);
+            }
+            if segment.flags.contains(Flags::ACK)
+                && !segment.flags.contains(Flags::SYN)
+                && let Some(answer) = cookie::decode(now, &ends, segment, &self.tcp.cookie_secret)
+            {
+                let settings = self.listener_settings(listener).unwrap_or_default();
+                let handshake = Handshake::from_cookie(now, ends, segment, answer, &settings);
+                return self.promote(now, listener, ends, &handshake, segment, payload);
+            }
+        }
+        if let Some(reset) = reset_for(segment) {
+            self.reply(ends, reset)?;
+        }
+        Err(DropReason::NoSocket)
+    }
+
+    pub(super) fn listener_at(&self, local: SocketAddr) -> Option<SocketId> {
+        self.tcp.demux.best_bound(local)
+    }
+
+    fn listener_settings(&self, listener: SocketId) -> Option<Settings> {
+        Some((*self.listener(listener)?.settings).clone())
+    }
+
+    fn listener(&self, id: SocketId) -> Option<&Listener> {
+        match &self.sockets.get(id)?.body {
+            Body::Listener(listener) => Some(listener),
+            _ => None,
+        }
+    }
+
+    fn listener_mut(&mut self, id: SocketId) -> Option<&mut Listener> {
+        match &mut self.sockets.get_mut(id)?.body {
+            Body::Listener(listener) => Some(listener),
+            _ => None,
+        }
+    }
+
+    /// Queues a segment that no connection sends.
+    pub(super) fn reply(&mut self, ends: Endpoints, segment: Segment) -> Result<(), DropReason> {
+        if self.tcp.outbox.len() >= Stack::OUTBOX_LIMIT {
+            return Err(DropReason::QueueFull);
+        }
+        self.tcp.outbox.push_back(Reply { local: ends.local, remote: ends.remote, segment });
+        Ok(())
+    }
+
+    /// A SYN for a listener: a half-open record, or a cookie. `iss_at_least` comes from a TIME-WAIT that it ends.
+    pub(super) fn on_syn(
+        &mut self,
+        now: Instant,
+        listener: SocketId,
+        ends: Endpoints,
+        segment: &Segment,
+        iss_at_least: Option<SeqNumber>,
+    ) -> Result<(), DropReason> {
+        let mut opening = self.opening(now, &ends);
+        if let Some(least) = iss_at_least
+            && opening.iss.is_before(least)
+        {
+            opening.iss = least;
+        }
+        let entry = self.listener(listener).ok_or(DropReason::NoSocket)?;
+        if !entry.has_room() {
+            // Nobody accepts: the peer may try again (Linux does the same).
+            return Err(DropReason::AcceptQueueFull);
+        }
+        let has_room = entry.has_half_open_room();
+        let handshake = Handshake::on_syn(now, ends, segment, opening, &entry.settings);
+        if !has_room {
+            let iss = cookie::encode(now, &ends, segment, &self.tcp.cookie_secret);
+            let answer = handshake.cookie_syn_ack(now, iss, segment);
+            return self.reply(ends, answer);
+        }
+        let answer = handshake.syn_ack(now);
+        let deadline = handshake.poll_timeout();
+        let handle =
+            self.tcp.handshakes.insert(HalfOpen { handshake, listener }).ok_or(DropReason::QueueFull)?;
+        self.tcp.demux.insert_flow(FlowKey::new(ends.local, ends.remote), Flow::Handshake(handle));
+        self.deadlines.push(deadline, Owner::Handshake(handle));
+        if let Some(listener) = self.listener_mut(listener) {
+            listener.on_half_open();
+        }
+        self.record_state(now, None, ends, (State::Listen, State::SynReceived), "segment");
+        self.reply(ends, answer)
+    }
+
+    /// What a connection between `ends` starts with.
+    pub(super) fn opening(&self, now: Instant, ends: &Endpoints) -> Opening {
+        Opening {
+            iss: self.tcp.isn.next(now, ends),
+            timestamp_offset: self.tcp.isn.timestamp_offset(ends),
+            path_mss: self.path_mss(ends),
+        }
+    }
+
+    /// A segment for a half-open connection.
+    pub(super) fn on_handshake_segment(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        ends: Endpoints,
+        segment: &Segment,
+        payload: &[u8],
+    ) -> Result<(), DropReason> {
+        let entry = self.tcp.handshakes.get_mut(handle).ok_or(DropReason::NoSocket)?;
+        match entry.handshake.on_segment(now, segment) {
+            HandshakeStep::Complete => {
+                let listener = entry.listener;
+                if !self.listener(listener).is_some_and(Listener::has_room) {
+                    // The record stays; the SYN-ACK sent again asks the peer to complete once more.
+                    return Err(DropReason::AcceptQueueFull);
+                }
+                let entry = self.end_handshake(handle).ok_or(DropReason::NoSocket)?;
+                self.promote(now, listener, ends, &entry.handshake, segment, payload)
+            }
+            HandshakeStep::Reply(answer) => self.reply(ends, answer),
+            HandshakeStep::Reset(answer) => {
+                self.reply(ends, answer)?;
+                Err(DropReason::UnacceptableAck)
+            }
+            HandshakeStep::Closed => {
+                self.end_handshake(handle);
+                self.record_state(now, None, ends, (State::SynReceived, State::Closed), "segment");
+                Ok(())
+            }
+            HandshakeStep::Drop(reason) => Err(reason),
+        }
+    }
+
+    /// Forgets a half-open connection.
+    pub(super) fn end_handshake(&mut self, handle: Handle) -> Option<HalfOpen> {
+        let entry = self.tcp.handshakes.remove(handle)?;
+        let ends = entry.handshake.endpoints();
+        self.tcp.demux.remove_flow(&FlowKey::new(ends.local, ends.remote), Flow::Handshake(handle));
+        if let Some(listener) = self.listener_mut(entry.listener) {
+            listener.on_half_open_end();
+        }
+        Some(entry)
+    }
+
+    /// A completed handshake becomes a connection in the accept queue.
+    fn promote(
+        &mut self,
+        now: Instant,
+        listener: SocketId,
+        ends: Endpoints,
+        handshake: &Handshake,
+        segment: &Segment,
+        payload: &[u8],
+    ) -> Result<(), DropReason> {
+        if !self.listener(listener).is_some_and(Listener::has_room) {
+            return Err(DropReason::AcceptQueueFull);
+        }
+        if self.sockets.len() >= self.config.socket_limit {
+            return Err(DropReason::QueueFull);
+        }
+        let parent = self.sockets.get(listener).ok_or(DropReason::NoSocket)?;
+        let Body::Listener(queue) = &parent.body else { return Err(DropReason::NoSocket) };
+        let connection = Connection::accepted(now, handshake, segment, &queue.settings);
+        let stream = Stream { connection, waits_at: Some(listener), in_demux: true };
+        let mut socket = Socket::new(parent.family, Body::Stream(Box::new(stream)));
+        socket.options = parent.options;
+        let reuse = socket.options.reuse;
+        let id = self.sockets.insert(socket).ok_or(DropReason::QueueFull)?;
+        self.tcp.demux.insert_flow(FlowKey::new(ends.local, ends.remote), Flow::Connection(id));
+        self.tcp.ports.hold(ends.local, reuse);
+        self.record_state(now, Some(id), ends, (State::SynReceived, State::Established), "segment");
+        if let Some(queue) = self.listener_mut(listener) {
+            queue.push(id);
+        }
+        let outcome = self.on_connection_segment(now, id, segment, payload);
+        self.report(listener);
+        outcome
+    }
+
+    /// Ends a listener: half-open connections are forgotten, those that wait to be accepted are reset.
+    pub(super) fn end_listener(&mut self, now: Instant, id: SocketId) {
+        let half_open: Vec<Handle> = match self.listener(id) {
+            Some(listener) if listener.half_open() > 0 => {
+                let own = |(_, entry): &(Handle, &HalfOpen)| entry.listener == id;
+                self.tcp.handshakes.iter().filter(own).map(|(handle, _)| handle).collect()
+            }
+            _ => Vec::new(),
+        };
+        for handle in half_open {
+            self.end_handshake(handle);
+        }
+        while let Some(waiting) = self.listener_mut(id).and_then(Listener::pop) {
+            if let Some(socket) = self.sockets.get_mut(waiting) {
+                socket.holder = Holder::Nobody;
+            }
+            self.with_connection(now, waiting, "close of the listener", |connection| connection.abort(now));
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! One host: four layers and the sockets on top, with a short spine that carries values between them.
+//!
+//! [`Stack`] does no I/O and reads no clock. Bytes go up in [`receive`](Stack::receive) and down in
+//! [`transmit`](Stack::poll_transmit); the socket calls stand in `open`, `stream`, `datagram` and `option`.
+//! The same calls with the same times and the same seed give the same bytes.
+//!
+//! The methods are of five sorts:
+//! - *inputs*: [`Stack::receive`], [`Stack::handle_timeout`];
+//! - *outputs*: [`Stack::poll_transmit`], [`Stack::poll_timeout`], [`Stack::poll_event`], [`Stack::poll_trace`];
+//! - *configuration*: [`Stack::add_interface`], [`Stack::add_address`], [`Stack::add_route`];
+//! - *socket calls*, none of which waits: [`Stack::open`], [`Stack::bind`], [`Stack::connect`], …;
+//! - *looking in*: [`Stack::snapshot`], [`Stack::tcp_info`].
+//!
+//! After any input or call, poll the transmissions until there are none, then the events, then the timeout.
+
+mod config;
+mod datagram;
+mod deadlines;
+mod listen;
+mod open;
+mod option;
+mod receive;
+mod snapshot;
+mod stream;
+mod time_wait;
+mod timeout;
+mod transmit;
+
+use core::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::drop_reason::DropReason;
+use crate::error::Error;
+use crate::hash::SecretState;
+use crate::link::{Link, LinkConfig};
+use crate::network::{InterfaceId, InterfaceKind, Network, NetworkConfig, Route};
+use crate::socket::{Readiness, Socket, SocketId};
+use crate::table::{Handle, Table};
+use crate::time::Instant;
+use crate::trace::{DropCounters, Log, Trace, TraceEvent, Tracing};
+use crate::transport::demux::Demux;
+use crate::transport::ports::{Ports, Reuse};
+use crate::transport::tcp::{Endpoints, Handshake, Isn, State, TimeWait};
+use crate::wire::headers::Headers;
+use crate::wire::ip::Cidr;
+use crate::wire::tcp::Segment;
+
+pub use config::{ChecksumOffload, Config, InterfaceConfig};
+pub use datagram::Received;
+pub use receive::{ChecksumState, Frame};
+pub use snapshot::{InterfaceSnapshot, Snapshot, SocketSnapshot};
+pub use transmit::{FrameOffload, Transmit};
+
+use deadlines::Deadlines;
+use transmit::Sending;
+
+/// The loopback interface, which every host has.
+pub const LOOPBACK: InterfaceId = InterfaceId(0);
+
+/// Something changed at a socket: look at it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Which socket.
+    pub socket: SocketId,
+    /// What it is ready for.
+    pub readiness: Readiness,
+}
+
+/// One host.
+///
+/// ```
+/// use sockeye_core::stack::{Config, Stack};
+/// use sockeye_core::socket::{Family, Kind};
+/// use sockeye_core::time::Instant;
+///
+/// // A host with nothing but its loopback interface.
+/// let now = Instant::ZERO;
+/// let mut host = Stack::new(Config::default());
+/// let server = host.open(Family::V4, Kind::Stream).unwrap();
+/// host.bind(now, server, "127.0.0.1:7788".parse().unwrap()).unwrap();
+/// host.listen(now, server, 5).unwrap();
+///
+/// let client = host.open(Family::V4, Kind::Stream).unwrap();
+/// host.connect(now, client, "127.0.0.1:7788".parse().unwrap()).unwrap_err(); // EINPROGRESS
+/// while host.poll_transmit(now).is_some() {} // nothing leaves the host, but the handshake is done
+/// let (served, from) = host.accept(now, server).unwrap();
+/// assert_eq!(from, host.local_address(client).unwrap());
+///
+/// host.write(now, client, b"hello").unwrap();
+/// while host.poll_transmit(now).is_some() {}
+/// let mut buffer = [0; 10];
+/// assert_eq!(host.read(now, served, &mut buffer), Ok(5));
+/// assert_eq!(&buffer[..5], b"hello");
+/// ```
+#[derive(Debug)]
+pub struct Stack {
+    config: Config,
+    secret: SecretState,
+    interfaces: Vec<Interface>,
+    network: Network,
+    sockets: Table<Socket>,
+    tcp: Tcp,
+    udp: Bound,
+    ping: Bound,
+    /// Sockets with something to send, each at most once.
+    ready: VecDeque<SocketId>,
+    events: VecDeque<SocketId>,
+    deadlines: Deadlines,
+    /// Packets from this host to itself.
+    loopback: VecDeque<transmit::Looped>,
+    headers: Headers,
+    sending: Sending,
+    log: Option<Box<Log>>,
+    drops: DropCounters,
+}
+
+/// An interface and what its device can do.
+#[derive(Debug)]
+struct Interface {
+    name: String,
+    /// None for the loopback interface.
+    link: Option<Link>,
+    checksum_offload: ChecksumOffload,
+    segmentation: usize,
+}
+
+/// What TCP keeps besides its connections.
+#[derive(Debug)]
+struct Tcp {
+    demux: Demux,
+    ports: Ports,
+    handshakes: Table<HalfOpen>,
+    time_waits: Table<Remembered>,
+    isn: Isn,
+    cookie_secret: SecretState,
+    /// Segments that no connection sends: RSTs, SYN-ACKs, the last acknowledgement of TIME-WAIT.
+    outbox: VecDeque<Reply>,
+}
+
+/// Who is bound where, for UDP or for ping.
+#[derive(Debug)]
+struct Bound {
+    demux: Demux,
+    ports: Ports,
+}
+
+/// A half-open passive connection and its listener.
+#[derive(Debug)]
+struct HalfOpen {
+    handshake: Handshake,
+    listener: SocketId,
+}
+
+/// A connection in TIME-WAIT.
+#[derive(Debug)]
+struct Remembered {
+    record: TimeWait,
+    reuse: Reuse,
+}
+
+/// A segment to be sent without a connection.
+#[derive(Debug)]
+struct Reply {
+    local: SocketAddr,
+    remote: SocketAddr,
+    segment: Segment,
+}
+
+impl Stack {
+    /// The most segments without connection that wait to be sent.
+    const OUTBOX_LIMIT: usize = 4096;
+
+    /// A host with a loopback interface (127.0.0.1/8 and ::1) and nothing else.
+    pub fn new(config: Config) -> Stack {
+        let mut dice = ChaCha12Rng::seed_from_u64(config.seed);
+        let mut secret = || SecretState::new(dice.next_u64(), dice.next_u64());
+        let (common, tcp, udp, ping, isn, cookie) =
+            (secret(), secret(), secret(), secret(), secret(), secret());
+        let network = Network::new(NetworkConfig {
+            forwarding: config.forwarding,
+            seed: dice.next_u64(),
+            ..NetworkConfig::default()
+        });
+        let mut stack = Stack {
+            secret: common,
+            interfaces: Vec::new(),
+            network,
+            sockets: Table::new(),
+            tcp: Tcp {
+                demux: Demux::new(tcp),
+                ports: Ports::new(tcp),
+                handshakes: Table::new(),
+                time_waits: Table::new(),
+                isn: Isn::new(isn),
+                cookie_secret: cookie,
+                outbox: VecDeque::new(),
+            },
+            udp: Bound { demux: Demux::new(udp), ports: Ports::new(udp) },
+            ping: Bound { demux: Demux::new(ping), ports: Ports::new(ping) },
+            ready: VecDeque::new(),
+            events: VecDeque::new(),
+            deadlines: Deadlines::default(),
+            loopback: VecDeque::new(),
+            headers: Headers::new(),
+            sending: Sending::Nothing,
+            log: None,
+            drops: DropCounters::default(),
+            config,
+        };
+        stack.add_loopback();
+        stack
+    }
+
+    fn add_loopback(&mut self) {
+        self.interfaces.push(Interface {
+            name: "lo".to_owned(),
+            link: None,
+            checksum_offload: ChecksumOffload::On,
+            segmentation: 0,
+        });
+        self.network.add_interface(LOOPBACK, config::LOOPBACK_MTU, InterfaceKind::Loopback);
+        for address in [IpAddr::from([127, 0, 0, 1]), IpAddr::from(core::net::Ipv6Addr::LOCALHOST)] {
+            let prefix = if address.is_ipv4() { 8 } else { 128 };
+            if let Ok(cidr) = Cidr::new(address, prefix) {
+                self.network.add_address(LOOPBACK, cidr);
+            }
+        }
+    }
+
+    /// Plugs an interface in. It has no address yet.
+    ///
+    /// # Errors
+    /// [`Error::NoBuffers`] when 255 interfaces exist; [`Error::InvalidArgument`] for an MTU below 68 bytes (RFC 791).
+    pub fn add_interface(&mut self, config: InterfaceConfig) -> Result<InterfaceId, Error> {
+        let id = InterfaceId(u8::try_from(self.interfaces.len()).map_err(|_| Error::NoBuffers)?);
+        if config.mtu < 68 {
+            return Err(Error::InvalidArgument);
+        }
+        self.network.add_interface(id, config.mtu, InterfaceKind::Link);
+        let seed = core::hash::BuildHasher::hash_one(&self.secret, ("interface", id.0));
+        self.interfaces.push(Interface {
+            name: config.name,
+            link: Some(Link::new(LinkConfig {
+                medium: config.medium,
+                mac: config.mac,
+                mtu: config.mtu,
+                seed,
+            })),
+            checksum_offload: config.checksum_offload,
+            segmentation: config.segmentation.unwrap_or(0),
+        });
+        Ok(id)
+    }
+
+    /// Gives the interface an address, with the subnet that is reached directly through it. It is announced at once,
+    /// or first checked for a duplicate where [`Config::detection`] says so.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an unknown interface or an address that no host can have.
+    pub fn add_address(&mut self, now: Instant, interface: InterfaceId, address: Cidr) -> Result<(), Error> {
+        let ip = address.address();
+        if ip.is_unspecified() || ip.is_multicast() {
+            return Err(Error::InvalidArgument);
+        }
+        let entry = self.interfaces.get_mut(usize::from(interface.0)).ok_or(Error::InvalidArgument)?;
+        if let Some(link) = &mut entry.link {
+            link.add_address(now, address, self.config.detection);
+        }
+        self.network.add_address(interface, address);
+        Ok(())
+    }
+
+    /// Takes an address away. Connections that use it go on until they time out.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an unknown interface; [`Error::AddressNotAvailable`] if it has no such address.
+    pub fn remove_address(&mut self, interface: InterfaceId, address: IpAddr) -> Result<(), Error> {
+        let entry = self.interfaces.get_mut(usize::from(interface.0)).ok_or(Error::InvalidArgument)?;
+        if let Some(link) = &mut entry.link {
+            link.remove_address(address);
+        }
+        if self.network.remove_address(interface, address) { Ok(()) } else { Err(Error::AddressNotAvailable) }
+    }
+
+    /// Adds a route. The longest prefix wins, then the lowest metric.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an unknown interface or a gateway of the other family.
+    pub fn add_route(&mut self, route: Route) -> Result<(), Error> {
+        if self.interfaces.get(usize::from(route.interface.0)).is_none() {
+            return Err(Error::InvalidArgument);
+        }
+        self.network.add_route(route)
+    }
+
+    /// Starts or stops the recording of [`Trace`] events.
+    pub fn set_tracing(&mut self, tracing: Tracing) {
+        self.log = match tracing {
+            Tracing::Off => None,
+            Tracing::On => Some(self.log.take().unwrap_or_default()),
+        };
+    }
+
+    /// The oldest recorded event not yet polled.
+    pub fn poll_trace(&mut self) -> Option<Trace> {
+        self.log.as_mut()?.pop()
+    }
+
+    /// The next socket whose readiness has grown. An event is a hint to look again, not a count.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            let id = self.events.pop_front()?;
+            if let Some(socket) = self.sockets.get_mut(id) {
+                let readiness = socket.readiness();
+                socket.reported = readiness;
+                return Some(Event { socket: id, readiness });
+            }
+        }
+    }
+
+    /// When [`Stack::handle_timeout`] wants to be called next. It may be earlier than anything really due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let links = self.interfaces.iter().filter_map(|interface| interface.link.as_ref()?.poll_timeout());
+        links.chain(self.network.poll_timeout()).chain(self.deadlines.next()).min()
+    }
+
+    fn record(&mut self, now: Instant, event: impl FnOnce() -> TraceEvent) {
+        if let Some(log) = &mut self.log {
+            log.push(now, event());
+        }
+    }
+
+    /// Counts and records a refusal.
+    fn dropped(&mut self, now: Instant, interface: Option<InterfaceId>, reason: DropReason, bytes: &[u8]) {
+        self.drops.count(reason);
+        self.record(now, || TraceEvent::Drop {
+            interface,
+            reason,
+            excerpt: bytes.get(..128).unwrap_or(bytes).into(),
+        });
+    }
+
+    fn record_state(
+        &mut self,
+        now: Instant,
+        socket: Option<Handle>,
+        ends: Endpoints,
+        moved: (State, State),
+        cause: &'static str,
+    ) {
+        if moved.0 != moved.1 {
+            let (Endpoints { local, remote }, (from, to)) = (ends, moved);
+            self.record(now, || TraceEvent::State { socket, local, remote, from, to, cause });
+        }
+    }
+
+    /// Puts the socket in the queue of those with something to send.
+    fn make_ready(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.get_mut(id)
+            && !socket.queued
+        {
+            socket.queued = true;
+            self.ready.push_back(id);
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! The life of a socket: open, bind, listen, accept, connect, shutdown, close.
+
+use core::net::{IpAddr, SocketAddr};
+
+use super::{Bound, Stack};
+use crate::error::Error;
+use crate::network::Hop;
+use crate::socket::{
+    Binding, Body, Datagram, Family, Holder, Kind, Listener, Shutdown, Socket, SocketId, Stream,
+};
+use crate::time::Instant;
+use crate::transport::demux::{Flow, FlowKey, Scope, unspecified};
+use crate::transport::ports::Ports;
+use crate::transport::tcp::{Connection, Endpoints, State};
+
+/// Ports below this are given out on request only, never at random.
+const ANY_PORT: u16 = 0;
+
+impl Stack {
+    /// Opens a socket: `socket(2)`.
+    ///
+    /// # Errors
+    /// [`Error::TooManySockets`] at [`super::Config::socket_limit`].
+    pub fn open(&mut self, family: Family, kind: Kind) -> Result<SocketId, Error> {
+        if self.sockets.len() >= self.config.socket_limit {
+            return Err(Error::TooManySockets);
+        }
+        let body = match kind {
+            Kind::Stream => Body::Idle(Box::new(self.config.tcp.clone())),
+            Kind::Datagram | Kind::Ping => Body::Datagram(Box::new(Datagram::new(kind))),
+        };
+        let id = self.sockets.insert(Socket::new(family, body)).ok_or(Error::TooManySockets)?;
+        self.report(id);
+        Ok(id)
+    }
+
+    /// A socket that a program holds.
+    pub(super) fn held(&self, id: SocketId) -> Result<&Socket, Error> {
+        self.sockets.get(id).filter(|socket| socket.holder == Holder::Program).ok_or(Error::BadSocket)
+    }
+
+    /// A socket that a program holds.
+    pub(super) fn held_mut(&mut self, id: SocketId) -> Result<&mut Socket, Error> {
+        self.sockets.get_mut(id).filter(|socket| socket.holder == Holder::Program).ok_or(Error::BadSocket)
+    }
+
+    pub(super) fn bound_mut(&mut self, kind: Kind) -> &mut Bound {
+        if kind == Kind::Ping { &mut self.ping } else { &mut self.udp }
+    }
+
+    fn ports_mut(&mut self, id: SocketId) -> Result<&mut Ports, Error> {
+        Ok(match &self.held(id)?.body {
+            Body::Datagram(datagram) => {
+                let kind = datagram.kind;
+                &mut self.bound_mut(kind).ports
+            }
+            _ => &mut self.tcp.ports,
+        })
+    }
+
+    /// Gives a socket its own address: `bind(2)`. Port 0 lets the host choose.
+    ///
+    /// # Errors
+    /// [`Error::AddressInUse`]; [`Error::AddressNotAvailable`] for an address that is not this host's;
+    /// [`Error::InvalidArgument`] for a socket that is bound already; [`Error::AddressFamilyNotSupported`].
+    pub fn bind(&mut self, _now: Instant, id: SocketId, address: SocketAddr) -> Result<(), Error> {
+        let socket = self.held(id)?;
+        let idle = matches!(&socket.body, Body::Idle(_) | Body::Datagram(_));
+        if socket.binding.is_some() || !idle {
+            return Err(Error::InvalidArgument);
+        }
+        let datagram = matches!(&socket.body, Body::Datagram(_));
+        let plain = match socket.inward(address) {
+            // A mapped address on a socket that speaks IPv6 only is simply not one of its addresses.
+            Err(Error::NetworkUnreachable) => return Err(Error::InvalidArgument),
+            other => other?,
+        };
+        let ip = plain.ip();
+        let foreign = !ip.is_unspecified() && !self.network.is_local(ip);
+        if foreign && !(datagram && self.network.is_receivable(ip)) {
+            return Err(Error::AddressNotAvailable);
+        }
+        self.bind_to(id, plain)
+    }
+
+    /// Binds to an address already checked.
+    fn bind_to(&mut self, id: SocketId, plain: SocketAddr) -> Result<(), Error> {
+        let socket = self.held(id)?;
+        // `::` without IPV6_V6ONLY hears both families; a plain `0.0.0.0` on an IPv6 socket came in mapped.
+        let scope = Scope::new(plain.ip(), socket.dual());
+        let reuse = socket.options.reuse;
+        let ports = self.ports_mut(id)?;
+        let port = if plain.port() == ANY_PORT {
+            let probe = |ports: &Ports, port: u16| !ports.is_bound(port) && !ports.is_held(port);
+            let port = ports.ephemeral(plain.ip(), None, probe).map_err(|_| Error::AddressInUse)?;
+            ports.bind(port, scope, id, reuse)?;
+            port
+        } else {
+            ports.bind(plain.port(), scope, id, reuse)?;
+            plain.port()
+        };
+        let socket = self.held_mut(id)?;
+        socket.binding = Some(Binding { address: SocketAddr::new(plain.ip(), port), scope });
+        if let Body::Datagram(datagram) = &socket.body {
+            let kind = datagram.kind;
+            self.bound_mut(kind).demux.insert_bound(port, scope, id);
+        }
+        Ok(())
+    }
+
+    /// Binds a socket that is not bound yet to every address and a port of the host's choice.
+    pub(super) fn bind_if_needed(&mut self, id: SocketId) -> Result<(), Error> {
+        let socket = self.held(id)?;
+        if socket.binding.is_some() {
+            return Ok(());
+        }
+        let wildcard = match socket.family {
+            Family::V4 => IpAddr::from([0; 4]),
+            Family::V6 => IpAddr::from([0; 16]),
+        };
+        self.bind_to(id, SocketAddr::new(wildcard, ANY_PORT))
+    }
+
+    /// Makes a stream socket listen: `listen(2)`. `backlog` bounds the connections that wait to be accepted; the
+    /// half-open ones are bounded by [`super::Config::half_open_limit`].
+    ///
+    /// # Errors
+    /// [`Error::AddressInUse`] when another socket listens there; [`Error::IsConnected`] for a connected socket, as
+    /// [`Error::InvalidArgument`]; [`Error::NotSupported`] for a datagram socket.
+    pub fn listen(&mut self, _now: Instant, id: SocketId, backlog: usize) -> Result<(), Error> {
+        match &mut self.held_mut(id)?.body {
+            Body::Idle(_) => {}
+            Body::Listener(listener) => {
+                listener.set_backlog(backlog);
+                return Ok(());
+            }
+            Body::Stream(_) => return Err(Error::InvalidArgument),
+            Body::Datagram(_) => return Err(Error::NotSupported),
+        }
+        self.bind_if_needed(id)?;
+        let binding = self.held(id)?.binding.ok_or(Error::InvalidArgument)?;
+        self.tcp.ports.listen(binding.address.port(), id)?;
+        self.tcp.demux.insert_bound(binding.address.port(), binding.scope, id);
+        let half_open_limit = self.config.half_open_limit;
+        let socket = self.held_mut(id)?;
+        if let Body::Idle(settings) = &socket.body {
+            socket.body = Body::Listener(Listener::new(settings.clone(), backlog, half_open_limit));
+        }
+        self.report(id);
+        Ok(())
+    }
+
+    /// Takes the connection that waits longest: `accept(2)`. Answers its socket and the peer's address.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] when none waits; [`Error::InvalidArgument`] for a socket that does not listen.
+    pub fn accept(&mut self, _now: Instant, id: SocketId) -> Result<(SocketId, SocketAddr), Error> {
+        loop {
+            let listener = match &mut self.held_mut(id)?.body {
+                Body::Listener(listener) => listener,
+                Body::Datagram(_) => return Err(Error::NotSupported),
+                _ => return Err(Error::InvalidArgument),
+            };
+            let Some(connection) = listener.pop() else {
+                self.report(id);
+                return Err(Error::WouldBlock);
+            };
+            self.report(id);
+            let Some(socket) = self.sockets.get_mut(connection) else { continue };
+            let Body::Stream(stream) = &mut socket.body else { continue };
+            stream.waits_at = None;
+            let remote = stream.connection.endpoints().remote;
+            let shown = socket.outward(remote);
+            // Whatever came before `accept` is news to its new holder.
+            socket.reported = crate::socket::Readiness::NONE;
+            self.report(connection);
+            return Ok((connection, shown));
+        }
+    }
+
+    /// Connects: `connect(2)`. A datagram socket is connected at once (and to `0.0.0.0:0` or `[::]:0`: no longer).
+    ///
+    /// # Errors
+    /// [`Error::InProgress`] for a stream socket: it becomes writable when the outcome is known, which
+    /// [`Stack::take_error`] then tells. [`Error::AlreadyInProgress`], [`Error::IsConnected`],
+    /// [`Error::NetworkUnreachable`], [`Error::AddressNotAvailable`] when no port is free, [`Error::AddressInUse`].
+    pub fn connect(&mut self, now: Instant, id: SocketId, remote: SocketAddr) -> Result<(), Error> {
+        let socket = self.held(id)?;
+        if let Body::Datagram(_) = &socket.body {
+            return self.connect_datagram(id, remote);
+        }
+        let mut target = socket.inward(remote)?;
+        match &socket.body {
+            Body::Listener(_) => return Err(Error::IsConnected),
+            Body::Stream(stream) => match stream.connection.state() {
+                State::SynSent | State::SynReceived => return Err(Error::AlreadyInProgress),
+                State::Closed if stream.connection.was_refused() => {}
+                _ => return Err(Error::IsConnected),
+            },
+            _ => {}
+        }
+        if target.ip().is_unspecified() {
+            // Linux: the unspecified address means this host.
+            let loopback = if target.is_ipv4() {
+                IpAddr::from([127, 0, 0, 1])
+            } else {
+                IpAddr::V6(core::net::Ipv6Addr::LOCALHOST)
+            };
+            target.set_ip(loopback);
+        }
+        if target.port() == 0 {
+            return Err(Error::ConnectionRefused);
+        }
+        if target.ip().is_multicast() {
+            return Err(Error::NetworkUnreachable);
+        }
+        let bound = socket.binding.map(|binding| binding.address);
+        let source = bound.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+        let path = self.network.route(target.ip(), source, None)?;
+        if path.next_hop == Hop::Broadcast {
+            return Err(Error::PermissionDenied);
+        }
+        let local_ip = path.source;
+        let port = match bound {
+            Some(address) => address.port(),
+            None => self.choose_port(id, local_ip, target)?,
+        };
+        let ends = Endpoints { local: SocketAddr::new(local_ip, port), remote: target };
+        let key = FlowKey::new(ends.local, ends.remote);
+        if let Some(flow) = self.tcp.demux.flow(&key) {
+            match flow {
+                // Our own old incarnation in TIME-WAIT gives way only to a port asked for with SO_REUSEADDR.
+                Flow::TimeWait(handle)
+                    if self.held(id)?.options.reuse == crate::transport::ports::Reuse::On =>
+                {
+                    self.end_time_wait(handle);
+                }
+                _ => return Err(Error::AddressNotAvailable),
+            }
+        }
+        let opening = self.opening(now, &ends);
+        let socket = self.held_mut(id)?;
+        let settings = match &socket.body {
+            Body::Idle(settings) => (**settings).clone(),
+            Body::Stream(stream) => stream.connection.settings().clone(),
+            _ => return Err(Error::InvalidArgument),
+        };
+        let connection = Connection::connect(now, ends, settings, opening);
+        socket.body = Body::Stream(Box::new(Stream { connection, waits_at: None, in_demux: true }));
+        socket.binding = Some(Binding { address: ends.local, scope: Scope::Address(ends.local.ip()) });
+        let reuse = socket.options.reuse;
+        socket.armed = Instant::MAX;
+        socket.reported = crate::socket::Readiness::NONE;
+        self.tcp.demux.insert_flow(key, Flow::Connection(id));
+        self.tcp.ports.hold(ends.local, reuse);
+        self.follow_up(now, id, State::Closed, "connect");
+        Err(Error::InProgress)
+    }
+
+    /// An ephemeral port for a connection to `remote`, one that no bound socket and no such flow holds.
+    fn choose_port(&mut self, _id: SocketId, local: IpAddr, remote: SocketAddr) -> Result<u16, Error> {
+        let demux = &self.tcp.demux;
+        self.tcp.ports.ephemeral(local, Some(remote), |ports, port| {
+            let key = FlowKey::new(SocketAddr::new(local, port), remote);
+            !ports.is_bound(port) && demux.flow(&key).is_none()
+        })
+    }
+
+    /// Ends one direction or both: `shutdown(2)`.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`]; [`Error::BadSocket`].
+    pub fn shutdown(&mut self, now: Instant, id: SocketId, how: Shutdown) -> Result<(), Error> {
+        let (read, write) = (how != Shutdown::Write, how != Shutdown::Read);
+        match &mut self.held_mut(id)?.body {
+            Body::Idle(_) | Body::Listener(_) => return Err(Error::NotConnected),
+            Body::Datagram(datagram) => {
+                if datagram.peer.is_none() {
+                    return Err(Error::NotConnected);
+                }
+                datagram.read_closed |= read;
+                datagram.write_closed |= write;
+                self.report(id);
+                return Ok(());
+            }
+            Body::Stream(stream) if matches!(stream.connection.state(), State::Closed | State::SynSent) => {
+                return Err(Error::NotConnected);
+            }
+            Body::Stream(_) => {}
+        }
+        self.with_connection(now, id, "shutdown", |connection| {
+            if read {
+                connection.shutdown_read(now);
+            }
+            if write {
+                connection.shutdown_write(now);
+            }
+        });
+        Ok(())
+    }
+
+    /// Closes: `close(2)`. What was written still goes out, followed by a FIN; the connection finishes by itself. With
+    /// unread data, or `SO_LINGER` of zero, it is reset instead (RFC 2525, 2.17).
+    ///
+    /// # Errors
+    /// [`Error::BadSocket`].
+    pub fn close(&mut self, now: Instant, id: SocketId) -> Result<(), Error> {
+        self.held_mut(id)?.holder = Holder::Nobody;
+        match &self.sockets.get(id).ok_or(Error::BadSocket)?.body {
+            Body::Listener(_) => {
+                self.end_listener(now, id);
+                self.remove(id);
+            }
+            Body::Stream(_) => {
+                self.with_connection(now, id, "close", |connection| connection.close(now));
+                self.reap(id);
+            }
+            // Datagrams already sent still leave; the port is free when they have.
+            Body::Datagram(datagram) if !datagram.sending.is_empty() => self.make_ready(id),
+            Body::Idle(_) | Body::Datagram(_) => self.remove(id),
+        }
+        Ok(())
+    }
+
+    /// The socket's own address: `getsockname(2)`.
+    ///
+    /// # Errors
+    /// [`Error::BadSocket`].
+    pub fn local_address(&self, id: SocketId) -> Result<SocketAddr, Error> {
+        let socket = self.held(id)?;
+        let any = match socket.family {
+            Family::V4 => SocketAddr::new(unspecified(IpAddr::from([0; 4])), 0),
+            Family::V6 => SocketAddr::new(unspecified(IpAddr::from([0; 16])), 0),
+        };
+        let own = match &socket.body {
+            Body::Stream(stream) => Some(stream.connection.endpoints().local),
+            _ => socket.binding.map(|binding| binding.address),
+        };
+        Ok(own.map_or(any, |address| socket.outward(address)))
+    }
+
+    /// The peer's address: `getpeername(2)`.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`]; [`Error::BadSocket`].
+    pub fn peer_address(&self, id: SocketId) -> Result<SocketAddr, Error> {
+        let socket = self.held(id)?;
+        let peer = match &socket.body {
+            Body::Stream(stream) => match stream.connection.state() {
+                State::SynSent | State::Closed => None,
+                _ => Some(stream.connection.endpoints().remote),
+            },
+            Body::Datagram(datagram) => datagram.peer,
+            _ => None,
+        };
+        peer.map(|address| socket.outward(address)).ok_or(Error::NotConnected)
+    }
+
+    /// The error that waits at the socket, once: `getsockopt(SO_ERROR)`.
+    ///
+    /// # Errors
+    /// [`Error::BadSocket`].
+    pub fn take_error(&mut self, id: SocketId) -> Result<Option<Error>, Error> {
+        let socket = self.held_mut(id)?;
+        let error = socket.error.take().or_else(|| socket.connection_mut().and_then(Connection::take_error));
+        self.report(id);
+        Ok(error)
+    }
+}

@@ -1,0 +1,168 @@
+//! Socket options: each is honoured, or refused with `ENOPROTOOPT`; none is taken and ignored.
+
+use super::Stack;
+use crate::error::Error;
+use crate::socket::{Body, Datagram, Family, OptionName, Socket, SocketId, SocketOption};
+use crate::time::{Duration, Instant};
+use crate::transport::ports::Reuse;
+use crate::transport::tcp::{Keepalive, Settings};
+
+/// The smallest buffer a program may ask for, in bytes; Linux has the like.
+const SMALLEST_BUFFER: usize = 2304;
+/// The largest buffer a program may ask for, in bytes.
+const LARGEST_BUFFER: usize = 1 << 30;
+
+impl Stack {
+    /// Sets an option: `setsockopt(2)`. On a connection it acts at once.
+    ///
+    /// # Errors
+    /// [`Error::UnknownOption`] where this kind of socket has no such option; [`Error::InvalidArgument`] for a value
+    /// out of range, or when it is too late for it.
+    pub fn set_option(&mut self, now: Instant, id: SocketId, option: SocketOption) -> Result<(), Error> {
+        let socket = self.held_mut(id)?;
+        match option {
+            SocketOption::ReuseAddress(on) => socket.options.reuse = if on { Reuse::On } else { Reuse::Off },
+            SocketOption::Broadcast(on) => socket.options.broadcast = on,
+            SocketOption::OnlyV6(on) => {
+                if socket.family != Family::V6 {
+                    return Err(Error::UnknownOption);
+                }
+                if socket.binding.is_some() {
+                    return Err(Error::InvalidArgument);
+                }
+                socket.options.only_v6 = on;
+            }
+            SocketOption::HopLimit(0) => return Err(Error::InvalidArgument),
+            SocketOption::HopLimit(limit) => socket.options.hop_limit = Some(limit),
+            SocketOption::MulticastHopLimit(limit) => {
+                datagram(socket)?;
+                socket.options.multicast_hop_limit = limit;
+            }
+            SocketOption::MulticastLoop(on) => {
+                datagram(socket)?;
+                socket.options.multicast_loop = on;
+            }
+            SocketOption::TrafficClass(class) => socket.options.traffic_class = class,
+            SocketOption::SendBuffer(bytes) | SocketOption::ReceiveBuffer(bytes)
+                if matches!(socket.body, Body::Datagram(_)) =>
+            {
+                let bytes = bytes.clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
+                let datagram = datagram(socket)?;
+                let sending = matches!(option, SocketOption::SendBuffer(_));
+                let queue = if sending { &mut datagram.sending } else { &mut datagram.received };
+                queue.set_limit(bytes);
+            }
+            _ => return self.set_tcp_option(now, id, option),
+        }
+        self.report(id);
+        Ok(())
+    }
+
+    fn set_tcp_option(&mut self, now: Instant, id: SocketId, option: SocketOption) -> Result<(), Error> {
+        match &mut self.held_mut(id)?.body {
+            Body::Idle(settings) => change(settings, option),
+            Body::Listener(listener) => change(&mut listener.settings, option),
+            Body::Stream(stream) => {
+                let fixed = matches!(option, SocketOption::MaxSegment(_) | SocketOption::Congestion(_));
+                if fixed {
+                    return Err(Error::InvalidArgument);
+                }
+                let mut settings = stream.connection.settings().clone();
+                change(&mut settings, option)?;
+                self.with_connection(now, id, "option", |connection| connection.set_settings(now, settings));
+                Ok(())
+            }
+            Body::Datagram(_) => Err(Error::UnknownOption),
+        }
+    }
+
+    /// Reads an option: `getsockopt(2)`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownOption`] where this kind of socket has no such option.
+    pub fn option(&self, id: SocketId, name: OptionName) -> Result<SocketOption, Error> {
+        let socket = self.held(id)?;
+        let options = &socket.options;
+        Ok(match name {
+            OptionName::ReuseAddress => SocketOption::ReuseAddress(options.reuse == Reuse::On),
+            OptionName::Broadcast => SocketOption::Broadcast(options.broadcast),
+            OptionName::OnlyV6 if socket.family == Family::V6 => SocketOption::OnlyV6(options.only_v6),
+            OptionName::OnlyV6 => return Err(Error::UnknownOption),
+            OptionName::HopLimit => {
+                SocketOption::HopLimit(options.hop_limit.unwrap_or(self.network.hop_limit()))
+            }
+            OptionName::MulticastHopLimit => SocketOption::MulticastHopLimit(options.multicast_hop_limit),
+            OptionName::MulticastLoop => SocketOption::MulticastLoop(options.multicast_loop),
+            OptionName::TrafficClass => SocketOption::TrafficClass(options.traffic_class),
+            _ => return tcp_option(socket, name),
+        })
+    }
+}
+
+fn datagram(socket: &mut Socket) -> Result<&mut Datagram, Error> {
+    match &mut socket.body {
+        Body::Datagram(datagram) => Ok(datagram),
+        _ => Err(Error::UnknownOption),
+    }
+}
+
+/// Changes one of the settings of TCP.
+fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
+    let mut values = settings.keepalive_values;
+    let positive = |time: Duration| if time.is_zero() { Err(Error::InvalidArgument) } else { Ok(time) };
+    match option {
+        SocketOption::NoDelay(on) => settings.nagle = !on,
+        SocketOption::KeepAlive(on) => settings.keepalive = on,
+        SocketOption::KeepIdle(idle) => values.idle = positive(idle)?,
+        SocketOption::KeepInterval(interval) => values.interval = positive(interval)?,
+        SocketOption::KeepCount(0) => return Err(Error::InvalidArgument),
+        SocketOption::KeepCount(probes) => values.probes = probes,
+        SocketOption::UserTimeout(limit) => settings.user_timeout = limit.filter(|limit| !limit.is_zero()),
+        SocketOption::Linger(linger) => settings.linger = linger,
+        SocketOption::MaxSegment(bytes) if bytes < 88 => return Err(Error::InvalidArgument),
+        SocketOption::MaxSegment(bytes) => settings.max_segment = Some(bytes),
+        SocketOption::Congestion(name) => settings.congestion = name,
+        SocketOption::SendBuffer(bytes) => {
+            settings.send_buffer = bytes.clamp(SMALLEST_BUFFER, LARGEST_BUFFER)
+        }
+        SocketOption::ReceiveBuffer(bytes) => {
+            settings.receive_buffer = bytes.clamp(SMALLEST_BUFFER, LARGEST_BUFFER)
+        }
+        _ => return Err(Error::UnknownOption),
+    }
+    settings.keepalive_values = values;
+    Ok(())
+}
+
+fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> {
+    let settings = match &socket.body {
+        Body::Idle(settings) => settings,
+        Body::Listener(listener) => &listener.settings,
+        Body::Stream(stream) => stream.connection.settings(),
+        Body::Datagram(datagram) => {
+            return match name {
+                OptionName::SendBuffer => Ok(SocketOption::SendBuffer(datagram.sending.limit())),
+                OptionName::ReceiveBuffer => Ok(SocketOption::ReceiveBuffer(datagram.received.limit())),
+                _ => Err(Error::UnknownOption),
+            };
+        }
+    };
+    let Keepalive { idle, interval, probes } = settings.keepalive_values;
+    Ok(match name {
+        OptionName::NoDelay => SocketOption::NoDelay(!settings.nagle),
+        OptionName::KeepAlive => SocketOption::KeepAlive(settings.keepalive),
+        OptionName::KeepIdle => SocketOption::KeepIdle(idle),
+        OptionName::KeepInterval => SocketOption::KeepInterval(interval),
+        OptionName::KeepCount => SocketOption::KeepCount(probes),
+        OptionName::UserTimeout => SocketOption::UserTimeout(settings.user_timeout),
+        OptionName::Linger => SocketOption::Linger(settings.linger),
+        OptionName::MaxSegment => SocketOption::MaxSegment(match socket.connection() {
+            Some(connection) => connection.info().snd_mss,
+            None => settings.max_segment.unwrap_or(536),
+        }),
+        OptionName::Congestion => SocketOption::Congestion(settings.congestion),
+        OptionName::SendBuffer => SocketOption::SendBuffer(settings.send_buffer),
+        OptionName::ReceiveBuffer => SocketOption::ReceiveBuffer(settings.receive_buffer),
+        _ => return Err(Error::UnknownOption),
+    })
+}

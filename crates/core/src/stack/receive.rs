@@ -1,0 +1,235 @@
+//! The way up: frame, packet, segment or datagram, socket.
+
+use core::net::SocketAddr;
+
+use super::transmit::Looped;
+use super::{LOOPBACK, Stack};
+use crate::drop_reason::DropReason;
+use crate::link::{Cast, LinkReceive};
+use crate::network::{
+    Arrival, ArrivalChecksum, Delivery, Echo, Hardness, IcmpError, InterfaceId, IpMeta, NetworkReceive,
+    Unreachable,
+};
+use crate::socket::Kind;
+use crate::time::Instant;
+use crate::trace::{Direction, TraceEvent};
+use crate::transport::demux::{Flow, FlowKey};
+use crate::transport::tcp::Endpoints;
+use crate::transport::udp::Entry;
+use crate::wire::WireError;
+use crate::wire::checksum::PseudoHeader;
+use crate::wire::ip::Protocol;
+use crate::wire::tcp::Segment;
+
+/// What is known of a received frame's TCP or UDP checksum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumState {
+    /// Nothing: it is verified here.
+    #[default]
+    Unknown,
+    /// The device has verified it.
+    Verified,
+    /// The sender left it to a device that was never needed; the bytes can be trusted.
+    Partial,
+}
+
+/// A frame as a device hands it up.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// The whole frame.
+    pub bytes: &'a [u8],
+    /// What the device says of its checksum.
+    pub checksum: ChecksumState,
+    /// Bytes of payload in each segment it was put together from (GRO), if it was.
+    pub segment_size: Option<u16>,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame of which nothing more is known.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Frame { bytes, checksum: ChecksumState::Unknown, segment_size: None }
+    }
+}
+
+/// The reason to drop what the wire formats refuse.
+pub(super) fn reason_of(error: WireError) -> DropReason {
+    match error {
+        WireError::BadChecksum { .. } => DropReason::BadChecksum,
+        _ => DropReason::Malformed,
+    }
+}
+
+impl Stack {
+    /// A frame has arrived at an interface.
+    pub fn receive(&mut self, now: Instant, interface: InterfaceId, frame: Frame<'_>) {
+        self.record(now, || TraceEvent::Frame {
+            interface,
+            direction: Direction::Received,
+            frame: frame.bytes.into(),
+            segment_size: frame.segment_size,
+            socket: None,
+        });
+        let Some(link) =
+            self.interfaces.get_mut(usize::from(interface.0)).and_then(|entry| entry.link.as_mut())
+        else {
+            return;
+        };
+        match link.receive(now, frame.bytes) {
+            LinkReceive::Packet { packet, cast } => {
+                self.receive_packet(now, interface, packet, cast, &frame);
+            }
+            LinkReceive::Consumed => self.take_link_events(now, interface),
+            LinkReceive::Dropped(reason) => self.dropped(now, Some(interface), reason, frame.bytes),
+        }
+    }
+
+    /// A packet from this host to itself.
+    pub(super) fn receive_looped(&mut self, now: Instant, looped: Looped) {
+        for direction in [Direction::Sent, Direction::Received] {
+            self.record(now, || TraceEvent::Frame {
+                interface: LOOPBACK,
+                direction,
+                frame: looped.packet.as_slice().into(),
+                segment_size: looped.segment_size,
+                socket: None,
+            });
+        }
+        let frame = Frame {
+            bytes: &looped.packet,
+            checksum: ChecksumState::Partial,
+            segment_size: looped.segment_size,
+        };
+        self.receive_packet(now, LOOPBACK, &looped.packet, Cast::Unicast, &frame);
+    }
+}
+
+impl Stack {
+    /// From the packet on.
+    fn receive_packet(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        packet: &[u8],
+        cast: Cast,
+        frame: &Frame<'_>,
+    ) {
+        let checksum = match frame.checksum {
+            ChecksumState::Unknown => ArrivalChecksum::Unknown,
+            ChecksumState::Verified => ArrivalChecksum::Verified,
+            ChecksumState::Partial => ArrivalChecksum::Partial,
+        };
+        let arrival = Arrival { interface, cast, checksum, segment_size: frame.segment_size };
+        let outcome = match self.network.receive(now, &arrival, packet) {
+            NetworkReceive::Deliver(delivery) => self.receive_delivery(now, &delivery),
+            NetworkReceive::EchoReply(echo) => self.receive_echo_reply(&echo),
+            NetworkReceive::IcmpError(error) => {
+                self.on_icmp_error(now, &error);
+                Ok(())
+            }
+            NetworkReceive::Ndp { source, destination, message } => {
+                let link =
+                    self.interfaces.get_mut(usize::from(interface.0)).and_then(|entry| entry.link.as_mut());
+                let outcome = link.map_or(Ok(()), |link| link.on_ndp(now, source, destination, &message));
+                self.take_link_events(now, interface);
+                outcome
+            }
+            NetworkReceive::Consumed => Ok(()),
+            NetworkReceive::Dropped(reason) => Err(reason),
+        };
+        if let Err(reason) = outcome {
+            self.dropped(now, Some(interface), reason, packet);
+        }
+    }
+
+    /// TCP or UDP.
+    fn receive_delivery(&mut self, now: Instant, delivery: &Delivery<'_>) -> Result<(), DropReason> {
+        let meta = &delivery.meta;
+        if meta.protocol == Protocol::Tcp {
+            return self.receive_segment(now, meta, delivery.payload());
+        }
+        let outcome = self.receive_udp(meta, delivery.payload());
+        if outcome == Err(DropReason::NoSocket) {
+            // The sender is told, as far as the rules allow; the refusal is counted as what it is either way.
+            if let Err(reason) = self.network.icmp_error(now, Unreachable::Port, delivery.packet(), meta.cast)
+            {
+                self.drops.count(reason);
+            }
+        }
+        outcome
+    }
+
+    fn receive_segment(&mut self, now: Instant, meta: &IpMeta, bytes: &[u8]) -> Result<(), DropReason> {
+        if !meta.is_unicast() {
+            return Err(DropReason::NotOurAddress); // RFC 1122, 4.2.3.10
+        }
+        let pseudo = PseudoHeader::new(meta.source, meta.destination, Protocol::Tcp, 0);
+        let (segment, payload) = Segment::parse(bytes, &pseudo, meta.check).map_err(reason_of)?;
+        let ends = Endpoints {
+            local: SocketAddr::new(meta.destination, segment.destination_port),
+            remote: SocketAddr::new(meta.source, segment.source_port),
+        };
+        match self.tcp.demux.flow(&FlowKey::new(ends.local, ends.remote)) {
+            Some(Flow::Connection(id)) => self.on_connection_segment(now, id, &segment, payload),
+            Some(Flow::Handshake(handle)) => self.on_handshake_segment(now, handle, ends, &segment, payload),
+            Some(Flow::TimeWait(handle)) => self.on_time_wait_segment(now, handle, ends, &segment),
+            None => self.on_stray_segment(now, ends, &segment, payload),
+        }
+    }
+
+    fn receive_echo_reply(&mut self, echo: &Echo<'_>) -> Result<(), DropReason> {
+        let local = SocketAddr::new(echo.meta.destination, echo.id);
+        let entry = Entry {
+            peer: SocketAddr::new(echo.meta.source, 0),
+            local: Some(local),
+            length: echo.data.len(),
+            mark: echo.seq,
+            hop_limit: echo.meta.hop_limit,
+        };
+        self.deliver(Kind::Ping, &echo.meta, local, entry, &echo.data)
+    }
+
+    /// A packet that was parked for a neighbour who never answered.
+    pub(super) fn on_neighbor_unreachable(&mut self, now: Instant, interface: InterfaceId, packet: &[u8]) {
+        self.dropped(now, Some(interface), DropReason::NeighborUnreachable, packet);
+        if let Some(error) = self.network.on_undeliverable(now, packet) {
+            self.on_icmp_error(now, &error);
+        }
+    }
+
+    /// Somebody tells that a packet of ours was not delivered: the socket it concerns shall know.
+    fn on_icmp_error(&mut self, now: Instant, error: &IcmpError) {
+        let quote = &error.quote;
+        let port = |port: Option<u16>| port.unwrap_or_default();
+        let local = SocketAddr::new(quote.source, port(quote.source_port));
+        let remote = SocketAddr::new(quote.destination, port(quote.destination_port));
+        match quote.protocol {
+            Protocol::Tcp => {
+                let Some(seq) = quote.seq else { return };
+                let Some(Flow::Connection(id)) = self.tcp.demux.flow(&FlowKey::new(local, remote)) else {
+                    return;
+                };
+                let headers = if local.is_ipv4() { 40 } else { 60 };
+                let mss = error.mtu.map(|mtu| mtu.saturating_sub(headers).min(65_535) as u16);
+                self.with_connection(now, id, "icmp", |connection| match mss {
+                    Some(mss) => connection.on_path_mss(now, mss),
+                    None => connection.on_icmp_error(now, error.error, error.hardness == Hardness::Hard, seq),
+                });
+            }
+            Protocol::Udp => self.on_datagram_error(Kind::Datagram, local, remote, error.error),
+            Protocol::Icmp | Protocol::Icmpv6 => {
+                let Some(id) = quote.echo_id else { return };
+                let local = SocketAddr::new(quote.source, id);
+                self.on_datagram_error(Kind::Ping, local, SocketAddr::new(quote.destination, 0), error.error);
+            }
+            _ => {}
+        }
+    }
+
+    /// The largest segment a connection between `ends` may send, as far as the path is known.
+    pub(super) fn path_mss(&self, ends: &Endpoints) -> u16 {
+        let headers = if ends.local.is_ipv4() { 40 } else { 60 };
+        let path = self.network.route(ends.remote.ip(), Some(ends.local.ip()), None);
+        let mtu = path.map_or(if ends.local.is_ipv4() { 576 } else { 1280 }, |path| path.mtu);
+        mtu.saturating_sub(headers).min(65_535) as u16
+    }
+}

@@ -1,0 +1,197 @@
+//! Stream sockets: reading and writing, and what follows whenever a connection has moved.
+
+use super::Stack;
+use super::deadlines::Owner;
+use crate::drop_reason::DropReason;
+use crate::error::Error;
+use crate::socket::{Body, Holder, Readiness, SocketId};
+use crate::time::Instant;
+use crate::transport::demux::{Flow, FlowKey};
+use crate::transport::tcp::{Connection, State, TcpInfo};
+use crate::wire::tcp::Segment;
+
+impl Stack {
+    /// Hands bytes to a connection: as many as its send buffer takes now.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] when it takes none; [`Error::BrokenPipe`] after a shutdown of writing or a reset already
+    /// reported; [`Error::NotConnected`]; and, once, the error that ended the connection.
+    pub fn write(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Error> {
+        self.take_failure(id)?;
+        self.with_stream(now, id, |connection| connection.write(now, bytes))
+    }
+
+    /// Takes received bytes; zero is the end of the stream: the peer's FIN.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] when nothing waits; [`Error::NotConnected`]; and, once, the error that ended the
+    /// connection.
+    pub fn read(&mut self, now: Instant, id: SocketId, buffer: &mut [u8]) -> Result<usize, Error> {
+        self.take_failure(id)?;
+        self.with_stream(now, id, |connection| connection.read(now, buffer))
+    }
+
+    /// [`Stack::read`] that leaves the bytes where they are.
+    ///
+    /// # Errors
+    /// As [`Stack::read`].
+    pub fn peek(&mut self, now: Instant, id: SocketId, buffer: &mut [u8]) -> Result<usize, Error> {
+        self.take_failure(id)?;
+        self.with_stream(now, id, |connection| connection.peek(buffer))
+    }
+
+    /// What is known about a connection: `getsockopt(TCP_INFO)`.
+    ///
+    /// # Errors
+    /// [`Error::BadSocket`]; [`Error::NotConnected`] for a socket without connection.
+    pub fn tcp_info(&self, id: SocketId) -> Result<TcpInfo, Error> {
+        let socket = self.sockets.get(id).ok_or(Error::BadSocket)?;
+        socket.connection().map(Connection::info).ok_or(Error::NotConnected)
+    }
+
+    /// The error that waits at the socket itself, once.
+    fn take_failure(&mut self, id: SocketId) -> Result<(), Error> {
+        match self.held_mut(id)?.error.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Calls a connection in the program's name.
+    fn with_stream(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        call: impl FnOnce(&mut Connection) -> Result<usize, Error>,
+    ) -> Result<usize, Error> {
+        match &self.held_mut(id)?.body {
+            Body::Stream(_) => {}
+            Body::Idle(_) | Body::Listener(_) => return Err(Error::NotConnected),
+            Body::Datagram(_) => return Err(Error::NotSupported),
+        }
+        self.with_connection(now, id, "call", call).unwrap_or(Err(Error::NotConnected))
+    }
+
+    /// Does something to a connection and then all that follows from it.
+    pub(super) fn with_connection<T>(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        cause: &'static str,
+        act: impl FnOnce(&mut Connection) -> T,
+    ) -> Option<T> {
+        let connection = self.sockets.get_mut(id)?.connection_mut()?;
+        let before = connection.state();
+        let result = act(connection);
+        self.follow_up(now, id, before, cause);
+        Some(result)
+    }
+
+    /// A segment for a connection.
+    pub(super) fn on_connection_segment(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        segment: &Segment,
+        payload: &[u8],
+    ) -> Result<(), DropReason> {
+        self.with_connection(now, id, "segment", |connection| connection.on_segment(now, segment, payload))
+            .unwrap_or(Err(DropReason::NoSocket))
+    }
+
+    /// After anything that moved a connection: trace, demultiplexer, deadline, queue of senders, events.
+    pub(super) fn follow_up(&mut self, now: Instant, id: SocketId, before: State, cause: &'static str) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let armed = socket.armed;
+        let Body::Stream(stream) = &mut socket.body else { return };
+        let connection = &stream.connection;
+        let (state, ends) = (connection.state(), connection.endpoints());
+        let has_transmit = connection.has_transmit();
+        let deadline = connection.poll_timeout().unwrap_or(Instant::MAX);
+        if deadline < armed {
+            socket.armed = deadline;
+            self.deadlines.push(deadline, Owner::Socket(id));
+        }
+        if has_transmit && !socket.queued {
+            socket.queued = true;
+            self.ready.push_back(id);
+        }
+        if state != before {
+            self.record_state(now, Some(id), ends, (before, state), cause);
+            match state {
+                State::TimeWait => self.enter_time_wait(now, id),
+                State::Closed => self.leave_demux(id),
+                _ => {}
+            }
+        }
+        self.report(id);
+        if !has_transmit {
+            self.reap(id);
+        }
+    }
+
+    /// A closed connection lets its flow and its port go.
+    fn leave_demux(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let reuse = socket.options.reuse;
+        let Body::Stream(stream) = &mut socket.body else { return };
+        if stream.in_demux {
+            stream.in_demux = false;
+            let ends = stream.connection.endpoints();
+            self.tcp.demux.remove_flow(&FlowKey::new(ends.local, ends.remote), Flow::Connection(id));
+            self.tcp.ports.release(ends.local, reuse);
+        }
+    }
+
+    /// Removes an orphan that has nothing left to do.
+    pub(super) fn reap(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get(id) else { return };
+        let Body::Stream(stream) = &socket.body else { return };
+        let connection = &stream.connection;
+        let over = connection.state() == State::Closed || !stream.in_demux;
+        if socket.holder == Holder::Nobody && over && !connection.has_transmit() {
+            self.remove(id);
+        }
+    }
+
+    /// Takes a socket out of every table.
+    pub(super) fn remove(&mut self, id: SocketId) {
+        self.leave_demux(id);
+        let Some(socket) = self.sockets.remove(id) else { return };
+        let Some(binding) = socket.binding else { return };
+        let port = binding.address.port();
+        match &socket.body {
+            Body::Datagram(datagram) => {
+                let bound = self.bound_mut(datagram.kind);
+                bound.ports.unbind(port, id);
+                bound.demux.remove_bound(port, id);
+                if let Some(peer) = datagram.peer {
+                    bound.demux.remove_flow(&FlowKey::new(binding.address, peer), Flow::Connection(id));
+                }
+            }
+            _ => {
+                self.tcp.ports.unbind(port, id);
+                self.tcp.demux.remove_bound(port, id);
+            }
+        }
+    }
+
+    /// Compares the socket's readiness with what was last reported, and queues an event where it has grown.
+    pub(super) fn report(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let readiness = socket.readiness();
+        let grown = readiness.gains_on(socket.reported);
+        socket.reported = readiness;
+        if grown && socket.holder == Holder::Program {
+            self.events.push_back(id);
+        }
+    }
+
+    /// What a socket is ready for now.
+    ///
+    /// # Errors
+    /// [`Error::BadSocket`].
+    pub fn readiness(&self, id: SocketId) -> Result<Readiness, Error> {
+        self.sockets.get(id).map(crate::socket::Socket::readiness).ok_or(Error::BadSocket)
+    }
+}

@@ -1,0 +1,75 @@
+//! TIME-WAIT: the connection is over, but its last acknowledgement may be asked for again for two segment lifetimes.
+
+use super::deadlines::Owner;
+use super::{Remembered, Stack};
+use crate::drop_reason::DropReason;
+use crate::socket::{Body, SocketId};
+use crate::table::Handle;
+use crate::time::Instant;
+use crate::transport::demux::{Flow, FlowKey};
+use crate::transport::tcp::{Endpoints, State, TimeWaitStep};
+use crate::wire::tcp::Segment;
+
+impl Stack {
+    /// A connection has reached TIME-WAIT: a record of a few words takes its place in the demultiplexer. The socket
+    /// stays as long as a program holds it.
+    pub(super) fn enter_time_wait(&mut self, now: Instant, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let reuse = socket.options.reuse;
+        let Body::Stream(stream) = &mut socket.body else { return };
+        if !stream.in_demux {
+            return;
+        }
+        stream.in_demux = false;
+        let ends = stream.connection.endpoints();
+        let key = FlowKey::new(ends.local, ends.remote);
+        let record = stream.connection.time_wait(now);
+        let expires = record.expires();
+        let has_room = self.tcp.time_waits.len() < self.config.time_wait_limit;
+        match has_room.then(|| self.tcp.time_waits.insert(Remembered { record, reuse })).flatten() {
+            Some(handle) => {
+                self.tcp.demux.insert_flow(key, Flow::TimeWait(handle));
+                self.deadlines.push(expires, Owner::TimeWait(handle));
+            }
+            None => {
+                self.tcp.demux.remove_flow(&key, Flow::Connection(id));
+                self.tcp.ports.release(ends.local, reuse);
+            }
+        }
+    }
+
+    /// A segment for a connection in TIME-WAIT.
+    pub(super) fn on_time_wait_segment(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        ends: Endpoints,
+        segment: &Segment,
+    ) -> Result<(), DropReason> {
+        let entry = self.tcp.time_waits.get_mut(handle).ok_or(DropReason::NoSocket)?;
+        match entry.record.on_segment(now, segment) {
+            TimeWaitStep::Acknowledge(answer) => self.reply(ends, answer),
+            TimeWaitStep::Reopen { iss_at_least } => {
+                // A new incarnation (RFC 9293, 3.10.7.4, MAY-2; RFC 6191), if somebody listens.
+                let listener = self.listener_at(ends.local).ok_or(DropReason::NoSocket)?;
+                self.end_time_wait(handle);
+                self.on_syn(now, listener, ends, segment, Some(iss_at_least))
+            }
+            TimeWaitStep::Closed => {
+                self.end_time_wait(handle);
+                self.record_state(now, None, ends, (State::TimeWait, State::Closed), "segment");
+                Ok(())
+            }
+            TimeWaitStep::Drop(reason) => Err(reason),
+        }
+    }
+
+    /// Forgets a TIME-WAIT record and lets its port go.
+    pub(super) fn end_time_wait(&mut self, handle: Handle) -> Option<Endpoints> {
+        let entry = self.tcp.time_waits.remove(handle)?;
+        let ends = entry.record.endpoints();
+        self.tcp.demux.remove_flow(&FlowKey::new(ends.local, ends.remote), Flow::TimeWait(handle));
+        self.tcp.ports.release(ends.local, entry.reuse);
+        Some(ends)
+    }
+}

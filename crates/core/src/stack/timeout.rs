@@ -1,0 +1,112 @@
+//! Deadlines come up here and are handed to whoever asked for them.
+
+use super::Stack;
+use super::deadlines::Owner;
+use crate::link::LinkEvent;
+use crate::network::InterfaceId;
+use crate::table::Handle;
+use crate::time::Instant;
+use crate::trace::TraceEvent;
+use crate::transport::tcp::{HandshakeTimeout, RetransmitCause, State};
+
+impl Stack {
+    /// Lets everything happen that is due at `now`. Calling it too early or too often does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for index in 0..self.interfaces.len() {
+            if let Some(link) = self.interfaces.get_mut(index).and_then(|interface| interface.link.as_mut()) {
+                link.handle_timeout(now);
+                self.take_link_events(now, InterfaceId(index as u8));
+            }
+        }
+        self.network.handle_timeout(now);
+        while let Some((at, owner)) = self.deadlines.pop_due(now) {
+            match owner {
+                Owner::Socket(id) => self.on_socket_deadline(now, at, id),
+                Owner::Handshake(handle) => self.on_handshake_deadline(now, handle),
+                Owner::TimeWait(handle) => self.on_time_wait_deadline(now, handle),
+            }
+        }
+    }
+
+    fn on_socket_deadline(&mut self, now: Instant, at: Instant, id: crate::socket::SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.armed != at {
+            return; // a stale entry: an earlier deadline was put in after it
+        }
+        socket.armed = Instant::MAX;
+        let Some(connection) = socket.connection_mut() else { return };
+        let before = connection.state();
+        if connection.poll_timeout().is_some_and(|due| due <= now) {
+            let fired = connection.on_timeout(now);
+            for timer in fired.names() {
+                self.record(now, || TraceEvent::Timer { socket: Some(id), timer });
+            }
+        }
+        self.follow_up(now, id, before, "timer");
+    }
+
+    fn on_handshake_deadline(&mut self, now: Instant, handle: Handle) {
+        let Some(entry) = self.tcp.handshakes.get_mut(handle) else { return };
+        let due = entry.handshake.poll_timeout();
+        if due > now {
+            self.deadlines.push(due, Owner::Handshake(handle));
+            return;
+        }
+        let ends = entry.handshake.endpoints();
+        let outcome = entry.handshake.on_timeout(now);
+        let next = entry.handshake.poll_timeout();
+        self.record(now, || TraceEvent::Timer { socket: None, timer: "retransmit" });
+        match outcome {
+            HandshakeTimeout::Resend(segment) => {
+                self.deadlines.push(next, Owner::Handshake(handle));
+                self.record(now, || TraceEvent::Retransmission {
+                    socket: None,
+                    local: ends.local,
+                    remote: ends.remote,
+                    seq: segment.seq,
+                    length: 0,
+                    cause: RetransmitCause::Timeout,
+                });
+                if let Err(reason) = self.reply(ends, segment) {
+                    self.dropped(now, None, reason, &[]);
+                }
+            }
+            HandshakeTimeout::GiveUp => {
+                self.end_handshake(handle);
+                self.record_state(now, None, ends, (State::SynReceived, State::Closed), "timer");
+            }
+        }
+    }
+
+    fn on_time_wait_deadline(&mut self, now: Instant, handle: Handle) {
+        let Some(entry) = self.tcp.time_waits.get(handle) else { return };
+        let expires = entry.record.expires();
+        if expires > now {
+            self.deadlines.push(expires, Owner::TimeWait(handle)); // a FIN seen again has restarted it
+        } else if let Some(ends) = self.end_time_wait(handle) {
+            self.record(now, || TraceEvent::Timer { socket: None, timer: "time-wait" });
+            self.record_state(now, None, ends, (State::TimeWait, State::Closed), "timer");
+        }
+    }
+
+    /// What a link has found out by itself: a neighbour that does not answer, an address that is taken.
+    pub(super) fn take_link_events(&mut self, now: Instant, interface: InterfaceId) {
+        while let Some(event) = self
+            .interfaces
+            .get_mut(usize::from(interface.0))
+            .and_then(|entry| entry.link.as_mut())
+            .and_then(crate::link::Link::poll_event)
+        {
+            match event {
+                LinkEvent::Unreachable { packet, .. } => {
+                    self.on_neighbor_unreachable(now, interface, &packet)
+                }
+                LinkEvent::Conflict { address, .. } => {
+                    self.network.remove_address(interface, address);
+                }
+                LinkEvent::Dropped { reason, packet } => self.dropped(now, Some(interface), reason, &packet),
+                LinkEvent::Ready { .. } => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What happened and why, as typed events. Off by default, and then it costs one comparison.
+
+use core::net::SocketAddr;
+use std::collections::VecDeque;
+
+use crate::drop_reason::DropReason;
+use crate::network::InterfaceId;
+use crate::table::Handle;
+use crate::time::Instant;
+use crate::transport::tcp::{RetransmitCause, State};
+use crate::wire::tcp::SeqNumber;
+
+/// One event of one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// When it happened.
+    pub at: Instant,
+    /// What happened.
+    pub event: TraceEvent,
+}
+
+/// Which way a frame went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Out of this host.
+    Sent,
+    /// Into this host.
+    Received,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TraceEvent {
+    /// A frame crossed an interface.
+    Frame {
+        /// Which one; the loopback interface shows packets without Ethernet header.
+        interface: InterfaceId,
+        /// Which way.
+        direction: Direction,
+        /// The whole frame. Where the device completes checksums, they are not complete here yet.
+        frame: Box<[u8]>,
+        /// Bytes of payload in each segment the frame stands for, where it stands for several.
+        segment_size: Option<u16>,
+        /// The socket that sent it, where it is one.
+        socket: Option<Handle>,
+    },
+    /// A connection moved from one state to another.
+    State {
+        /// Its socket; none for a half-open connection and a TIME-WAIT record.
+        socket: Option<Handle>,
+        /// Its own end.
+        local: SocketAddr,
+        /// The other end.
+        remote: SocketAddr,
+        /// The state it left.
+        from: State,
+        /// The state it is in now.
+        to: State,
+        /// What moved it: `segment`, `call`, `timer`, …
+        cause: &'static str,
+    },
+    /// A segment was sent again.
+    Retransmission {
+        /// The socket; none for a half-open connection.
+        socket: Option<Handle>,
+        /// Its own end.
+        local: SocketAddr,
+        /// The other end.
+        remote: SocketAddr,
+        /// The first sequence number sent again.
+        seq: SeqNumber,
+        /// Bytes of payload sent again.
+        length: u32,
+        /// Why.
+        cause: RetransmitCause,
+    },
+    /// A timer fired.
+    Timer {
+        /// The socket; none for a half-open connection and a TIME-WAIT record.
+        socket: Option<Handle>,
+        /// Which timer: `retransmit`, `delayed-ack`, `keepalive`, `time-wait`, …
+        timer: &'static str,
+    },
+    /// Bytes were refused.
+    Drop {
+        /// The interface they came by or would have left by, where known.
+        interface: Option<InterfaceId>,
+        /// Why.
+        reason: DropReason,
+        /// The beginning of what was refused, at most 128 bytes.
+        excerpt: Box<[u8]>,
+    },
+    /// Nobody took the events in time: this many of the oldest were forgotten.
+    Overrun {
+        /// How many.
+        lost: u64,
+    },
+}
+
+/// Whether events are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
+    /// They are not, at no cost.
+    Off,
+    /// They wait for `Stack::poll_trace`; at most [`Log::LIMIT`] of them.
+    On,
+}
+
+/// The events that wait to be polled.
+#[derive(Debug, Default)]
+pub struct Log {
+    events: VecDeque<Trace>,
+    lost: u64,
+}
+
+impl Log {
+    /// How many events wait at most; beyond it the oldest are forgotten, and an [`TraceEvent::Overrun`] says so.
+    pub const LIMIT: usize = 65_536;
+
+    /// Records an event.
+    pub fn push(&mut self, at: Instant, event: TraceEvent) {
+        if self.events.len() >= Log::LIMIT {
+            self.events.pop_front();
+            self.lost += 1;
+        }
+        self.events.push_back(Trace { at, event });
+    }
+
+    /// The oldest event; after a loss, first the number of those forgotten.
+    pub fn pop(&mut self) -> Option<Trace> {
+        if self.lost > 0 {
+            let at = self.events.front().map_or(Instant::ZERO, |event| event.at);
+            return Some(Trace { at, event: TraceEvent::Overrun { lost: core::mem::take(&mut self.lost) } });
+        }
+        self.events.pop_front()
+    }
+}
+
+/// How often bytes were refused for each [`DropReason`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropCounters([u64; DropReason::ALL.len()]);
+
+impl Default for DropCounters {
+    fn default() -> Self {
+        DropCounters([0; DropReason::ALL.len()])
+    }
+}
+
+impl DropCounters {
+    /// Counts one more.
+    pub fn count(&mut self, reason: DropReason) {
+        if let Some(counter) = self.0.get_mut(reason as usize) {
+            *counter += 1;
+        }
+    }
+
+    /// How often it was this reason.
+    pub fn of(&self, reason: DropReason) -> u64 {
+        self.0.get(reason as usize).copied().unwrap_or_default()
+    }
+
+    /// The reasons that occurred, with how often, in order of the layers.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL.iter().map(|reason| (*reason, self.of(*reason))).filter(|(_, count)| *count > 0)
+    }
+}
