@@ -4,14 +4,24 @@
 //! front of a packet, or parks the packet while the next hop's MAC address is asked for. All that the link itself has to
 //! say (ARP, neighbour discovery, packets no longer parked) leaves by [`Link::poll_transmit`].
 
+mod arp;
+mod detection;
+mod ethernet;
+mod ndp;
+mod neighbor;
+mod queue;
+
 use core::net::{IpAddr, Ipv6Addr};
+use std::collections::VecDeque;
 
 use crate::drop_reason::DropReason;
+use crate::hash::SecretState;
 use crate::time::Instant;
 use crate::wire::ethernet::MacAddr;
-use crate::wire::headers::Headers;
 use crate::wire::ip::Cidr;
-use crate::wire::ndp::Ndp;
+
+use detection::{Addresses, Step};
+use neighbor::{Ask, Due, Neighbors};
 
 pub use crate::wire::cast::Cast;
 pub use crate::wire::offload::{Offload, PartialChecksum};
@@ -159,15 +169,61 @@ pub struct Neighbor {
 }
 
 /// One interface's link layer.
+///
+/// ```
+/// use sockeye_core::link::{Detection, Link, LinkConfig, LinkReceive, LinkSend, Medium, NextHop, Offload};
+/// use sockeye_core::time::Instant;
+/// use sockeye_core::wire::{Headers, describe, LinkType, ethernet::MacAddr};
+///
+/// let now = Instant::ZERO;
+/// let mut link = |last| {
+///     let mac = MacAddr([2, 0, 0, 0, 0, last]);
+///     let mut link = Link::new(LinkConfig { medium: Medium::Ethernet, mac, mtu: 1500, seed: last.into() });
+///     link.add_address(now, format!("10.0.0.{last}/24").parse().unwrap(), Detection::Off);
+///     link.poll_transmit(now); // the announcement, which nobody hears
+///     link
+/// };
+/// let (mut ours, mut peer) = (link(1), link(2));
+///
+/// // Nobody knows yet where 10.0.0.2 is: the packet waits, and ARP asks.
+/// let mut headers = Headers::new();
+/// headers.push_front(&[0x45; 20]);
+/// let to = NextHop::Unicast("10.0.0.2".parse().unwrap());
+/// assert_eq!(ours.send(now, to, &mut headers, [b"hello", b""], &Offload::default()), LinkSend::Parked);
+/// let question = ours.poll_transmit(now).unwrap();
+/// let line = describe(&question.bytes, LinkType::Ethernet).to_string();
+/// assert!(line.contains("who-has 10.0.0.2 tell 10.0.0.1"), "{line}");
+///
+/// // The answer sets it free.
+/// peer.receive(now, &question.bytes);
+/// ours.receive(now, &peer.poll_transmit(now).unwrap().bytes);
+/// let frame = ours.poll_transmit(now).unwrap();
+/// assert!(matches!(peer.receive(now, &frame.bytes), LinkReceive::Packet { packet, .. } if packet.ends_with(b"hello")));
+/// ```
 #[derive(Debug)]
 pub struct Link {
     config: LinkConfig,
+    addresses: Addresses,
+    neighbors: Neighbors,
+    outbox: VecDeque<LinkFrame>,
+    events: VecDeque<LinkEvent>,
 }
 
 impl Link {
+    /// The most frames of its own that wait to be polled; packets no longer parked are bounded by their memory.
+    const OUTBOX_LIMIT: usize = 1024;
+    /// The most events that wait to be polled.
+    const EVENT_LIMIT: usize = 32_768;
+
     /// A link without addresses.
     pub fn new(config: LinkConfig) -> Link {
-        Link { config }
+        Link {
+            config,
+            addresses: Addresses::new(SecretState::new(config.seed, u64::from_be_bytes(*b"address "))),
+            neighbors: Neighbors::new(SecretState::new(config.seed, u64::from_be_bytes(*b"neighbor"))),
+            outbox: VecDeque::new(),
+            events: VecDeque::new(),
+        }
     }
 
     /// What it carries.
@@ -185,89 +241,135 @@ impl Link {
         (self.config.medium == Medium::Ethernet).then_some(self.config.mac)
     }
 
-    /// Gives the link an address to answer for, with the subnet it stands in.
+    /// Gives the link an address to answer for, with the subnet it stands in. [`LinkEvent::Ready`] tells when it is
+    /// ours: at once, unless it is to be checked for a duplicate first, which a point-to-point link never does.
     pub fn add_address(&mut self, now: Instant, address: Cidr, detection: Detection) {
-        let _ = (now, address, detection);
+        let detection = if self.config.medium == Medium::Ip { Detection::Off } else { detection };
+        self.addresses.add(now, address, detection);
+        if detection == Detection::Off {
+            self.settle(address.address());
+        }
     }
 
     /// Takes an address away. Whether it was there.
     pub fn remove_address(&mut self, address: IpAddr) -> bool {
-        let _ = address;
-        false
+        self.addresses.remove(address)
     }
 
     /// A neighbour set by hand: it is never asked for and never forgotten.
     pub fn add_neighbor(&mut self, now: Instant, address: IpAddr, mac: MacAddr) {
-        let _ = (now, address, mac);
-    }
-
-    /// A frame has arrived.
-    pub fn receive<'f>(&mut self, now: Instant, frame: &'f [u8]) -> LinkReceive<'f> {
-        let _ = now;
-        LinkReceive::Packet { packet: frame, cast: Cast::Unicast }
-    }
-
-    /// A neighbour discovery message that the network layer has found valid. The answer, if any, is polled.
-    ///
-    /// # Errors
-    /// The reason, where the message is not believed or not for us.
-    pub fn on_ndp(
-        &mut self,
-        now: Instant,
-        source: Ipv6Addr,
-        destination: Ipv6Addr,
-        message: &Ndp,
-    ) -> Result<(), DropReason> {
-        let _ = (now, source, destination, message);
-        Ok(())
+        if self.neighbors.set_permanent(now, address, mac) {
+            self.release(address, mac);
+        }
+        self.report_dropped();
     }
 
     /// The layer above has proof that packets reach this neighbour and come back (RFC 4861 section 7.3.1).
     pub fn confirm(&mut self, now: Instant, next_hop: IpAddr) {
-        let _ = (now, next_hop);
-    }
-
-    /// Puts the frame's header in front of a packet, whose first bytes stand in `headers` and the rest in `payload`.
-    pub fn send(
-        &mut self,
-        now: Instant,
-        next_hop: NextHop,
-        headers: &mut Headers,
-        payload: [&[u8]; 2],
-        offload: &Offload,
-    ) -> LinkSend {
-        let _ = (now, next_hop, headers, payload, offload);
-        LinkSend::Ready
+        self.neighbors.confirm(now, next_hop);
     }
 
     /// The next frame that the link has to send by itself.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<LinkFrame> {
-        let _ = now;
-        None
+    pub fn poll_transmit(&mut self, _now: Instant) -> Option<LinkFrame> {
+        self.outbox.pop_front()
     }
 
     /// What the link has found out since.
     pub fn poll_event(&mut self) -> Option<LinkEvent> {
-        None
+        self.events.pop_front()
     }
 
     /// When [`Link::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        match (self.neighbors.next_due(), self.addresses.next_due()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
     }
 
-    /// Lets everything happen that is due.
+    /// Lets everything happen that is due. Calling it early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        while let Some(step) = self.addresses.pop_due(now) {
+            match step {
+                Step::Probe(address) => self.probe(address),
+                Step::Settle(address) => self.settle(address),
+                Step::Announce(address) => self.announce(address),
+            }
+        }
+        while let Some(due) = self.neighbors.pop_due(now) {
+            match due {
+                Due::Ask(ask) => self.ask(ask),
+                Due::Failed(next_hop, mut queue) => {
+                    while let Some(parked) = queue.pop() {
+                        self.tell(LinkEvent::Unreachable { next_hop, packet: parked.into_packet() });
+                    }
+                }
+                Due::Nothing => {}
+            }
+        }
     }
 
-    /// The neighbours known or asked for.
+    /// The neighbours known or asked for, in no particular order.
     pub fn neighbors(&self) -> impl Iterator<Item = Neighbor> {
-        core::iter::empty()
+        self.neighbors.iter()
     }
 
     /// Packets that wait for a neighbour's MAC address.
     pub fn parked(&self) -> usize {
-        0
+        self.neighbors.parked()
+    }
+
+    /// Puts a question. A full outbox loses it, as the link might: it is put again.
+    fn ask(&mut self, ask: Ask) {
+        let sent = match ask.address {
+            IpAddr::V4(target) => {
+                self.addresses.source_v4(target).map(|source| self.ask_v4(source, target, ask.at))
+            }
+            IpAddr::V6(target) => {
+                self.addresses.source_v6(target).map(|source| self.ask_v6(source, target, ask.at))
+            }
+        };
+        if sent.is_none() && self.addresses.awaits(ask.address) {
+            // Until an address of ours is found to be free, nothing can be asked with it.
+            self.neighbors.on_not_asked(ask.address);
+        }
+    }
+
+    fn probe(&mut self, address: IpAddr) {
+        // Lost where the outbox is full, as it might be on the link.
+        let _ = match address {
+            IpAddr::V4(address) => self.ask_v4(core::net::Ipv4Addr::UNSPECIFIED, address, None),
+            IpAddr::V6(address) => self.ask_v6(Ipv6Addr::UNSPECIFIED, address, None),
+        };
+    }
+
+    fn announce(&mut self, address: IpAddr) {
+        let _ = match (self.config.medium, address) {
+            (Medium::Ip, _) => Ok(()),
+            (Medium::Ethernet, IpAddr::V4(address)) => self.announce_v4(address),
+            (Medium::Ethernet, IpAddr::V6(address)) => self.announce_v6(address),
+        };
+    }
+
+    /// The address is ours.
+    fn settle(&mut self, address: IpAddr) {
+        self.announce(address);
+        self.tell(LinkEvent::Ready { address });
+    }
+
+    /// The address is somebody else's.
+    fn give_up(&mut self, address: IpAddr, mac: Option<MacAddr>) {
+        self.addresses.remove(address);
+        self.tell(LinkEvent::Conflict { address, mac });
+    }
+
+    fn tell(&mut self, event: LinkEvent) {
+        if self.events.len() >= Link::EVENT_LIMIT {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
     }
 }
+
+#[cfg(test)]
+mod tests;
