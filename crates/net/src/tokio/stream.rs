@@ -1,0 +1,319 @@
+//! `TcpStream`, call for call as in `tokio::net`.
+
+use super::attempt::Attempt;
+use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::host::Host;
+use crate::socket::Socket;
+use crate::waiting::{Interest, WakerKey};
+use sockeye_core::error::Error;
+use sockeye_core::socket::{Kind, OptionName, Shutdown, SocketOption};
+use sockeye_core::transport::tcp::TcpInfo;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Ready};
+
+/// A TCP connection of a [`Host`] for tasks, the mirror of [`tokio::net::TcpStream`].
+#[derive(Debug)]
+pub struct TcpStream {
+    socket: Arc<Socket>,
+}
+
+impl TcpStream {
+    /// Connects from `host` to `address`; of several, to the first that answers.
+    ///
+    /// # Errors
+    /// `ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH`, `ETIMEDOUT`, …
+    pub async fn connect(host: &Host, address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address");
+        let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+        for address in addresses {
+            let socket = Arc::new(Socket::open(host, address, Kind::Stream)?);
+            match Self::finish(socket, address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    pub(crate) async fn finish(socket: Arc<Socket>, address: SocketAddr) -> io::Result<TcpStream> {
+        socket.begin_connect(address)?;
+        Attempt::new(&socket, Interest::Write, |state, _, id| Socket::finish_connect(state, id)).await?;
+        Ok(TcpStream { socket })
+    }
+
+    pub(crate) fn from_socket(socket: Arc<Socket>) -> TcpStream {
+        TcpStream { socket }
+    }
+
+    /// The same connection for tasks.
+    ///
+    /// # Errors
+    /// None; the answer is a `Result` as in tokio.
+    pub fn from_std(stream: crate::TcpStream) -> io::Result<TcpStream> {
+        Ok(stream.into())
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    /// `ENOTCONN` when the connection is gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    /// The error that waits, if any; it is cleared.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.socket.take_error()
+    }
+
+    /// Waits until reading is worth trying.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.socket.ready_to_read().await.map(|_| ())
+    }
+
+    /// Waits until writing is worth trying.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.socket.ready_to_write().await.map(|_| ())
+    }
+
+    /// Waits until something of `interest` is worth trying.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub async fn ready(&self, interest: tokio::io::Interest) -> io::Result<Ready> {
+        self.socket.ready(interest).await
+    }
+
+    /// Reads what is there.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing is.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.call(|state, now, id| state.stack.read(now, id, buffer))
+    }
+
+    /// [`try_read`](Self::try_read) into several buffers.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read).
+    pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.socket.call(|state, now, id| Socket::read_pieces(state, now, id, buffers))
+    }
+
+    /// Writes what there is room for.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.call(|state, now, id| state.stack.write(now, id, bytes))
+    }
+
+    /// [`try_write`](Self::try_write) of several pieces.
+    ///
+    /// # Errors
+    /// As [`try_write`](Self::try_write).
+    pub fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.socket.call(|state, now, id| Socket::write_pieces(state, now, id, parts))
+    }
+
+    /// Reads without taking.
+    ///
+    /// # Errors
+    /// As reading.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Attempt::new(&self.socket, Interest::Read, |state, now, id| state.stack.peek(now, id, buffer)).await
+    }
+
+    /// `TCP_NODELAY`.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.socket.set(SocketOption::NoDelay(nodelay))
+    }
+
+    /// `TCP_NODELAY`.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        match self.socket.option(OptionName::NoDelay)? {
+            SocketOption::NoDelay(nodelay) => Ok(nodelay),
+            _ => Err(crate::error::io_error(Error::UnknownOption)),
+        }
+    }
+
+    /// `SO_LINGER`. A time above zero would make the drop block the task's thread for that long; zero resets.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.socket.set(SocketOption::Linger(linger))
+    }
+
+    /// `SO_LINGER`.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        match self.socket.option(OptionName::Linger)? {
+            SocketOption::Linger(linger) => Ok(linger),
+            _ => Err(crate::error::io_error(Error::UnknownOption)),
+        }
+    }
+
+    /// Sets the hop limit of this connection's packets.
+    ///
+    /// # Errors
+    /// `EINVAL` outside 1 to 255.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.socket.set_ttl(ttl)
+    }
+
+    /// The hop limit of this connection's packets.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.socket.ttl()
+    }
+
+    /// Sets an option that tokio has no name for.
+    ///
+    /// # Errors
+    /// What the stack says: `EINVAL`, `ENOPROTOOPT`.
+    pub fn set_option(&self, option: SocketOption) -> io::Result<()> {
+        self.socket.set(option)
+    }
+
+    /// What the connection knows about itself.
+    ///
+    /// # Errors
+    /// `ENOTCONN` when there is no connection.
+    pub fn tcp_info(&self) -> io::Result<TcpInfo> {
+        self.socket.tcp_info()
+    }
+
+    /// The host this connection belongs to.
+    pub fn host(&self) -> &Host {
+        self.socket.host()
+    }
+
+    /// Two borrowed halves, for two futures of one task.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        split::split(self)
+    }
+
+    /// Two owned halves, for two tasks. Dropping the writing half ends the writing side.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        split::into_split(self)
+    }
+
+    /// Another handle to the same connection.
+    pub(super) fn share(&self) -> TcpStream {
+        TcpStream { socket: Arc::clone(&self.socket) }
+    }
+
+    pub(crate) fn end_writing(&self) -> io::Result<()> {
+        self.socket.shutdown(Shutdown::Write)
+    }
+
+    pub(crate) fn poll_read_shared(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = buffer.initialize_unfilled();
+        let polled = self
+            .socket
+            .poll(Interest::Read, WakerKey::Half, context, |state, now, id| state.stack.read(now, id, room));
+        polled.map(|read| {
+            buffer.advance(read?);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn poll_write_shared(
+        &self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.socket.poll(Interest::Write, WakerKey::Half, context, |state, now, id| {
+            state.stack.write(now, id, bytes)
+        })
+    }
+
+    pub(crate) fn poll_write_vectored_shared(
+        &self,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.socket.poll(Interest::Write, WakerKey::Half, context, |state, now, id| {
+            Socket::write_pieces(state, now, id, parts)
+        })
+    }
+}
+
+impl From<crate::TcpStream> for TcpStream {
+    fn from(stream: crate::TcpStream) -> TcpStream {
+        TcpStream { socket: Arc::clone(stream.socket()) }
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.poll_read_shared(context, buffer)
+    }
+}
+
+impl AsyncWrite for TcpStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_shared(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored_shared(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.end_writing())
+    }
+}
