@@ -37,6 +37,7 @@ impl Connection {
         }
         self.take_text(now, segment, payload);
         self.check_fin(segment);
+        self.arm_probe(now);
         Ok(())
     }
 
@@ -141,13 +142,10 @@ impl Connection {
         if segment.flags.contains(Flags::RST) {
             return Err(DropReason::OutOfWindow);
         }
-        // A window probe or an old duplicate: its acknowledgement still counts, and an answer is owed.
-        let _ = now;
+        // A window probe or an old duplicate: an answer is owed.
         self.receiver.owed += 1;
         if segment.length > 0 && segment.end().at_or_before(self.receiver.nxt) {
-            let mss = self.sender.mss;
-            self.receiver.owed -= 1;
-            self.receiver.accept(now, segment.seq, &[], mss);
+            self.receiver.note_duplicate(segment.seq, segment.seq + segment.length);
             return Err(DropReason::OldDuplicate);
         }
         if segment.flags.contains(Flags::ACK) && segment.seq == self.receiver.nxt {

@@ -222,7 +222,6 @@ impl Connection {
     /// # Errors
     /// [`Error::WouldBlock`], [`Error::BrokenPipe`], [`Error::NotConnected`], or once what ended the connection.
     pub fn write(&mut self, now: Instant, bytes: &[u8]) -> Result<usize, Error> {
-        let _ = now;
         if let Some(error) = self.error.take() {
             return Err(error);
         }
@@ -236,7 +235,10 @@ impl Connection {
         }
         match self.sender.ring.push(bytes, self.settings.send_buffer) {
             0 => Err(Error::WouldBlock),
-            count => Ok(count),
+            count => {
+                self.arm_probe(now);
+                Ok(count)
+            }
         }
     }
 

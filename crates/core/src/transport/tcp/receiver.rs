@@ -91,11 +91,10 @@ impl Receiver {
 
     /// Takes what is new of a segment's payload.
     pub(super) fn accept(&mut self, now: Instant, mut seq: SeqNumber, mut payload: &[u8], mss: usize) {
-        let end = seq + payload.len() as u32;
         if seq.is_before(self.nxt) {
             let known = self.nxt.distance(seq) as usize;
             let overlap = known.min(payload.len());
-            self.duplicate = Some(SackBlock { left: seq, right: seq + overlap as u32 });
+            self.note_duplicate(seq, seq + overlap as u32);
             payload = payload.get(known..).unwrap_or_default();
             seq = self.nxt;
         }
@@ -130,7 +129,13 @@ impl Receiver {
             self.recent = Some(seq);
             self.owed += 1;
         }
-        let _ = end;
+    }
+
+    /// Something came twice: the peer is told (RFC 2883).
+    pub(super) fn note_duplicate(&mut self, left: SeqNumber, right: SeqNumber) {
+        if left.is_before(right) {
+            self.duplicate = Some(SackBlock { left, right });
+        }
     }
 
     fn advance(&mut self, count: usize) {

@@ -237,9 +237,10 @@ impl Connection {
     }
 
     /// Nothing is in flight and the window is shut (or too small to be used): the peer must be asked (3.8.6.1).
-    fn arm_probe(&mut self, now: Instant) {
+    pub(super) fn arm_probe(&mut self, now: Instant) {
+        let blocked = self.next_data(0).is_none();
         let sender = &mut self.sender;
-        let waits = sender.data_end().is_after(sender.nxt) && sender.in_flight() == 0;
+        let waits = sender.data_end().is_after(sender.nxt) && sender.in_flight() == 0 && blocked;
         if waits && sender.probe_at.is_none() {
             sender.probe_at = Some(now + sender.rtt.rto());
         } else if !waits && sender.probe_at.is_some() {
