@@ -224,12 +224,13 @@ fn the_backlog_bounds_the_accept_queue_and_cookies_stand_in_for_the_half_open_on
     let listener = network.listen(1, "0.0.0.0:80", 3);
     // The clients' acknowledgements are lost: their handshakes stay half-open.
     network.loses = Box::new(|host, frame| host == 0 && frame.get(47) == Some(&0x10));
-    for _ in 0..5 {
-        network.connect(0, "10.0.0.2:80");
-    }
+    let clients: Vec<_> = (0..5).map(|_| network.connect(0, "10.0.0.2:80")).collect();
     network.settle();
     assert_eq!(network.hosts[1].snapshot().half_open, 2, "the half-open queue has its own bound");
     network.loses = Box::new(|_, _| false);
+    for client in clients {
+        network.write(0, client, b"x").unwrap(); // carries the acknowledgement again
+    }
     network.run(Duration::from_secs(20));
     let waiting =
         network.hosts[1].snapshot().sockets.iter().find(|s| s.id == listener).unwrap().receive_queue;

@@ -230,6 +230,7 @@ impl Stack {
         let headers = if ends.local.is_ipv4() { 40 } else { 60 };
         let path = self.network.route(ends.remote.ip(), Some(ends.local.ip()), None);
         let mtu = path.map_or(if ends.local.is_ipv4() { 576 } else { 1280 }, |path| path.mtu);
-        mtu.saturating_sub(headers).min(65_535) as u16
+        // The length fields of IP reach no further, whatever the MTU.
+        mtu.min(65_535).saturating_sub(headers) as u16
     }
 }

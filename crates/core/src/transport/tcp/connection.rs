@@ -161,6 +161,7 @@ impl Connection {
         let mut connection =
             Connection::new(now, ends, settings.clone(), opening, State::Established, handshake.irs());
         connection.opened_passively = true;
+        connection.timestamps = handshake.uses_timestamps().then_some(opening.timestamp_offset);
         connection.negotiate(&handshake.peer());
         let sender = &mut connection.sender;
         sender.una = opening.iss + 1;

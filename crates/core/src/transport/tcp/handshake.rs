@@ -111,6 +111,10 @@ impl Handshake {
         self.irs
     }
 
+    pub(super) fn uses_timestamps(&self) -> bool {
+        self.timestamps
+    }
+
     pub(super) fn ts_recent(&self) -> u32 {
         self.ts_recent
     }

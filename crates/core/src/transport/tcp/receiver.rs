@@ -222,7 +222,7 @@ impl Receiver {
     pub(super) fn announce(&mut self, mss: usize) -> u32 {
         let candidate = self.nxt + self.offered() as u32;
         let gain = candidate.distance(self.edge);
-        let worthwhile = (self.limit / 2).min(mss) as i32;
+        let worthwhile = (self.target / 2).min(mss) as i32;
         if gain >= worthwhile || self.window() == 0 && gain > 0 && self.ring.is_empty() {
             self.edge = candidate;
         }
@@ -236,7 +236,7 @@ impl Receiver {
     pub(super) fn wants_update(&self, mss: usize) -> bool {
         let candidate = self.nxt + self.offered() as u32;
         let gain = candidate.distance(self.edge);
-        gain >= ((self.limit / 2).min(2 * mss)) as i32 && gain >= (self.window() / 2) as i32
+        gain >= ((self.target / 2).min(2 * mss)) as i32 && gain >= (self.window() / 2) as i32
     }
 
     pub(super) fn on_read(&mut self, count: usize) {

@@ -23,6 +23,8 @@ pub(super) struct Sender {
     /// Bytes from `una` on.
     pub(super) ring: Ring,
     pub(super) fin_queued: bool,
+    /// The FIN's sequence number, once sent.
+    pub(super) fin: Option<SeqNumber>,
     /// Bytes of payload in a full segment.
     pub(super) mss: usize,
     pub(super) congestion: Congestion,
@@ -65,6 +67,7 @@ impl Sender {
             shift: 0,
             ring: Ring::default(),
             fin_queued: false,
+            fin: None,
             mss,
             congestion,
             rtt,
@@ -91,7 +94,8 @@ impl Sender {
 
     /// The sequence number of the first byte in the ring.
     pub(super) fn data_start(&self) -> SeqNumber {
-        if self.una == self.iss { self.iss + 1 } else { self.una }
+        let first = if self.una == self.iss { self.iss + 1 } else { self.una };
+        self.fin.map_or(first, |fin| first.min(fin))
     }
 
     /// The sequence number behind the last byte written.
@@ -104,7 +108,7 @@ impl Sender {
     }
 
     pub(super) fn fin_sent(&self) -> bool {
-        self.fin_queued && self.nxt.is_after(self.data_end())
+        self.fin.is_some()
     }
 
     /// Bytes believed to be on their way (RFC 6675, `pipe`).

@@ -182,7 +182,7 @@ impl Connection {
 
     fn fin_is_due(&self) -> bool {
         let sender = &self.sender;
-        sender.fin_queued && sender.nxt == sender.data_end()
+        sender.fin_queued && sender.fin.is_none() && sender.nxt == sender.data_end()
     }
 
     fn send_data(&mut self, now: Instant, length: usize, push: bool) -> Outgoing {
@@ -200,6 +200,9 @@ impl Connection {
         let sender = &mut self.sender;
         if sender.in_flight() == 0 {
             sender.stalled_since = Some(now);
+        }
+        if with_fin {
+            sender.fin = Some(end);
         }
         sender.nxt = end + u32::from(with_fin);
         if sender.timed.is_none() {
