@@ -1,19 +1,20 @@
-//! The command line: every command and option, from which the help, the completions and the man page are made.
+//! The command line: every command, from which the help, the completions and the man pages are made.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use sockeye_core::lan::{QuantityError, parse_duration};
 
 use crate::address::{HostPort, Publish};
 use crate::failure::Failure;
+use crate::options::Common;
 use crate::service::ServiceAt;
 
 /// A TCP/IP stack of its own, in your shell: serve, connect, ping, and see every byte on its way.
 #[derive(Parser)]
-#[command(name = "sockeye", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "sockeye", version, max_term_width = 110)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -46,20 +47,20 @@ pub(crate) enum Command {
 /// `sockeye serve`.
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// What to serve, and on which port
+    /// What to serve, and on which port: echo:7788, reply=hello:80, …
     #[arg(required = true, value_name = "SERVICE:PORT")]
     pub(crate) services: Vec<ServiceAt>,
     #[command(flatten)]
-    pub(crate) place: PlaceOptions,
-    /// Take a service's port on another port, or another address than loopback, of the real machine
-    #[arg(long, value_name = "[ADDR:]PORT:PORT")]
+    pub(crate) common: Common,
+    /// Let a port of the real machine lead to a service's, if not 127.0.0.1 with the same number; repeatable
+    #[arg(long, value_name = "[ADDR:]PORT:PORT", help_heading = "Where")]
     pub(crate) publish: Vec<Publish>,
 }
 
 /// `sockeye connect`.
 #[derive(Args)]
 pub(crate) struct Connect {
-    /// Whom to connect to
+    /// Whom to connect to; on a LAN the hosts are called server, gateway and client
     #[arg(value_name = "HOST:PORT")]
     pub(crate) to: HostPort,
     /// Datagrams (UDP) instead of a connection: what is read at once is sent as one
@@ -68,17 +69,17 @@ pub(crate) struct Connect {
     /// How long to wait for the connection to be established [default: as long as TCP tries]
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "udp")]
     pub(crate) timeout: Option<Duration>,
-    /// With --udp: how long to wait for another answer once standard input has ended
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "1s", requires = "udp")]
-    pub(crate) wait: Duration,
+    /// With --udp: how long to wait for another answer once standard input has ended [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "udp")]
+    pub(crate) wait: Option<Duration>,
     #[command(flatten)]
-    pub(crate) place: PlaceOptions,
+    pub(crate) common: Common,
 }
 
 /// `sockeye ping`.
 #[derive(Args)]
 pub(crate) struct Ping {
-    /// Whom to ask
+    /// Whom to ask; on a LAN the hosts are called server, gateway and client
     pub(crate) host: String,
     /// Stop after this many requests
     #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..))]
@@ -89,53 +90,19 @@ pub(crate) struct Ping {
     /// Bytes of data in a request
     #[arg(long, short, default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_000))]
     pub(crate) size: u16,
-    /// How long to wait for the last answer
+    /// How long to wait for an answer
     #[arg(long, short = 'W', value_name = "TIME", value_parser = parse_time, default_value = "2s")]
     pub(crate) timeout: Duration,
     #[command(flatten)]
-    pub(crate) place: PlaceOptions,
+    pub(crate) common: Common,
 }
 
-/// Whose sockets a command uses.
-#[derive(Args)]
-pub(crate) struct PlaceOptions {
-    /// Where: `os`, the real machine's own sockets
-    #[arg(long, default_value = "os", value_name = "PLACE")]
-    pub(crate) on: On,
-}
-
-/// Whose sockets: see [`PlaceOptions::on`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum On {
-    /// The real machine's.
-    Os,
-}
-
-impl FromStr for On {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "os" => Ok(On::Os),
-            _ => Err(format!("there is no place called `{text}` (places: os)")),
-        }
+/// A time with its unit; a bare number is seconds, as the options of ping and nc have it.
+fn parse_time(text: &str) -> Result<Duration, QuantityError> {
+    match text.parse::<f64>() {
+        Ok(_) => parse_duration(&format!("{text}s")),
+        Err(_) => parse_duration(text),
     }
-}
-
-/// A time such as `50ms`, `1.5s` or `200us`; a bare number is seconds, as ping's options have it.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let scale = match unit {
-        "" | "s" => 1.0,
-        "ms" => 1e-3,
-        "us" => 1e-6,
-        _ => return Err(format!("`{text}` is no time: write it as 50ms, 1.5s or 200us")),
-    };
-    let number: f64 =
-        number.parse().map_err(|_| format!("`{text}` is no time: write it as 50ms, 1.5s or 200us"))?;
-    Duration::try_from_secs_f64(number * scale)
-        .map_err(|_| format!("`{text}` is too long, or less than nothing"))
 }
 
 /// Answers a command line that is no command: the help if that was asked for, otherwise one line.
@@ -172,11 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn times() {
-        assert_eq!(parse_time("50ms"), Ok(Duration::from_millis(50)));
-        assert_eq!(parse_time("1.5s"), Ok(Duration::from_millis(1500)));
+    fn a_bare_number_is_seconds() {
         assert_eq!(parse_time("0.2"), Ok(Duration::from_millis(200)));
-        for bad in ["", "s", "-1s", "5 years", "1e400s"] {
+        assert_eq!(parse_time("50ms"), Ok(Duration::from_millis(50)));
+        for bad in ["", "s", "-1", "nan", "inf", "5 years"] {
             assert!(parse_time(bad).is_err(), "{bad}");
         }
     }

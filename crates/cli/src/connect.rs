@@ -7,21 +7,38 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::address::HostPort;
-use crate::command::{Connect, On};
+use crate::command::Connect;
 use crate::failure::{Code, Failure};
 use crate::interrupt::interrupted;
+use crate::options::{EncodesText, On};
 use crate::place::{Datagrams, Os, Place, Stream};
+use crate::site::{Site, with_port};
+use crate::watch::JsonTo;
 
 const BUFFER: usize = 256 * 1024;
 
 /// Connects, relays, and ends when the peer or both sides have ended.
 pub(crate) async fn run(options: Connect) -> Result<(), Failure> {
-    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
-    let talk = async {
-        match &options.place.on {
-            On::Os => talk(&Os, &look_up(&options.to).await?, &options, input, output).await,
+    options.common.check(EncodesText::No)?;
+    match options.common.place.on {
+        On::Os => {
+            let talk = async { talk(&Os, &look_up(&options.to).await?, &options).await };
+            or_interrupted(talk).await
         }
-    };
+        On::Lan | On::Tap(_) | On::Tun(_) => {
+            let site = Site::for_client(&options.common, JsonTo::Stderr).await?;
+            let talk = async {
+                let addresses = with_port(&site.look_up(&options.to.host)?, options.to.port);
+                talk(&site.host, &addresses, &options).await
+            };
+            let outcome = or_interrupted(talk).await;
+            let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));
+            outcome.and(closed)
+        }
+    }
+}
+
+async fn or_interrupted(talk: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::select! {
         outcome = talk => outcome,
         failure = interrupted() => Err(failure),
@@ -37,13 +54,9 @@ async fn look_up(to: &HostPort) -> Result<Vec<SocketAddr>, Failure> {
 }
 
 /// Talks to the first of the addresses that takes the connection.
-async fn talk<P: Place>(
-    place: &P,
-    addresses: &[SocketAddr],
-    options: &Connect,
-    input: impl AsyncRead + Unpin,
-    output: impl AsyncWrite + Unpin,
-) -> Result<(), Failure> {
+async fn talk<P: Place>(place: &P, addresses: &[SocketAddr], options: &Connect) -> Result<(), Failure> {
+    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+    let wait = options.wait.unwrap_or(Duration::from_secs(1));
     let mut failure = Failure::new(Code::NameNotFound, format!("`{}` has no address", options.to.host));
     for &address in addresses {
         let attempt = async {
@@ -58,7 +71,7 @@ async fn talk<P: Place>(
         match attempt.await {
             Ok(Talk::Stream(stream)) => return relay(stream, input, output, address).await,
             Ok(Talk::Datagrams(socket)) => {
-                return exchange(socket, input, output, address, options.wait).await;
+                return exchange(socket, input, output, address, wait).await;
             }
             Err(error) => failure = Failure::talking(format!("cannot connect to {address}"), &error),
         }

@@ -7,12 +7,15 @@ mod connect;
 mod doctor;
 mod failure;
 mod interrupt;
+mod ladder;
+mod options;
 mod page;
 mod ping;
 mod place;
-mod port_owner;
 mod serve;
 mod service;
+mod site;
+mod watch;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;

@@ -1,35 +1,88 @@
 //! `sockeye serve`.
 
-use std::io::{self, ErrorKind, Write, stderr};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use encoding_rs::Encoding;
+use sockeye::{Cidr, PortOwner, Protocol};
 
 use crate::address::Publish;
-use crate::command::{On, Serve};
+use crate::command::Serve;
 use crate::failure::{Code, Failure, plain};
 use crate::interrupt::interrupted;
+use crate::options::{EncodesText, On};
 use crate::place::{Os, Place};
-use crate::port_owner::{Protocol, port_owner};
 use crate::service::{Service, ServiceAt, serve_datagrams, serve_http, serve_streams};
+use crate::site::{Role, Site, Wish, announce};
+use crate::watch::JsonTo;
 
 /// Serves until interrupted.
-pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
+pub(crate) async fn run(mut options: Serve) -> Result<(), Failure> {
+    let replies = options.services.iter().any(|at| matches!(at.service, Service::Reply(_)));
+    options.common.check(if replies { EncodesText::Yes } else { EncodesText::No })?;
     check_ports(&options)?;
-    match options.place.on {
+    if let Some(encoding) = options.common.seeing.encoding {
+        encode_replies(&mut options.services, encoding)?;
+    }
+    match options.common.place.on {
         On::Os => {
-            for service in &options.services {
-                for at in published_at(service.port, &options.publish) {
-                    let at =
-                        open(&Os, &service.service, at).await.map_err(|error| cannot_take(at, &error))?;
-                    announce(&format!(
-                        "{} on {at}: {}",
-                        service.service.name(),
-                        how_to_try(&service.service, at)
-                    ));
+            for ServiceAt { service, port } in &options.services {
+                for at in published_at(*port, &options.publish) {
+                    open(&Os, service, at).await.map_err(|error| cannot_take(at, &error))?;
+                    announce(&format!("{} on {at}; try {}", service.name(), how_to_try(service, at)));
                 }
             }
+            Err(interrupted().await)
+        }
+        On::Lan | On::Tap(_) | On::Tun(_) => serve_on_site(&options).await,
+    }
+}
+
+async fn serve_on_site(options: &Serve) -> Result<(), Failure> {
+    let is_lan = options.common.place.on == On::Lan;
+    if !is_lan && !options.publish.is_empty() {
+        let line =
+            "--publish is for the private LAN and the real machine: a host on an interface is reached there";
+        return Err(Failure::usage(line));
+    }
+    let site = Site::build(&Wish {
+        common: &options.common,
+        role: Role::Server,
+        listening: options.services.iter().map(|at| at.port).collect(),
+        json_to: JsonTo::Stdout,
+    })?;
+    let outcome = async {
+        for ServiceAt { service, port } in &options.services {
+            let addresses: Vec<IpAddr> = site.host.addresses().iter().map(Cidr::address).collect();
+            let mut places: Vec<String> = Vec::new();
+            let mut to_try = None;
+            for address in addresses {
+                let at = SocketAddr::new(address, *port);
+                open(&site.host, service, at).await.map_err(|error| {
+                    Failure::new(Code::Bind, format!("cannot listen on {at}: {}", plain(&error)))
+                })?;
+                places.push(at.to_string());
+                to_try.get_or_insert(at);
+            }
+            if is_lan {
+                to_try = None;
+                for at in published_at(*port, &options.publish) {
+                    site.publish(at, *port).map_err(|error| cannot_publish(at, &error))?;
+                    places.push(format!("published on {at}"));
+                    to_try.get_or_insert(at);
+                }
+            }
+            let to_try = to_try.map(|at| format!("; try {}", how_to_try(service, at))).unwrap_or_default();
+            announce(&format!("{} on {}{to_try}", service.name(), places.join(", ")));
+        }
+        tokio::select! {
+            failure = interrupted() => Err(failure),
+            () = site.unread() => Ok(()),
         }
     }
-    Err(interrupted().await)
+    .await;
+    let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));
+    outcome.and(closed)
 }
 
 /// Each port serves one thing, and only what is served can be published.
@@ -47,6 +100,21 @@ fn check_ports(options: &Serve) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Replies are sent in the encoding that is shown.
+fn encode_replies(services: &mut [ServiceAt], encoding: &'static Encoding) -> Result<(), Failure> {
+    for ServiceAt { service, .. } in services {
+        if let Service::Reply(text) = service {
+            let utf8 = String::from_utf8_lossy(text).into_owned();
+            let (encoded, _, has_unmappable) = encoding.encode(&utf8);
+            if has_unmappable {
+                return Err(Failure::usage(format!("the reply cannot be written in {}", encoding.name())));
+            }
+            *text = encoded.into_owned().into();
+        }
+    }
+    Ok(())
+}
+
 /// Where the real machine listens for a service's port.
 fn published_at(port: u16, publish: &[Publish]) -> Vec<SocketAddr> {
     let told: Vec<SocketAddr> =
@@ -55,7 +123,7 @@ fn published_at(port: u16, publish: &[Publish]) -> Vec<SocketAddr> {
 }
 
 /// Opens a service's sockets and starts to serve.
-async fn open<P: Place>(place: &P, service: &Service, at: SocketAddr) -> io::Result<SocketAddr> {
+pub(crate) async fn open<P: Place>(place: &P, service: &Service, at: SocketAddr) -> io::Result<()> {
     let listener = place.listen(at).await?;
     if service.has_datagrams() {
         let socket = place.open_datagrams(at).await?;
@@ -64,42 +132,56 @@ async fn open<P: Place>(place: &P, service: &Service, at: SocketAddr) -> io::Res
     } else {
         tokio::spawn(serve_http(listener, P::WHOSE));
     }
-    Ok(at)
+    Ok(())
 }
 
 /// Why a port of the real machine cannot be had, who has it, and what can be done.
 fn cannot_take(at: SocketAddr, error: &io::Error) -> Failure {
     let line = match error.kind() {
         ErrorKind::AddrInUse => {
-            let owner = port_owner(Protocol::Tcp, at).or_else(|| port_owner(Protocol::Udp, at));
-            let owner = owner.map(|owner| format!(", held by {owner}")).unwrap_or_default();
-            format!("port {} of {} is in use{owner}; --publish takes another", at.port(), at.ip())
+            let owner = [Protocol::Tcp, Protocol::Udp].into_iter().find_map(|p| PortOwner::find(p, at));
+            let owner = owner.map(|owner| format!(" by {owner}")).unwrap_or_default();
+            let line = format!("port {} of {} is in use{owner}", at.port(), at.ip());
+            return cannot_bind(at, line);
         }
-        ErrorKind::PermissionDenied => format!(
-            "port {} of {} is for the system's own services; --publish {}:{} takes one that is free to all",
-            at.port(),
-            at.ip(),
-            8000 + at.port() % 1024,
-            at.port(),
-        ),
+        ErrorKind::PermissionDenied => {
+            return cannot_bind(
+                at,
+                format!("port {} of {} is for the system's own services", at.port(), at.ip()),
+            );
+        }
         _ => format!("cannot listen on {at}: {}", plain(error)),
     };
     Failure::new(Code::Bind, line)
 }
 
-/// What to type to see it work.
-fn how_to_try(service: &Service, at: SocketAddr) -> String {
-    let address = match at.ip() {
-        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-        ip => ip.to_string(),
-    };
-    match service {
-        Service::Http => format!("curl http://{}/", SocketAddr::new(at.ip(), at.port())),
-        _ => format!("nc {address} {}", at.port()),
+/// The same for a published port, where the error says already who has it.
+fn cannot_publish(at: SocketAddr, error: &io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::AddrInUse => cannot_bind(at, plain_sentence(error)),
+        ErrorKind::PermissionDenied => cannot_take(at, error),
+        _ => Failure::new(Code::Bind, plain_sentence(error)),
     }
 }
 
-/// One line for the person who started the command.
-fn announce(line: &str) {
-    writeln!(stderr(), "sockeye: {line}").ok();
+fn plain_sentence(error: &io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+fn cannot_bind(at: SocketAddr, why: String) -> Failure {
+    let port = at.port();
+    let other = if port < 1024 { 8000 + port } else { port.checked_add(1).unwrap_or(1024) };
+    Failure::new(Code::Bind, format!("{why}; another leads there with --publish {other}:{port}"))
+}
+
+/// What to type to see it work.
+fn how_to_try(service: &Service, at: SocketAddr) -> String {
+    let at = match at.ip() {
+        ip if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), at.port()),
+        _ => at,
+    };
+    match service {
+        Service::Http => format!("curl http://{at}/"),
+        _ => format!("nc {} {}", at.ip(), at.port()),
+    }
 }

@@ -1,10 +1,12 @@
-//! Echo requests through the real machine: ICMP datagram sockets where the user may have them, raw sockets otherwise.
+//! Echo requests: of a host of ours, and through the real machine by ICMP datagram sockets where the user may have
+//! them, by raw sockets otherwise.
 
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use sockeye::{Host, PingSocket};
 
 use super::{Answer, EchoSocket};
 
@@ -15,6 +17,33 @@ const ECHO_REPLY_V4: u8 = 0;
 const ECHO_REQUEST_V4: u8 = 8;
 const ECHO_REQUEST_V6: u8 = 128;
 const ECHO_REPLY_V6: u8 = 129;
+
+/// Bytes of an ICMP header.
+const HEADER: usize = 8;
+
+/// A host of ours, asking another.
+pub(crate) struct OurEcho(PingSocket);
+
+impl OurEcho {
+    /// Opens a socket on the host.
+    pub(crate) fn open(host: &Host, target: IpAddr) -> io::Result<Self> {
+        let socket = PingSocket::new(host, target)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        Ok(OurEcho(socket))
+    }
+}
+
+impl EchoSocket for OurEcho {
+    fn send(&self, sequence: u16, data: &[u8]) -> io::Result<()> {
+        self.0.send(sequence, data)
+    }
+
+    fn receive(&self) -> io::Result<Answer> {
+        let mut buffer = vec![0; 65_536];
+        let reply = self.0.receive(&mut buffer)?;
+        Ok(Answer { sequence: reply.sequence, length: reply.length + HEADER })
+    }
+}
 
 /// The kernel's ICMP, connected to one host.
 pub(crate) struct OsEcho {

@@ -10,9 +10,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::command::{On, Ping};
+use crate::command::Ping;
 use crate::failure::{Code, Failure};
 use crate::interrupt::interrupted;
+use crate::options::{EncodesText, On};
+use crate::site::Site;
+use crate::watch::JsonTo;
+use echo::{OsEcho, OurEcho};
 use summary::Summary;
 
 /// An answer to an echo request.
@@ -41,27 +45,46 @@ enum News {
 
 /// Asks until the count is reached or somebody interrupts.
 pub(crate) async fn run(options: Ping) -> Result<(), Failure> {
-    match &options.place.on {
+    options.common.check(EncodesText::No)?;
+    match options.common.place.on {
         On::Os => {
             let target = look_up(&options.host).await?;
-            let socket = echo::OsEcho::open(target).map_err(|error| match error.kind() {
+            let socket = OsEcho::open(target).map_err(|error| match error.kind() {
                 ErrorKind::PermissionDenied => {
-                    let line = "cannot ping: neither raw nor ICMP datagram sockets are allowed to this user \
-                                (sysctl net.ipv4.ping_group_range)";
+                    let line = "cannot ping: this user may have neither ICMP datagram sockets (sysctl \
+                                net.ipv4.ping_group_range) nor raw ones";
                     Failure::new(Code::Network, line)
                 }
                 _ => Failure::talking(format!("cannot ping {target}"), &error),
             })?;
             ask(Arc::new(socket), target, &options).await
         }
+        On::Lan | On::Tap(_) | On::Tun(_) => {
+            let site = Site::for_client(&options.common, JsonTo::Stdout).await?;
+            let asked = async {
+                let target = site.look_up(&options.host)?.first().copied();
+                let target = target.ok_or_else(|| unknown(&options.host))?;
+                let socket = OurEcho::open(&site.host, target)
+                    .map_err(|error| Failure::talking(format!("cannot ping {target}"), &error))?;
+                tokio::select! {
+                    outcome = ask(Arc::new(socket), target, &options) => outcome,
+                    () = site.unread() => Ok(()),
+                }
+            };
+            let outcome = asked.await;
+            let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));
+            outcome.and(closed)
+        }
     }
+}
+
+fn unknown(host: &str) -> Failure {
+    Failure::new(Code::NameNotFound, format!("no host is known by the name `{host}`"))
 }
 
 async fn look_up(host: &str) -> Result<IpAddr, Failure> {
     let found = tokio::net::lookup_host((host, 0)).await.ok().and_then(|mut found| found.next());
-    found
-        .map(|address: SocketAddr| address.ip())
-        .ok_or_else(|| Failure::new(Code::NameNotFound, format!("no host is known by the name `{host}`")))
+    found.map(|address: SocketAddr| address.ip()).ok_or_else(|| unknown(host))
 }
 
 /// Sends the requests, prints the answers as they come, and sums up.
@@ -149,5 +172,5 @@ fn say(line: &str) {
 
 /// Whether this user may have a socket for echo requests from the real machine.
 pub(crate) fn os_can_ping() -> io::Result<()> {
-    echo::OsEcho::open(IpAddr::from([127, 0, 0, 1])).map(drop)
+    OsEcho::open(IpAddr::from([127, 0, 0, 1])).map(drop)
 }

@@ -1,6 +1,7 @@
-//! Where a command's sockets live: the real machine's, or a host on our own stack. Services and clients see only this.
+//! Where a command's sockets live: the real machine's, or a host's on our own stack. Services and clients see only this.
 
 mod os;
+mod ours;
 
 use std::future::Future;
 use std::io;

@@ -1,0 +1,324 @@
+//! From what observers saw to rows in the order of time, each with the states of both ends.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use sockeye_core::time::{Duration, Instant};
+use sockeye_core::wire::ethernet::{EtherType, Ethernet};
+use sockeye_core::wire::ipv4::Ipv4Header;
+use sockeye_core::wire::ipv6::Ipv6Header;
+use sockeye_core::wire::tcp::{Flags, Segment};
+use sockeye_core::wire::{ChecksumCheck, LinkType, Protocol, PseudoHeader, describe};
+
+use super::conversation::Conversation;
+use super::row::{ConnectionRow, FateFields, FrameRow, Row, StateRow};
+use super::{FrameSight, Outcome, Shown, Side, Sight, StateSight};
+
+/// So long after something happened its observers have told of it.
+const SLACK: Duration = Duration::from_millis(15);
+/// A frame under way is waited for, so that the state it leads to can be told beside it; but not longer than this.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// So many sights wait at most; then the oldest is told as it stands.
+const WAITING_AT_MOST: usize = 65_536;
+/// So many of the sights after one are looked at to tell it.
+const LOOK_AHEAD: usize = 256;
+/// So many connections are known at most; then the oldest is forgotten.
+const CONNECTIONS_AT_MOST: usize = 4096;
+
+/// Who stands at the two sides, and how to show it.
+pub(crate) struct Party {
+    /// What frames begin with.
+    pub(crate) link: LinkType,
+    /// How payload is shown.
+    pub(crate) shown: Shown,
+    /// Time zero.
+    pub(crate) start: Instant,
+    /// Whether the states of each side are observed.
+    pub(crate) has_states: [bool; 2],
+    /// The ports the right side listens on.
+    pub(crate) listening: Vec<u16>,
+}
+
+/// The two ends of a connection: the left one's address, the right one's.
+type Ends = [SocketAddr; 2];
+
+/// See the module.
+pub(crate) struct Story {
+    party: Party,
+    /// Sights not told yet, by time and then by the order they came in.
+    waiting: BTreeMap<(Instant, u64), Sight>,
+    count: u64,
+    conversations: HashMap<Ends, Conversation>,
+    order: VecDeque<Ends>,
+    /// The number the next connection gets.
+    number: u32,
+}
+
+/// A frame taken apart as far as a ladder needs it.
+enum Content<'a> {
+    Segment(Ends, Segment, &'a [u8]),
+    Other(String),
+}
+
+impl Story {
+    /// A story in which nothing has happened yet.
+    pub(crate) fn new(party: Party) -> Self {
+        Story {
+            party,
+            waiting: BTreeMap::new(),
+            count: 0,
+            conversations: HashMap::new(),
+            order: VecDeque::new(),
+            number: 1,
+        }
+    }
+
+    /// Takes in what an observer saw.
+    pub(crate) fn on_sight(&mut self, sight: Sight) {
+        self.count += 1;
+        self.waiting.insert((sight.at(), self.count), sight);
+    }
+
+    /// The next rows that can be told at `now`; none when there is nothing to tell yet.
+    pub(crate) fn poll_rows(&mut self, now: Instant) -> Option<Vec<Row>> {
+        let (key, sight) = self.waiting.first_key_value()?;
+        let ready = match sight {
+            Sight::Frame(frame) => match frame.outcome {
+                Outcome::Arrives { at, .. } => (at + SLACK).min(frame.at + PATIENCE),
+                Outcome::Lost(_) => frame.at + SLACK,
+            },
+            Sight::State(state) => state.at + SLACK,
+        };
+        if now < ready && self.waiting.len() <= WAITING_AT_MOST {
+            return None;
+        }
+        let key = *key;
+        let sight = self.waiting.remove(&key)?;
+        let mut rows = Vec::new();
+        match sight {
+            Sight::Frame(frame) => self.tell_frame(&frame, &mut rows),
+            Sight::State(state) => self.tell_state(&state, &mut rows),
+        }
+        Some(rows)
+    }
+
+    /// Whether something waits to be told.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn seconds(&self, at: Instant) -> f64 {
+        // Whole microseconds: what the ladder shows, and no digits that mean nothing.
+        at.since(self.party.start).as_micros() as f64 / 1e6
+    }
+
+    fn tell_frame(&mut self, frame: &FrameSight, rows: &mut Vec<Row>) {
+        let mut row = FrameRow {
+            time: self.seconds(frame.at),
+            connection: None,
+            from: frame.from,
+            length: frame.bytes.len(),
+            words: String::new(),
+            payload: None,
+            first_sent: None,
+            fate: self.fate(&frame.outcome),
+            left_state: None,
+            right_state: None,
+        };
+        match take_apart(&frame.bytes, self.party.link, frame.from) {
+            Content::Other(words) => row.words = words,
+            Content::Segment(ends, segment, payload) => {
+                if self.conversations.get(&ends).is_some_and(|known| known.is_over_for(frame.from, &segment))
+                {
+                    self.forget(&ends);
+                }
+                self.meet(ends, frame.at, rows);
+                self.expect_states(&ends, frame.from, &segment);
+                let departing = self.state_of(&ends, frame.from);
+                if let Outcome::Arrives { at, .. } = frame.outcome {
+                    self.apply_arrival(&ends, frame.from.other(), at);
+                }
+                let arriving = self.state_of(&ends, frame.from.other());
+                (row.left_state, row.right_state) = match frame.from {
+                    Side::Left => (departing, arriving),
+                    Side::Right => (arriving, departing),
+                };
+                if let Some(conversation) = self.conversations.get_mut(&ends) {
+                    let said = conversation.hear(frame.at, frame.from, &segment, payload);
+                    row.connection = Some(conversation.number);
+                    row.words = said.words;
+                    row.payload = said.payload;
+                    row.first_sent = said.first_sent.map(|at| self.seconds(at));
+                }
+                if let Some(size) = frame.segment_size.filter(|size| payload.len() > usize::from(*size)) {
+                    let segments = payload.len().div_ceil(usize::from(size.max(1)));
+                    row.words.push_str(&format!(" ({segments} segments at once)"));
+                }
+            }
+        }
+        rows.push(Row::Frame(row));
+    }
+
+    fn fate(&self, outcome: &Outcome) -> FateFields {
+        match outcome {
+            Outcome::Arrives { at, is_doubled, is_damaged, is_held_back } => FateFields {
+                arrives: Some(self.seconds(*at)),
+                lost: None,
+                duplicated: *is_doubled,
+                corrupted: *is_damaged,
+                held_back: *is_held_back,
+            },
+            Outcome::Lost(why) => FateFields { lost: Some(why.clone()), ..FateFields::default() },
+        }
+    }
+
+    /// Makes the acquaintance of a connection.
+    fn meet(&mut self, ends: Ends, at: Instant, rows: &mut Vec<Row>) {
+        if self.conversations.contains_key(&ends) {
+            return;
+        }
+        if self.order.len() >= CONNECTIONS_AT_MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.conversations.remove(&oldest);
+        }
+        let number = self.number;
+        self.number = self.number.wrapping_add(1);
+        self.conversations.insert(ends, Conversation::new(number, self.party.shown));
+        self.order.push_back(ends);
+        let [left, right] = ends;
+        rows.push(Row::Connection(ConnectionRow { time: self.seconds(at), connection: number, left, right }));
+    }
+
+    fn forget(&mut self, ends: &Ends) {
+        self.conversations.remove(ends);
+        self.order.retain(|known| known != ends);
+    }
+
+    /// The states that a connection has before anybody tells of one.
+    fn expect_states(&mut self, ends: &Ends, from: Side, segment: &Segment) {
+        let is_first_word = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
+        let Some(conversation) = self.conversations.get_mut(ends) else { return };
+        let is_listening = self.party.listening.contains(&ends[1].port());
+        for side in [Side::Left, Side::Right] {
+            if *side.of(&self.party.has_states) {
+                let listens = is_first_word && side == Side::Right && from == Side::Left && is_listening;
+                let expected = if listens { "LISTEN" } else { "CLOSED" };
+                side.of_mut(&mut conversation.states).get_or_insert_with(|| expected.to_owned());
+            }
+        }
+    }
+
+    fn state_of(&self, ends: &Ends, side: Side) -> Option<String> {
+        self.conversations.get(ends).and_then(|conversation| side.of(&conversation.states).clone())
+    }
+
+    /// Takes those changes of state out of what waits that the segment arriving now brings about: the ones a segment
+    /// caused, up to the arrival of the next.
+    fn apply_arrival(&mut self, ends: &Ends, side: Side, arrival: Instant) {
+        let next_arrival = self.waiting.values().take(LOOK_AHEAD).find_map(|sight| match sight {
+            Sight::Frame(FrameSight { from, bytes, outcome: Outcome::Arrives { at, .. }, .. })
+                if *from == side.other() && *at >= arrival =>
+            {
+                match take_apart(bytes, self.party.link, *from) {
+                    Content::Segment(others, ..) if others == *ends => Some(*at),
+                    _ => None,
+                }
+            }
+            _ => None,
+        });
+        let until = next_arrival.unwrap_or(arrival + SLACK).min(arrival + SLACK);
+        let caused: Vec<_> = self
+            .waiting
+            .range((arrival, 0)..=(until.max(arrival), u64::MAX))
+            .filter(|(_, sight)| match sight {
+                Sight::State(state) => state.by_segment && state.side == side && ends_of(state) == *ends,
+                Sight::Frame(_) => false,
+            })
+            .map(|(key, _)| *key)
+            .collect();
+        for key in caused {
+            if let Some(Sight::State(state)) = self.waiting.remove(&key)
+                && let Some(conversation) = self.conversations.get_mut(ends)
+            {
+                *side.of_mut(&mut conversation.states) = Some(state.state);
+            }
+        }
+    }
+
+    /// A change of state that no arriving segment has taken along.
+    fn tell_state(&mut self, sight: &StateSight, rows: &mut Vec<Row>) {
+        let ends = ends_of(sight);
+        self.meet(ends, sight.at, rows);
+        let time = self.seconds(sight.at);
+        let Some(conversation) = self.conversations.get_mut(&ends) else { return };
+        *sight.side.of_mut(&mut conversation.states) = Some(sight.state.clone());
+        let connection = conversation.number;
+        // The segment that it makes this end send will have it beside it.
+        let link = self.party.link;
+        let is_told_soon = self.waiting.range(..=(sight.at + SLACK, u64::MAX)).take(LOOK_AHEAD).any(|(_, later)| match later {
+            Sight::Frame(frame) if frame.from == sight.side => {
+                matches!(take_apart(&frame.bytes, link, frame.from), Content::Segment(others, ..) if others == ends)
+            }
+            _ => false,
+        });
+        if !is_told_soon {
+            let StateSight { side, state, cause, .. } = sight.clone();
+            rows.push(Row::State(StateRow { time, connection, side, state, cause }));
+        }
+    }
+}
+
+fn ends_of(state: &StateSight) -> Ends {
+    match state.side {
+        Side::Left => [state.local, state.remote],
+        Side::Right => [state.remote, state.local],
+    }
+}
+
+/// Finds the segment in a frame, or words for what else it is.
+fn take_apart(frame: &[u8], link: LinkType, from: Side) -> Content<'_> {
+    segment_in(frame, link, from).unwrap_or_else(|| Content::Other(words_for(frame, link)))
+}
+
+fn segment_in(frame: &[u8], link: LinkType, from: Side) -> Option<Content<'_>> {
+    let packet = match link {
+        LinkType::Ip => frame,
+        LinkType::Ethernet => {
+            let (ethernet, packet) = Ethernet::parse(frame).ok()?;
+            matches!(ethernet.ethertype, EtherType::Ipv4 | EtherType::Ipv6).then_some(packet)?
+        }
+    };
+    let (pseudo, payload): (PseudoHeader, &[u8]) = match packet.first()? >> 4 {
+        4 => {
+            let (header, payload) = Ipv4Header::parse(packet).ok()?;
+            (!header.is_fragment()).then(|| (header.pseudo(), payload))?
+        }
+        6 => {
+            let (header, payload) = Ipv6Header::parse(packet).ok()?;
+            header.fragment.is_none().then(|| (header.pseudo(), payload))?
+        }
+        _ => return None,
+    };
+    if pseudo.protocol != Protocol::Tcp {
+        return None;
+    }
+    let (segment, data) = Segment::parse(payload, &pseudo, ChecksumCheck::Trust).ok()?;
+    let source = SocketAddr::new(pseudo.source, segment.source_port);
+    let destination = SocketAddr::new(pseudo.destination, segment.destination_port);
+    let ends = match from {
+        Side::Left => [source, destination],
+        Side::Right => [destination, source],
+    };
+    Some(Content::Segment(ends, segment, data))
+}
+
+/// Words for a frame without a segment, without those that every line would have.
+fn words_for(frame: &[u8], link: LinkType) -> String {
+    let words = describe(frame, link).to_string();
+    let words = words.replace("ARP, Request ", "ARP ").replace("ARP, Reply ", "ARP ");
+    match words.strip_suffix(", length 28") {
+        Some(arp) if arp.starts_with("ARP") => arp.to_owned(),
+        _ => words,
+    }
+}
