@@ -5,33 +5,47 @@
 //! header, and [`Network::fragment`] cuts what is too large. Whatever the layer sends by itself (echo replies, ICMP
 //! errors, fragments, forwarded packets, membership reports) leaves by [`Network::poll_transmit`].
 
-use core::net::{IpAddr, Ipv6Addr};
-use std::borrow::Cow;
+mod delivery;
+mod forward;
+mod icmp;
+mod icmp_error;
+mod interface;
+mod ipv4;
+mod ipv6;
+mod limiter;
+mod multicast;
+mod outbox;
+mod path_mtu;
+mod reassembly;
+mod route;
+mod send;
+
+use core::net::{IpAddr, Ipv4Addr};
 
 use crate::drop_reason::DropReason;
-use crate::error::Error;
+use crate::hash::SecretState;
 use crate::time::Instant;
-use crate::wire::checksum::ChecksumCheck;
-use crate::wire::headers::Headers;
-use crate::wire::ip::{Cidr, Protocol};
-use crate::wire::ndp::Ndp;
-use crate::wire::quote::Quote;
+use crate::wire::ip::Cidr;
+use crate::wire::ipv6::Ipv6Header;
 
 pub use crate::wire::cast::Cast;
 pub use crate::wire::offload::{Offload, PartialChecksum};
+pub use delivery::{Arrival, ArrivalChecksum, Delivery, Echo, Hardness, IcmpError, IpMeta, NetworkReceive};
+pub use icmp_error::Unreachable;
+pub use interface::{InterfaceId, InterfaceKind};
+pub use outbox::OutPacket;
+pub use route::Route;
+pub use send::{Fragmentation, Send};
 
-/// Number of an interface of this host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InterfaceId(pub u8);
-
-/// What an interface leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InterfaceKind {
-    /// Back to this host.
-    Loopback,
-    /// To a link.
-    Link,
-}
+use icmp_error::Problem;
+use interface::Interfaces;
+use limiter::Limiter;
+use multicast::Groups;
+use outbox::Outbox;
+use path_mtu::PathMtus;
+use reassembly::Reassembly;
+use route::Routes;
+use send::Identifications;
 
 /// Whether packets for others are passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,19 +89,6 @@ impl Default for NetworkConfig {
     }
 }
 
-/// A way to a block of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The block; bits behind its prefix do not count.
-    pub destination: Cidr,
-    /// The router to hand packets to; `None` where the destination is on the link itself.
-    pub gateway: Option<IpAddr>,
-    /// The interface that leads there.
-    pub interface: InterfaceId,
-    /// Among routes of the same length the lowest wins.
-    pub metric: u32,
-}
-
 /// Where a packet goes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hop {
@@ -114,203 +115,78 @@ pub struct Path {
     pub mtu: usize,
 }
 
-/// What is known of a received packet's TCP or UDP checksum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ArrivalChecksum {
-    /// Nothing.
-    #[default]
-    Unknown,
-    /// The device has verified it.
-    Verified,
-    /// It is not complete yet: the sender left it to a device that was never needed.
-    Partial,
-}
-
-/// How a packet came to this host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    /// The interface.
-    pub interface: InterfaceId,
-    /// Whom its frame was addressed to.
-    pub cast: Cast,
-    /// What is known of the checksum above IP.
-    pub checksum: ArrivalChecksum,
-    /// Bytes of payload in each segment that the packet was put together from (GRO), if it was.
-    pub segment_size: Option<u16>,
-}
-
-/// What the IP header said of a delivered packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IpMeta {
-    /// The interface it came by.
-    pub interface: InterfaceId,
-    /// Who sent it.
-    pub source: IpAddr,
-    /// Which address it was sent to.
-    pub destination: IpAddr,
-    /// What it carries.
-    pub protocol: Protocol,
-    /// TTL or hop limit.
-    pub hop_limit: u8,
-    /// DSCP (upper six bits) and ECN (lower two).
-    pub traffic_class: u8,
-    /// Whether the packet was for this host alone.
-    pub cast: Cast,
-    /// Whether the checksum above IP has to be verified (always for what came in fragments).
-    pub check: ChecksumCheck,
-}
-
-impl IpMeta {
-    /// Whether the packet was for this host alone.
-    pub fn is_unicast(&self) -> bool {
-        self.cast.is_unicast()
-    }
-}
-
-/// A packet for the transport layer: lent where it came in one piece, owned where it came in fragments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery<'p> {
-    /// What its header said.
-    pub meta: IpMeta,
-    packet: Cow<'p, [u8]>,
-    payload_start: usize,
-}
-
-impl Delivery<'_> {
-    /// What stands behind the IP header and its extensions.
-    pub fn payload(&self) -> &[u8] {
-        self.packet.get(self.payload_start..).unwrap_or_default()
-    }
-
-    /// The whole packet, for [`Network::icmp_error`].
-    pub fn packet(&self) -> &[u8] {
-        &self.packet
-    }
-}
-
-/// The answer to an echo request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Echo<'p> {
-    /// Who answered, and how the answer came.
-    pub meta: IpMeta,
-    /// The identifier of the request.
-    pub id: u16,
-    /// The sequence number of the request.
-    pub seq: u16,
-    /// The data of the request.
-    pub data: Cow<'p, [u8]>,
-}
-
-/// Whether trying again makes sense (RFC 1122 section 4.2.3.9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hardness {
-    /// It may pass.
-    Soft,
-    /// It will not.
-    Hard,
-}
-
-/// Somebody tells that a packet of ours was not delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IcmpError {
-    /// What it means for the socket. [`Error::MessageTooLong`] comes with `mtu`.
-    pub error: Error,
-    /// Whether it is for good.
-    pub hardness: Hardness,
-    /// The largest packet that would have passed, in bytes: the path's MTU as it is now known here.
-    pub mtu: Option<usize>,
-    /// Who tells it.
-    pub reporter: IpAddr,
-    /// The packet: `source` is our address, `destination` the remote one.
-    pub quote: Quote,
-}
-
-/// Why a packet is answered with an ICMP error, for [`Network::icmp_error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreachable {
-    /// No socket on the port.
-    Port,
-    /// The host does not answer ARP or NDP.
-    Host,
-    /// No route.
-    Network,
-    /// Forbidden.
-    Prohibited,
-}
-
-/// What came of a received packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NetworkReceive<'p> {
-    /// For the transport layer: TCP or UDP.
-    Deliver(Delivery<'p>),
-    /// For the ping socket with this identifier.
-    EchoReply(Echo<'p>),
-    /// For the socket that had sent the quoted packet.
-    IcmpError(IcmpError),
-    /// For the link ([`crate::link::Link::on_ndp`]).
-    Ndp {
-        /// Who sent it.
-        source: Ipv6Addr,
-        /// Which address it was sent to.
-        destination: Ipv6Addr,
-        /// The message, found valid.
-        message: Ndp,
-    },
-    /// It was dealt with here: answered, forwarded, or kept until the other fragments are there.
-    Consumed,
-    /// It was refused.
-    Dropped(DropReason),
-}
-
-/// Whether a packet may be cut on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fragmentation {
-    /// It may.
-    Allowed,
-    /// It must not: the sender wants to learn the path's MTU.
-    Forbidden,
-}
-
-/// A packet to be sent, without its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Send {
-    /// Our address.
-    pub source: IpAddr,
-    /// Where it goes.
-    pub destination: IpAddr,
-    /// What it carries.
-    pub protocol: Protocol,
-    /// TTL or hop limit; `None`: [`NetworkConfig::hop_limit`], and one for multicast.
-    pub hop_limit: Option<u8>,
-    /// DSCP (upper six bits) and ECN (lower two).
-    pub traffic_class: u8,
-    /// Whether it may be cut.
-    pub fragmentation: Fragmentation,
-    /// Bytes behind the IP header.
-    pub payload_length: usize,
-}
-
-/// A packet that the network layer sends by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutPacket {
-    /// Its way.
-    pub path: Path,
-    /// The whole packet.
-    pub bytes: Vec<u8>,
-    /// What is left to the device: only forwarded packets leave something to it.
-    pub offload: Offload,
-}
-
 /// One host's network layer.
+///
+/// ```
+/// use sockeye_core::network::{Arrival, Hop, InterfaceId, InterfaceKind, Network, NetworkConfig, NetworkReceive, Route};
+/// use sockeye_core::time::Instant;
+/// use sockeye_core::wire::{Headers, LinkType, Protocol, describe, icmpv4::Icmpv4, ipv4::Ipv4Header};
+///
+/// let eth = InterfaceId(0);
+/// let mut network = Network::new(NetworkConfig::default());
+/// network.add_interface(eth, 1500, InterfaceKind::Link);
+/// network.add_address(eth, "10.0.0.2/24".parse().unwrap());
+/// network.add_route(Route {
+///     destination: "0.0.0.0/0".parse().unwrap(),
+///     gateway: Some("10.0.0.1".parse().unwrap()),
+///     interface: eth,
+///     metric: 0,
+/// }).unwrap();
+///
+/// let path = network.route("192.0.2.1".parse().unwrap(), None, None).unwrap();
+/// assert_eq!(path.next_hop, Hop::Unicast("10.0.0.1".parse().unwrap()));
+/// assert_eq!(path.source.to_string(), "10.0.0.2");
+///
+/// // Somebody pings; the answer is polled.
+/// let mut ping = Headers::new();
+/// Icmpv4::EchoRequest { id: 1, seq: 1 }.prepend(&mut ping, b"");
+/// let (from, to) = ("192.0.2.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+/// Ipv4Header { payload_length: 8, ..Ipv4Header::new(from, to, Protocol::Icmp) }.prepend(&mut ping);
+/// let outcome = network.receive(Instant::ZERO, &Arrival::new(eth), ping.as_slice());
+/// assert_eq!(outcome, NetworkReceive::Consumed);
+/// let pong = network.poll_transmit().unwrap();
+/// let line = describe(&pong.bytes, LinkType::Ip).to_string();
+/// assert!(line.contains("10.0.0.2 > 192.0.2.1: ICMP echo reply, id 1, seq 1"), "{line}");
+/// ```
 #[derive(Debug)]
 pub struct Network {
     config: NetworkConfig,
+    interfaces: Interfaces,
+    routes: Routes,
+    path_mtus: PathMtus,
+    groups: Groups,
+    reassembly: Reassembly,
+    identifications: Identifications,
+    limiter: Limiter,
+    outbox: Outbox,
 }
 
 impl Network {
+    /// The MTU of a host's way to itself, should it have no loopback interface.
+    const LOOPBACK_MTU: usize = 65_536;
+
     /// A host without interfaces.
     pub fn new(config: NetworkConfig) -> Network {
-        Network { config }
+        let secret = |purpose: &[u8; 8]| SecretState::new(config.seed, u64::from_be_bytes(*purpose));
+        Network {
+            interfaces: Interfaces::default(),
+            routes: Routes::default(),
+            path_mtus: PathMtus::new(secret(b"path mtu")),
+            groups: Groups::new(secret(b"groups  ")),
+            reassembly: Reassembly::new(
+                secret(b"fragment"),
+                config.reassembly_bytes,
+                config.reassembly_bytes_per_source,
+            ),
+            identifications: Identifications::new(secret(b"identity")),
+            limiter: Limiter::new(
+                config.icmp_errors_per_second,
+                config.icmp_error_burst,
+                secret(b"limiter "),
+            ),
+            outbox: Outbox::default(),
+            config,
+        }
     }
 
     /// TTL or hop limit of packets whose sender does not say.
@@ -318,184 +194,105 @@ impl Network {
         self.config.hop_limit
     }
 
-    /// Adds an interface (or sets its MTU, in bytes, anew).
+    /// Adds an interface, or sets its MTU, in bytes, anew.
     pub fn add_interface(&mut self, id: InterfaceId, mtu: usize, kind: InterfaceKind) {
-        let _ = (id, mtu, kind);
+        self.interfaces.add(id, mtu, kind);
     }
 
-    /// Gives an interface an address; its subnet is a route from then on.
+    /// Gives an interface an address; its subnet is a route from then on, and the group in which its owner is looked
+    /// for is listened to.
     pub fn add_address(&mut self, interface: InterfaceId, address: Cidr) {
-        let _ = (interface, address);
+        if !self.interfaces.add_address(interface, address) || self.interfaces.is_loopback(interface) {
+            return;
+        }
+        self.routes.add(connected(interface, address));
+        if let IpAddr::V6(own) = address.address() {
+            // Full only where a thousand groups are joined: then neighbours find us by their own caches at best.
+            let _ = self.join(interface, Ipv6Header::solicited_node(own).into());
+        }
     }
 
     /// Takes an address and its subnet's route away. Whether it was there.
     pub fn remove_address(&mut self, interface: InterfaceId, address: IpAddr) -> bool {
-        let _ = (interface, address);
-        false
+        let Some(removed) = self.interfaces.remove_address(interface, address) else { return false };
+        if !self.addresses(interface).any(|other| other.network() == removed.network()) {
+            self.routes.remove(&connected(interface, removed));
+        }
+        if let IpAddr::V6(own) = address
+            && !self.interfaces.is_loopback(interface)
+        {
+            let _ = self.leave(interface, Ipv6Header::solicited_node(own).into());
+        }
+        true
     }
 
     /// The addresses of an interface, the first given first.
     pub fn addresses(&self, interface: InterfaceId) -> impl Iterator<Item = Cidr> {
-        let _ = interface;
-        core::iter::empty()
+        self.interfaces.get(interface).into_iter().flat_map(|interface| interface.addresses.iter().copied())
     }
 
-    /// Whether the address is this host's own (127.0.0.0/8 included).
+    /// Whether the address is this host's own (127.0.0.0/8 and ::1 included).
     pub fn is_local(&self, address: IpAddr) -> bool {
-        let _ = address;
-        false
+        self.interfaces.is_local(address)
     }
 
     /// Whether packets to the address can arrive here: own, broadcast and multicast addresses.
     pub fn is_receivable(&self, address: IpAddr) -> bool {
-        let _ = address;
-        false
-    }
-
-    /// Adds a route.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown interface, or a gateway of the other family or that is this host.
-    pub fn add_route(&mut self, route: Route) -> Result<(), Error> {
-        let _ = route;
-        Ok(())
-    }
-
-    /// Takes a route away. Whether it was there.
-    pub fn remove_route(&mut self, route: &Route) -> bool {
-        let _ = route;
-        false
-    }
-
-    /// All routes, those of the interfaces' own subnets included.
-    pub fn routes(&self) -> impl Iterator<Item = &Route> {
-        core::iter::empty()
-    }
-
-    /// The way to a destination: the longest prefix, then the lowest metric. With `interface` only routes by it count.
-    ///
-    /// # Errors
-    /// [`Error::NetworkUnreachable`] without a route; [`Error::AddressNotAvailable`] when no own address suits.
-    pub fn route(
-        &self,
-        destination: IpAddr,
-        source: Option<IpAddr>,
-        interface: Option<InterfaceId>,
-    ) -> Result<Path, Error> {
-        let _ = (destination, source, interface);
-        Err(Error::NetworkUnreachable)
+        let is_broadcast =
+            |address: Ipv4Addr| address.is_broadcast() || self.interfaces.broadcast(address).is_some();
+        self.is_local(address)
+            || address.is_multicast()
+            || matches!(address, IpAddr::V4(address) if is_broadcast(address))
     }
 
     /// A packet has arrived.
     pub fn receive<'p>(&mut self, now: Instant, arrival: &Arrival, packet: &'p [u8]) -> NetworkReceive<'p> {
-        let _ = (now, arrival, packet);
-        NetworkReceive::Consumed
-    }
-
-    /// Bytes of the header that [`Network::prepend`] will write.
-    pub fn header_length(&self, send: &Send) -> usize {
-        if send.destination.is_ipv4() { 20 } else { 40 }
-    }
-
-    /// Writes the IP header in front of what stands in `headers`.
-    pub fn prepend(&mut self, headers: &mut Headers, send: &Send) {
-        let _ = (headers, send);
-    }
-
-    /// Cuts a packet larger than the path's MTU: the fragments are polled. `headers` holds the transport header.
-    ///
-    /// # Errors
-    /// [`DropReason::PacketTooBig`] where cutting is forbidden or impossible; [`DropReason::QueueFull`].
-    pub fn fragment(
-        &mut self,
-        headers: &Headers,
-        payload: [&[u8]; 2],
-        send: &Send,
-        path: &Path,
-    ) -> Result<(), DropReason> {
-        let _ = (headers, payload, send, path);
-        Ok(())
-    }
-
-    /// Answers a received packet with an ICMP error, where RFC 1122 section 3.2.2 and RFC 4443 section 2.4 allow it.
-    ///
-    /// # Errors
-    /// [`DropReason::RateLimited`]; [`DropReason::IgnoredIcmp`] where no answer is allowed; [`DropReason::QueueFull`].
-    pub fn icmp_error(
-        &mut self,
-        now: Instant,
-        kind: Unreachable,
-        packet: &[u8],
-        cast: Cast,
-    ) -> Result<(), DropReason> {
-        let _ = (now, kind, packet, cast);
-        Ok(())
-    }
-
-    /// A packet whose next hop never answered ([`crate::link::LinkEvent::Unreachable`]). Where this host had sent it,
-    /// the error for its socket; where it was forwarded, its sender is told, and there is `None`.
-    pub fn on_undeliverable(&mut self, now: Instant, packet: &[u8]) -> Option<IcmpError> {
-        let _ = (now, packet);
-        None
+        let outcome = match packet.first().map(|byte| byte >> 4) {
+            Some(4) => self.receive_v4(now, arrival, packet),
+            Some(6) => self.receive_v6(now, arrival, packet),
+            _ => Err(DropReason::Malformed),
+        };
+        outcome.unwrap_or_else(NetworkReceive::Dropped)
     }
 
     /// The next packet that the network layer sends by itself.
     pub fn poll_transmit(&mut self) -> Option<OutPacket> {
-        None
+        self.outbox.pop()
     }
 
     /// Gives the bytes of an [`OutPacket`] back to be used again.
     pub fn recycle(&mut self, bytes: Vec<u8>) {
-        let _ = bytes;
+        self.outbox.recycle(bytes);
     }
 
     /// When [`Network::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        let due = [self.reassembly.next_due(), self.path_mtus.next_due(), self.groups.next_due()];
+        due.into_iter().flatten().min()
     }
 
-    /// Lets everything happen that is due.
+    /// Lets everything happen that is due. Calling it early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
-    }
-
-    /// A router on the way to `destination` carries packets of at most `mtu` bytes.
-    pub fn on_packet_too_big(&mut self, now: Instant, destination: IpAddr, mtu: usize) {
-        let _ = (now, destination, mtu);
-    }
-
-    /// The largest packet known to reach `destination`, in bytes, if a router has said so.
-    pub fn path_mtu(&self, destination: IpAddr) -> Option<usize> {
-        let _ = destination;
-        None
-    }
-
-    /// Begins to listen to a group on an interface. Each `join` needs its own `leave`.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for an address that is no group, or an unknown interface; [`Error::NoBuffers`].
-    pub fn join(&mut self, now: Instant, interface: InterfaceId, group: IpAddr) -> Result<(), Error> {
-        let _ = (now, interface, group);
-        Ok(())
-    }
-
-    /// Ends what one `join` began.
-    ///
-    /// # Errors
-    /// [`Error::AddressNotAvailable`] where the group was not joined.
-    pub fn leave(&mut self, now: Instant, interface: InterfaceId, group: IpAddr) -> Result<(), Error> {
-        let _ = (now, interface, group);
-        Ok(())
-    }
-
-    /// Whether the interface listens to a group.
-    pub fn is_member(&self, interface: InterfaceId, group: IpAddr) -> bool {
-        let _ = (interface, group);
-        false
+        self.path_mtus.expire(now);
+        self.report_memberships(now);
+        while let Some(expired) = self.reassembly.pop_expired(now) {
+            if let Some(first) = expired.first {
+                // RFC 792, RFC 8200 section 4.5: only if the first fragment had come. It may be over the rate limit.
+                let _ = self.report(now, Problem::Reassembly, &first, expired.cast);
+            }
+        }
     }
 
     /// Bytes kept for fragments that are not whole yet.
     pub fn reassembly_bytes(&self) -> usize {
-        0
+        self.reassembly.bytes()
     }
 }
+
+/// The route to the subnet of an address.
+fn connected(interface: InterfaceId, address: Cidr) -> Route {
+    Route { destination: address.network(), gateway: None, interface, metric: 0 }
+}
+
+#[cfg(test)]
+mod tests;

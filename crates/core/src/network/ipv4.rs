@@ -1,0 +1,136 @@
+//! An IPv4 packet arrives (RFC 791, RFC 1122 section 3.2.1).
+
+use core::net::{IpAddr, Ipv4Addr};
+use std::borrow::Cow;
+
+use super::icmp_error::Problem;
+use super::interface::Owner;
+use super::reassembly::{Fragment, Outcome};
+use super::{Arrival, Cast, Delivery, IpMeta, Network, NetworkReceive};
+use crate::drop_reason::DropReason;
+use crate::time::Instant;
+use crate::wire::checksum::ChecksumCheck;
+use crate::wire::ip::Protocol;
+use crate::wire::ipv4::Ipv4Header;
+use crate::wire::{WireError, ipv4};
+
+/// Where the header names its protocol.
+const PROTOCOL_POINTER: u32 = 9;
+
+fn reason_of(error: WireError) -> DropReason {
+    match error {
+        WireError::BadChecksum { .. } => DropReason::BadIpChecksum,
+        _ => DropReason::Malformed,
+    }
+}
+
+impl Network {
+    pub(super) fn receive_v4<'p>(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
+        packet: &'p [u8],
+    ) -> Result<NetworkReceive<'p>, DropReason> {
+        let (header, payload) = Ipv4Header::parse(packet).map_err(reason_of)?;
+        let packet = packet.get(..header.header_len() + payload.len()).unwrap_or(packet);
+        self.check_source_v4(arrival, &header)?;
+        if header.options.has_source_route() {
+            return Err(DropReason::SourceRouted);
+        }
+        let destination = IpAddr::V4(header.destination);
+        let cast = match self.interfaces.whose(arrival.interface, destination) {
+            Owner::Local
+                if header.destination.is_loopback() && !self.interfaces.is_loopback(arrival.interface) =>
+            {
+                return Err(DropReason::MartianDestination);
+            }
+            Owner::Local if !arrival.cast.is_unicast() => return Err(DropReason::CastMismatch),
+            Owner::Local => Cast::Unicast,
+            Owner::All => Cast::Broadcast,
+            Owner::Group if self.groups.is_member(arrival.interface, destination) => Cast::Multicast,
+            Owner::Group => return Err(DropReason::NotOurAddress),
+            Owner::Other => return self.forward_v4(now, arrival, &header, packet),
+        };
+        if !header.is_fragment() {
+            return self.deliver_v4(now, arrival, cast, arrival.check(), Cow::Borrowed(packet));
+        }
+        let fragment = Fragment {
+            source: header.source.into(),
+            destination,
+            identification: header.identification.into(),
+            protocol: header.protocol.into(),
+            offset: header.fragment_offset.into(),
+            more: header.more_fragments,
+            ecn: header.ecn,
+            head: packet.get(..header.header_len()).unwrap_or_default(),
+            payload,
+            interface: arrival.interface,
+            cast,
+        };
+        match self.reassembly.on_fragment(now, &fragment) {
+            Outcome::Kept => Ok(NetworkReceive::Consumed),
+            Outcome::Dropped(reason) => Err(reason),
+            Outcome::Whole(whole) => {
+                self.deliver_v4(now, arrival, cast, ChecksumCheck::Verify, Cow::Owned(whole))
+            }
+        }
+    }
+
+    /// A whole packet for this host.
+    fn deliver_v4<'p>(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
+        cast: Cast,
+        check: ChecksumCheck,
+        packet: Cow<'p, [u8]>,
+    ) -> Result<NetworkReceive<'p>, DropReason> {
+        let (header, _) = ipv4::Ipv4Header::parse(&packet).map_err(reason_of)?;
+        let meta = IpMeta {
+            interface: arrival.interface,
+            source: header.source.into(),
+            destination: header.destination.into(),
+            protocol: header.protocol,
+            hop_limit: header.ttl,
+            traffic_class: header.dscp << 2 | header.ecn,
+            cast,
+            check,
+        };
+        let delivery = Delivery { meta, payload_start: header.header_len(), packet };
+        match header.protocol {
+            Protocol::Tcp | Protocol::Udp => Ok(NetworkReceive::Deliver(delivery)),
+            Protocol::Icmp => self.on_icmpv4(now, delivery),
+            Protocol::Igmp => self.on_igmp(now, &meta, delivery.payload()).map(|()| NetworkReceive::Consumed),
+            _ => {
+                // Whether or not the sender could be told, the packet itself was for nobody.
+                let _ = self.report(
+                    now,
+                    Problem::Protocol { pointer: PROTOCOL_POINTER },
+                    delivery.packet(),
+                    cast,
+                );
+                Err(DropReason::UnknownProtocol)
+            }
+        }
+    }
+
+    /// Who cannot have sent a packet (RFC 1122 section 3.2.1.3, RFC 1812 section 5.3.7).
+    fn check_source_v4(&self, arrival: &Arrival, header: &Ipv4Header) -> Result<(), DropReason> {
+        let Ipv4Header { source, destination, .. } = *header;
+        let is_looped = self.interfaces.is_loopback(arrival.interface);
+        // A host that has no address yet speaks to all (RFC 2131) or to a group.
+        let is_nameless =
+            source.is_unspecified() && (destination.is_broadcast() || destination.is_multicast());
+        let is_impossible = source.is_multicast()
+            || source.is_broadcast()
+            || is_this_network(source) && !is_nameless
+            || self.interfaces.broadcast(source).is_some()
+            || !is_looped && self.interfaces.is_local(source.into());
+        if is_impossible { Err(DropReason::MartianSource) } else { Ok(()) }
+    }
+}
+
+/// 0.0.0.0/8: "this network", which no packet comes from.
+fn is_this_network(address: Ipv4Addr) -> bool {
+    address.octets()[0] == 0
+}
