@@ -313,8 +313,9 @@ fn a_host_talks_to_itself_over_loopback_and_by_its_own_address() {
         let mut network = Network::pair();
         let any = if address.starts_with('[') { "[::]:80" } else { "0.0.0.0:80" };
         let listener = network.listen(0, any, 3);
+        network.settle();
+        let before = network.delivered; // the addresses' announcements
         let client = network.connect(0, address);
-        let before = network.delivered;
         network.settle();
         let (server, _) = network.hosts[0].accept(network.now, listener).unwrap();
         assert_eq!(network.write(0, client, &[1; 100_000]), Ok(100_000));
