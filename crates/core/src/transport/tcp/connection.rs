@@ -606,7 +606,8 @@ impl Connection {
         if !in_flight {
             return;
         }
-        if matches!(self.state, State::SynSent | State::SynReceived) && hard {
+        let _ = hard; // Linux ends an opening connection on soft errors too
+        if matches!(self.state, State::SynSent | State::SynReceived) {
             self.fail(error);
         } else {
             self.soft_error = Some(error);
