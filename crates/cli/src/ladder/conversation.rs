@@ -8,7 +8,7 @@ use sockeye_core::wire::tcp::{Flags, Segment, SeqNumber};
 use super::payload::Reader;
 use super::{Shown, Side};
 
-/// So many segments in flight are remembered with their time, in each direction.
+/// So many segments are remembered with their time, in each direction.
 const REMEMBERED: usize = 4096;
 
 /// What is known about a connection.
@@ -27,8 +27,8 @@ struct Voice {
     shift: Option<u8>,
     /// The first sequence number never seen.
     next: Option<SeqNumber>,
-    /// What was sent and not acknowledged yet: first and last sequence number, and when.
-    flight: VecDeque<(SeqNumber, SeqNumber, Instant)>,
+    /// What was said last: the first sequence number, the one behind it, and when.
+    said: VecDeque<(SeqNumber, SeqNumber, Instant)>,
     reader: Reader,
 }
 
@@ -49,7 +49,7 @@ impl Conversation {
             start: None,
             shift: None,
             next: None,
-            flight: VecDeque::new(),
+            said: VecDeque::new(),
             reader: Reader::new(shown),
         };
         Conversation { number, states: [None, None], voices: [voice(), voice()] }
@@ -81,7 +81,6 @@ impl Conversation {
         let mut their_start = segment.ack;
         if segment.flags.contains(Flags::ACK) {
             their_start = *listener.start.get_or_insert(segment.ack + u32::MAX);
-            listener.flight.retain(|(_, end, _)| !end.at_or_before(segment.ack));
         }
         let (first_sent, payload) = speaker.place(at, segment, payload);
         let keepalive = segment.sequence_length() == 0
@@ -111,7 +110,7 @@ impl Voice {
         let known = next.distance(segment.seq);
         let first_sent = (known > 0).then(|| {
             let before = self
-                .flight
+                .said
                 .iter()
                 .find(|(start, end, _)| start.at_or_before(segment.seq) && end.is_after(segment.seq));
             before.map_or(at, |(_, _, at)| *at)
@@ -126,9 +125,9 @@ impl Voice {
         let readable = new.map(|new| self.reader.read(new));
         if end.is_after(next) {
             self.next = Some(end);
-            self.flight.push_back((next.max(segment.seq), end, at));
-            if self.flight.len() > REMEMBERED {
-                self.flight.pop_front();
+            self.said.push_back((next.max(segment.seq), end, at));
+            if self.said.len() > REMEMBERED {
+                self.said.pop_front();
             }
         }
         (first_sent, readable)

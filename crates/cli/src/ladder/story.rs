@@ -16,6 +16,8 @@ use super::{FrameSight, Outcome, Shown, Side, Sight, StateSight};
 
 /// So long after something happened its observers have told of it.
 const SLACK: Duration = Duration::from_millis(15);
+/// So far the times of frames that a host takes at once lie apart at most.
+const BATCH: Duration = Duration::from_millis(2);
 /// A frame under way is waited for, so that the state it leads to can be told beside it; but not longer than this.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// So many sights wait at most; then the oldest is told as it stands.
@@ -136,7 +138,7 @@ impl Story {
                 self.expect_states(&ends, frame.from, &segment);
                 let departing = self.state_of(&ends, frame.from);
                 if let Outcome::Arrives { at, .. } = frame.outcome {
-                    self.apply_arrival(&ends, frame.from.other(), at);
+                    self.apply_arrival(&ends, frame.from.other(), at, &segment);
                 }
                 let arriving = self.state_of(&ends, frame.from.other());
                 (row.left_state, row.right_state) = match frame.from {
@@ -213,26 +215,23 @@ impl Story {
         self.conversations.get(ends).and_then(|conversation| side.of(&conversation.states).clone())
     }
 
-    /// Takes those changes of state out of what waits that the segment arriving now brings about: the ones a segment
-    /// caused, up to the arrival of the next.
-    fn apply_arrival(&mut self, ends: &Ends, side: Side, arrival: Instant) {
-        let next_arrival = self.waiting.values().take(LOOK_AHEAD).find_map(|sight| match sight {
-            Sight::Frame(FrameSight { from, bytes, outcome: Outcome::Arrives { at, .. }, .. })
-                if *from == side.other() && *at >= arrival =>
-            {
-                match take_apart(bytes, self.party.link, *from) {
-                    Content::Segment(others, ..) if others == *ends => Some(*at),
-                    _ => None,
-                }
-            }
-            _ => None,
-        });
-        let until = next_arrival.unwrap_or(arrival + SLACK).min(arrival + SLACK);
+    /// Takes those changes of state out of what waits that the segment arriving now brings about.
+    ///
+    /// A host that takes several frames at once stamps all they bring about with one time, which may lie a little before the
+    /// arrival of the later ones: so time alone does not tell what a segment has caused.
+    fn apply_arrival(&mut self, ends: &Ends, side: Side, arrival: Instant, segment: &Segment) {
+        let early = Instant::from_nanos(arrival.as_nanos().saturating_sub(BATCH.as_nanos() as u64));
+        let until = self.next_arrival(ends, side, arrival).unwrap_or(Instant::MAX).min(arrival + SLACK);
         let caused: Vec<_> = self
             .waiting
-            .range((arrival, 0)..=(until.max(arrival), u64::MAX))
+            .range((early, 0)..=(until.max(arrival), u64::MAX))
             .filter(|(_, sight)| match sight {
-                Sight::State(state) => state.by_segment && state.side == side && ends_of(state) == *ends,
+                Sight::State(state) => {
+                    state.by_segment
+                        && state.side == side
+                        && ends_of(state) == *ends
+                        && may_cause(segment, &state.state)
+                }
                 Sight::Frame(_) => false,
             })
             .map(|(key, _)| *key)
@@ -246,9 +245,41 @@ impl Story {
         }
     }
 
+    /// When the next segment of the connection arrives at `side`, of those that wait to be told.
+    fn next_arrival(&self, ends: &Ends, side: Side, after: Instant) -> Option<Instant> {
+        self.waiting.values().take(LOOK_AHEAD).find_map(|sight| {
+            let (at, _) = self.arrival_at(sight, ends, side)?;
+            (at >= after).then_some(at)
+        })
+    }
+
+    /// When and what arrives at `side` by this sight, if it is a segment of the connection.
+    fn arrival_at(&self, sight: &Sight, ends: &Ends, side: Side) -> Option<(Instant, Segment)> {
+        let Sight::Frame(FrameSight { from, bytes, outcome: Outcome::Arrives { at, .. }, .. }) = sight else {
+            return None;
+        };
+        match take_apart(bytes, self.party.link, *from) {
+            Content::Segment(others, segment, _) if others == *ends && *from == side.other() => {
+                Some((*at, segment))
+            }
+            _ => None,
+        }
+    }
+
     /// A change of state that no arriving segment has taken along.
     fn tell_state(&mut self, sight: &StateSight, rows: &mut Vec<Row>) {
         let ends = ends_of(sight);
+        if sight.by_segment {
+            let cause = self.waiting.values().take(LOOK_AHEAD).find_map(|later| {
+                let (at, segment) = self.arrival_at(later, &ends, sight.side)?;
+                (at.since(sight.at) <= BATCH && may_cause(&segment, &sight.state)).then_some(at)
+            });
+            // Stamped a little too early: it is told with the frame that brought it about.
+            if let Some(at) = cause {
+                self.on_sight(Sight::State(StateSight { at: at.max(sight.at), ..sight.clone() }));
+                return;
+            }
+        }
         self.meet(ends, sight.at, rows);
         let time = self.seconds(sight.at);
         let Some(conversation) = self.conversations.get_mut(&ends) else { return };
@@ -266,6 +297,16 @@ impl Story {
             let StateSight { side, state, cause, .. } = sight.clone();
             rows.push(Row::State(StateRow { time, connection, side, state, cause }));
         }
+    }
+}
+
+/// Whether a segment can bring a connection into a state.
+fn may_cause(segment: &Segment, state: &str) -> bool {
+    match state {
+        "SYN-RECEIVED" => segment.flags.contains(Flags::SYN),
+        "CLOSE-WAIT" | "CLOSING" => segment.flags.contains(Flags::FIN),
+        // Of TIME-WAIT, too: the segment that acknowledges the FIN of a connection that is CLOSING brings it about.
+        _ => segment.flags.intersects(Flags::ACK | Flags::RST),
     }
 }
 

@@ -245,6 +245,45 @@ fn nothing_is_told_before_its_time() {
 }
 
 #[test]
+fn a_state_stamped_too_early_is_told_with_its_cause() {
+    let mut sights = handshake();
+    sights.extend([
+        sent(2000, arrives(2000), spoken(Right, Flags::PSH | ACK, 1, 1, b"bye")),
+        // The host has taken both frames at once.
+        state(2010, Left, "CLOSE-WAIT", "segment"),
+        sent(2050, arrives(2050), spoken(Right, Flags::FIN | ACK, 4, 1, b"")),
+        sent(90_000, arrives(90_000), spoken(Left, ACK, 1, 5, b"")),
+    ]);
+    let rows = rows(sights, Shown::Text(UTF_8));
+    let states: Vec<&str> = rows
+        .iter()
+        .map(|row| match row {
+            Row::Frame(row) => row.left_state.as_deref().unwrap_or_default(),
+            Row::State(row) => panic!("{row:?}"),
+            _ => "",
+        })
+        .skip(4)
+        .collect();
+    assert_eq!(states, ["ESTABLISHED", "CLOSE-WAIT", "CLOSE-WAIT"]);
+}
+
+#[test]
+fn a_segment_sent_again_names_its_first_time() {
+    let mut sights = handshake();
+    sights.extend([
+        sent(2000, arrives(2000), spoken(Left, Flags::FIN | ACK, 1, 1, b"")),
+        sent(2100, Outcome::Lost("lost".to_owned()), spoken(Right, ACK, 1, 2, b"")),
+        sent(300_000, arrives(300_000), spoken(Left, Flags::FIN | ACK, 1, 1, b"")),
+    ]);
+    let first: Vec<Option<f64>> = rows(sights, Shown::Text(UTF_8))
+        .iter()
+        .filter_map(|row| if let Row::Frame(row) = row { Some(row.first_sent) } else { None })
+        .skip(3)
+        .collect();
+    assert_eq!(first, [None, None, Some(0.002)]);
+}
+
+#[test]
 fn rows_as_json() {
     let mut sights = handshake();
     sights.push(sent(

@@ -3,7 +3,6 @@
 mod os;
 mod ours;
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
@@ -43,9 +42,6 @@ pub(crate) trait Listener: Send + 'static {
 
     /// The next connection and where it comes from.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
-
-    /// The address listened on.
-    fn local_address(&self) -> io::Result<SocketAddr>;
 }
 
 /// A UDP socket.

@@ -39,10 +39,6 @@ impl Listener for TcpListener {
     async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         TcpListener::accept(self).await
     }
-
-    fn local_address(&self) -> io::Result<SocketAddr> {
-        self.local_addr()
-    }
 }
 
 impl Datagrams for UdpSocket {

@@ -1,58 +1,48 @@
-//! A web page that says who asked, over an unmodified axum on any place's sockets.
+//! A web page that says who asked, over an unmodified hyper on any place's sockets.
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::http::{HeaderMap, Method, Uri};
-use axum::response::Html;
-use axum::serve::IncomingStream;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response, Uri};
+use hyper_util::rt::{TokioIo, TokioTimer};
 
-use crate::place::Listener;
+use crate::place::{Listener, Stream};
 
-/// A place's listener as axum wants one.
-struct Door<L>(L);
-
-impl<L: Listener> axum::serve::Listener for Door<L> {
-    type Io = L::Stream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (L::Stream, SocketAddr) {
-        loop {
-            match self.0.accept().await {
-                Ok(accepted) => return accepted,
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_address()
-    }
-}
-
-/// The address a request came from.
-#[derive(Clone, Copy)]
-struct Asker(SocketAddr);
-
-impl<L: Listener> Connected<IncomingStream<'_, Door<L>>> for Asker {
-    fn connect_info(stream: IncomingStream<'_, Door<L>>) -> Self {
-        Asker(*stream.remote_addr())
-    }
-}
+/// A client that has not finished its question by then is let go.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves the page for ever; `by` names whose TCP/IP carries it.
-pub(crate) async fn serve_http<L: Listener>(listener: L, by: &'static str) {
-    let page =
-        async move |ConnectInfo(asker): ConnectInfo<Asker>, method: Method, uri: Uri, headers: HeaderMap| {
-            Html(page(&Question { asker: asker.0, method, uri, headers, by }))
-        };
-    let app = Router::new().fallback(page);
-    // Never ends by itself, and the listener never reports an error.
-    axum::serve(Door(listener), app.into_make_service_with_connect_info::<Asker>()).await.ok();
+pub(crate) async fn serve_http<L: Listener>(mut listener: L, by: &'static str) {
+    loop {
+        match listener.accept().await {
+            // A connection's end, however abrupt, concerns nobody but its peer.
+            Ok((stream, asker)) => drop(tokio::spawn(serve_connection(stream, asker, by))),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+async fn serve_connection<S: Stream>(stream: S, asker: SocketAddr, by: &'static str) -> hyper::Result<()> {
+    let answer = move |request: Request<Incoming>| {
+        let (parts, _) = request.into_parts();
+        let question = Question { asker, method: parts.method, uri: parts.uri, headers: parts.headers, by };
+        let mut answer = Response::new(page(&question));
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        std::future::ready(Ok::<_, Infallible>(answer))
+    };
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        // `printf 'GET …' | nc` has closed its half before it is answered.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .await
 }
 
 struct Question {
