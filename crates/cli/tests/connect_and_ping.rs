@@ -46,19 +46,21 @@ fn data_on_stdout_and_everything_else_on_stderr() {
 }
 
 #[test]
-fn the_same_seed_makes_the_same_losses() {
-    let lost = |seed: &str| {
-        let output = run(&[
-            "ping", "server", "-c", "30", "-i", "10ms", "-W", "300ms", "--loss", "30%", "--seed", seed,
-        ]);
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .lines()
-            .filter_map(|line| line.split_once("icmp_seq=")?.1.split(' ').next().map(str::to_owned))
-            .collect::<Vec<_>>()
+fn the_same_seed_makes_the_same_luck() {
+    let doubled = |seed: &str| {
+        let cable = ["--duplicate", "30%", "--seed", seed, "--json"];
+        let mut command = sockeye(&["ping", "server", "-c", "40", "-i", "5ms", "-W", "100ms"]);
+        let output = finish(command.args(cable), b"");
+        let rows = String::from_utf8(output.stdout).unwrap();
+        let rows = rows.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        // The frames of one direction, the first of which are as many in every run.
+        let sent = rows.filter(|row| row["event"] == "frame" && row["from"] == "left");
+        sent.map(|row| row.get("duplicated").is_some()).take(30).collect::<Vec<bool>>()
     };
-    assert_eq!(lost("5"), lost("5"));
-    assert_ne!(lost("5"), lost("6"));
+    let first = doubled("5");
+    assert!(first.len() == 30 && first.contains(&true) && first.contains(&false), "{first:?}");
+    assert_eq!(first, doubled("5"));
+    assert_ne!(first, doubled("6"));
 }
 
 #[test]

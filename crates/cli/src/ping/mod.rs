@@ -3,7 +3,7 @@
 mod echo;
 mod summary;
 
-use std::io::{self, ErrorKind, Write, stdout};
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -89,11 +89,12 @@ async fn look_up(host: &str) -> Result<IpAddr, Failure> {
 
 /// Sends the requests, prints the answers as they come, and sums up.
 async fn ask<E: EchoSocket>(socket: Arc<E>, target: IpAddr, options: &Ping) -> Result<(), Failure> {
+    let voice = if options.common.seeing.json { Voice::Stderr } else { Voice::Stdout };
     let (tell, mut news) = mpsc::unbounded_channel();
     let receiver = Arc::clone(&socket);
     std::thread::spawn(move || listen(&*receiver, &tell));
     let data: Vec<u8> = (0..options.size).map(|n| n.to_le_bytes()[0]).collect();
-    say(&format!("PING {} ({target}) {} bytes of data.", options.host, options.size));
+    voice.say(&format!("PING {} ({target}) {} bytes of data.", options.host, options.size));
 
     let mut summary = Summary::new(options.host.clone());
     let mut ticks = tokio::time::interval(options.interval.max(Duration::from_millis(1)));
@@ -109,11 +110,11 @@ async fn ask<E: EchoSocket>(socket: Arc<E>, target: IpAddr, options: &Ping) -> R
             _ = ticks.tick(), if !all_sent(&summary) => {
                 let now = Instant::now();
                 for sequence in summary.overdue(now, options.timeout) {
-                    say(&format!("no answer to icmp_seq={sequence} in {:?}", options.timeout));
+                    voice.say(&format!("no answer to icmp_seq={sequence} in {:?}", options.timeout));
                 }
                 let sequence = summary.on_send(now);
                 if let Err(error) = socket.send(sequence, &data) {
-                    say(&format!("icmp_seq={sequence}: {}", crate::failure::plain(&error)));
+                    voice.say(&format!("icmp_seq={sequence}: {}", crate::failure::plain(&error)));
                     refusal = Some(error);
                 }
             }
@@ -121,18 +122,18 @@ async fn ask<E: EchoSocket>(socket: Arc<E>, target: IpAddr, options: &Ping) -> R
             Some(heard) = news.recv() => match heard {
                 News::Answered(answer, at) => {
                     if let Some(line) = summary.on_answer(answer, at, target) {
-                        say(&line);
+                        voice.say(&line);
                     }
                 }
                 News::Failed(error) => {
-                    say(&format!("from {target}: {}", crate::failure::plain(&error)));
+                    voice.say(&format!("from {target}: {}", crate::failure::plain(&error)));
                     summary.on_error();
                     refusal = Some(error);
                 }
             },
         }
     };
-    say(&summary.to_string());
+    voice.say(&summary.to_string());
     match end {
         Some(interruption) => Err(interruption),
         None if summary.received() > 0 => Ok(()),
@@ -166,8 +167,20 @@ fn is_mere_silence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-fn say(line: &str) {
-    writeln!(stdout(), "{line}").ok();
+/// Where the words go: not where the JSON goes.
+#[derive(Clone, Copy)]
+enum Voice {
+    Stdout,
+    Stderr,
+}
+
+impl Voice {
+    fn say(self, line: &str) {
+        match self {
+            Voice::Stdout => writeln!(stdout(), "{line}").ok(),
+            Voice::Stderr => writeln!(stderr(), "{line}").ok(),
+        };
+    }
 }
 
 /// Whether this user may have a socket for echo requests from the real machine.
