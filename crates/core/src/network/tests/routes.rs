@@ -53,7 +53,7 @@ fn routes_agree_with_a_scan_of_all() {
     }
     let all: Vec<Route> = network.routes().copied().collect();
     for index in 0..2000u32 {
-        let destination = Ipv4Addr::from(number(index / 2) ^ index % 7);
+        let destination = Ipv4Addr::from(number(index / 2) ^ (index % 7));
         if destination.is_multicast()
             || network.is_receivable(destination.into())
             || destination.is_unspecified()
