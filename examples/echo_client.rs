@@ -1,6 +1,6 @@
 //! An echo client on our own stack, with sockets like those of `std::net`.
 //!
-//! Without arguments it makes a LAN with a server on it that loses every tenth frame, and sends it a megabyte:
+//! Without arguments it makes a LAN with a server on it that loses one frame in fifty, and sends it a megabyte:
 //!     cargo run -p sockeye --example echo_client
 //! With the name of a TAP interface, an address and a server it talks to a program of the kernel's side:
 //!     ncat --listen 10.77.0.1 7 --keep-open --exec /bin/cat
@@ -52,7 +52,7 @@ fn talk(host: &Host, server: &str) -> io::Result<()> {
 
 fn talk_over_a_bad_cable() -> Result<(), Box<dyn Error>> {
     let lan = Lan::builder().seed(7).build()?;
-    let bad = Conditions { loss: "10%".parse()?, delay: Duration::from_millis(1), ..Conditions::default() };
+    let bad = Conditions { loss: "2%".parse()?, delay: Duration::from_millis(1), ..Conditions::default() };
     let server = lan.host("server").address("10.0.0.2/24".parse()?).conditions(bad).build()?;
     let client = lan.host("client").address("10.0.0.3/24".parse()?).build()?;
     let listener = TcpListener::bind(&server, "10.0.0.2:7")?;

@@ -22,6 +22,9 @@ const RECEIVE_BYTES: usize = 512 << 10;
 /// While connections linger, how often to look whether they are done.
 const LINGER_CHECK: Duration = Duration::from_millis(10);
 
+/// How long a closing host waits for the end of peers that owe it nothing but that.
+const PEER_PATIENCE: Duration = Duration::from_millis(300);
+
 /// What `poll` watches of one device.
 struct Watch {
     input: Option<OwnedFd>,
@@ -114,8 +117,8 @@ impl Driver {
             state.stack.handle_timeout(now);
         }
         state.settle(now);
-        if let Life::Closing(deadline) = state.life
-            && (now >= deadline || has_nothing_to_say(state))
+        if let Life::Closing { since, until } = state.life
+            && (now >= until || has_nothing_to_say(state, now.since(since)))
         {
             return Turn::Ended;
         }
@@ -187,8 +190,8 @@ fn next_alarm(state: &State, now: Instant, sinks_are_behind: bool) -> Option<Ins
     if sinks_are_behind {
         at_latest(now + SINK_RETRY);
     }
-    if let Life::Closing(deadline) = state.life {
-        at_latest(deadline.min(now + LINGER_CHECK));
+    if let Life::Closing { until, .. } = state.life {
+        at_latest(until.min(now + LINGER_CHECK));
     }
     match (state.alarm, wanted) {
         // An alarm that is set already and too early costs one needless turn. Taking it back would cost a doorbell
@@ -220,12 +223,15 @@ impl Drop for EndOnExit<'_> {
     }
 }
 
-/// Whether no connection of a closing host has anything left to send or to have acknowledged.
-fn has_nothing_to_say(state: &State) -> bool {
+/// Whether no connection of a host that has been closing for `elapsed` has anything left to send, to have acknowledged,
+/// or to acknowledge.
+fn has_nothing_to_say(state: &State, elapsed: Duration) -> bool {
     let snapshot = state.stack.snapshot();
     snapshot.waiting == 0
         && snapshot.sockets.iter().all(|socket| match socket.state {
             Some(TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck) => false,
+            // All is said, but if the peer ends now, it should have its answer.
+            Some(TcpState::FinWait2) => elapsed >= PEER_PATIENCE,
             Some(TcpState::Listen) => true,
             _ => socket.send_queue == 0,
         })

@@ -61,9 +61,13 @@ pub(crate) struct State {
 pub(crate) enum Life {
     /// Sockets may be opened and used.
     Running,
-    /// Nobody holds the host any more, or it has been shut down: what connections still have to say may leave until
-    /// then.
-    Closing(Instant),
+    /// Nobody holds the host any more, or it has been shut down: what connections still have to say may leave.
+    Closing {
+        /// The beginning.
+        since: Instant,
+        /// The end, whatever is left to say.
+        until: Instant,
+    },
     /// The driver is gone and the devices are closed.
     Ended,
 }
@@ -290,11 +294,12 @@ impl Engine {
     /// Lets the host end: at once if nothing is under way, after `patience` at the latest.
     pub(crate) fn close(&self, patience: Duration) {
         let mut state = self.state.lock();
-        let deadline = clock::now() + patience;
+        let since = clock::now();
+        let until = since + patience;
         match state.life {
             Life::Ended => return,
-            Life::Closing(earlier) if earlier <= deadline => {}
-            _ => state.life = Life::Closing(deadline),
+            Life::Closing { until: earlier, .. } if earlier <= until => {}
+            _ => state.life = Life::Closing { since, until },
         }
         self.ring(&mut state);
     }

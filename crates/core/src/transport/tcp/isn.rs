@@ -1,6 +1,6 @@
 //! Initial sequence numbers nobody outside can guess (RFC 6528), and timestamp offsets by the same means.
 
-use core::hash::BuildHasher;
+use core::hash::{BuildHasher, Hash, Hasher};
 
 use super::Endpoints;
 use crate::hash::SecretState;
@@ -20,7 +20,9 @@ impl Isn {
     }
 
     fn hash(&self, purpose: u8, ends: &Endpoints) -> u64 {
-        self.secret.hash_one((purpose, ends))
+        let mut hasher = self.secret.build_hasher();
+        (purpose, ends).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// ISN = M + F(connection, secret), M counting every 4 microseconds.
