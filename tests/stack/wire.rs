@@ -13,13 +13,16 @@ use sockeye_core::wire::ethernet::MacAddr;
 /// Where an interface is plugged in: host and interface number.
 pub type Plug = (usize, InterfaceId);
 
+/// Whether the frame a host has sent is lost.
+type Loss = Box<dyn FnMut(usize, &[u8]) -> bool>;
+
 /// Hosts and point-to-point wires between their interfaces.
 pub struct Network {
     pub now: Instant,
     pub hosts: Vec<Stack>,
     wires: Vec<(Plug, Plug)>,
     /// Frames for which this says so are lost.
-    pub loses: Box<dyn FnMut(usize, &[u8]) -> bool>,
+    pub loses: Loss,
     /// Frames delivered so far.
     pub delivered: usize,
 }

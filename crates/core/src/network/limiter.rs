@@ -19,13 +19,13 @@ pub(super) struct Limiter {
     filled: u64,
     since: Instant,
     secret: SecretState,
-    rolls: u64,
+    paid: u64,
 }
 
 impl Limiter {
     pub(super) fn new(rate: u32, burst: u32, secret: SecretState) -> Limiter {
         let burst = u64::from(burst) * SECOND;
-        Limiter { rate: rate.into(), burst, filled: burst, since: Instant::ZERO, secret, rolls: 0 }
+        Limiter { rate: rate.into(), burst, filled: burst, since: Instant::ZERO, secret, paid: 0 }
     }
 
     /// Whether one more may leave now.
@@ -33,11 +33,12 @@ impl Limiter {
         let passed = u64::try_from(now.since(self.since).as_nanos()).unwrap_or(u64::MAX);
         self.filled = self.filled.saturating_add(passed.saturating_mul(self.rate)).min(self.burst);
         self.since = self.since.max(now);
-        self.rolls += 1;
-        let cost = SECOND / 2 + self.secret.hash_one(self.rolls) % SECOND;
+        // Asking again does not make it cheaper: the price stands until it is paid.
+        let cost = SECOND / 2 + self.secret.hash_one(self.paid) % SECOND;
         match self.filled.checked_sub(cost) {
             Some(left) => {
                 self.filled = left;
+                self.paid += 1;
                 true
             }
             None => false,

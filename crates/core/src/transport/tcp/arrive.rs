@@ -261,7 +261,7 @@ impl Connection {
         sender.stalled_since = (sender.in_flight() > 0).then_some(now);
         sender.retransmit_at = (sender.in_flight() > 0).then(|| now + sender.rtt.rto());
         sender.duplicate_acks = if in_recovery && !sender.uses_sack {
-            sender.duplicate_acks.saturating_sub((bytes / sender.mss) as u32).max(0)
+            sender.duplicate_acks.saturating_sub((bytes / sender.mss) as u32)
         } else {
             0
         };

@@ -1,6 +1,6 @@
 //! SYN cookies (RFC 4987, 3.6): when the half-open queue is full, the SYN-ACK's sequence number remembers in its place.
 
-use core::hash::{BuildHasher, Hash, Hasher};
+use core::hash::BuildHasher;
 
 use super::Endpoints;
 use crate::hash::SecretState;
@@ -24,9 +24,7 @@ pub struct Cookie {
 }
 
 fn hash(secret: &SecretState, ends: &Endpoints, irs: SeqNumber, period: u32, size: u32) -> u32 {
-    let mut hasher = secret.build_hasher();
-    (ends, irs.0, period, size).hash(&mut hasher);
-    hasher.finish() as u32
+    secret.hash_one((ends, irs.0, period, size)) as u32
 }
 
 fn period(now: Instant) -> u32 {

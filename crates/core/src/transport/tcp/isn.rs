@@ -1,6 +1,6 @@
 //! Initial sequence numbers nobody outside can guess (RFC 6528), and timestamp offsets by the same means.
 
-use core::hash::{BuildHasher, Hash, Hasher};
+use core::hash::BuildHasher;
 
 use super::Endpoints;
 use crate::hash::SecretState;
@@ -20,9 +20,7 @@ impl Isn {
     }
 
     fn hash(&self, purpose: u8, ends: &Endpoints) -> u64 {
-        let mut hasher = self.secret.build_hasher();
-        (purpose, ends).hash(&mut hasher);
-        hasher.finish()
+        self.secret.hash_one((purpose, ends))
     }
 
     /// ISN = M + F(connection, secret), M counting every 4 microseconds.

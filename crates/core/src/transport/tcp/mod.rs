@@ -1,5 +1,5 @@
-//! TCP (RFC 9293). One connection is a value with two halves, [`Sender`](sender::Sender) and
-//! [`Receiver`](receiver::Receiver), each the only owner of its RFC variables; they meet in `arrive` and `transmit`.
+//! TCP (RFC 9293). One connection is a value with two halves, `Sender` and
+//! `Receiver`, each the only owner of its RFC variables; they meet in `arrive` and `transmit`.
 
 mod arrive;
 pub mod congestion;

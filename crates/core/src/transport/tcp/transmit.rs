@@ -189,12 +189,12 @@ impl Connection {
         let seq = self.sender.nxt;
         let mut flags = Flags::ACK;
         if push && length > 0 {
-            flags = flags | Flags::PSH;
+            flags |= Flags::PSH;
         }
         let end = seq + length as u32;
         let with_fin = self.sender.fin_queued && end == self.sender.data_end();
         if with_fin {
-            flags = flags | Flags::FIN;
+            flags |= Flags::FIN;
         }
         let out = self.outgoing(now, seq, length, flags);
         let sender = &mut self.sender;
