@@ -8,7 +8,6 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::error::Error;
 use crate::table::Handle;
-use crate::time::Instant;
 use crate::transport::demux::{Dual, Scope, canonical_socket, mapped_socket};
 use crate::transport::tcp::{Connection, Settings};
 use crate::transport::udp::DatagramQueue;
@@ -96,8 +95,6 @@ pub struct Socket {
     pub error: Option<Error>,
     /// The readiness that events have reported so far.
     pub reported: Readiness,
-    /// The entry in the heap of deadlines that is this socket's.
-    pub armed: Instant,
     /// Whether it stands in the queue of sockets with something to send.
     pub queued: bool,
 }
@@ -171,7 +168,6 @@ impl Socket {
             holder: Holder::Program,
             error: None,
             reported: Readiness::NONE,
-            armed: Instant::MAX,
             queued: false,
         }
     }

@@ -108,7 +108,7 @@ impl Stack {
         let handle =
             self.tcp.handshakes.insert(HalfOpen { handshake, listener }).ok_or(DropReason::QueueFull)?;
         self.tcp.demux.insert_flow(FlowKey::new(ends.local, ends.remote), Flow::Handshake(handle));
-        self.deadlines.push(deadline, Owner::Handshake(handle));
+        self.deadlines.arm(deadline, Owner::Handshake(handle));
         if let Some(listener) = self.listener_mut(listener) {
             listener.on_half_open();
         }
@@ -162,6 +162,7 @@ impl Stack {
     /// Forgets a half-open connection.
     pub(super) fn end_handshake(&mut self, handle: Handle) -> Option<HalfOpen> {
         let entry = self.tcp.handshakes.remove(handle)?;
+        self.deadlines.disarm(Owner::Handshake(handle));
         let ends = entry.handshake.endpoints();
         self.tcp.demux.remove_flow(&FlowKey::new(ends.local, ends.remote), Flow::Handshake(handle));
         if let Some(listener) = self.listener_mut(entry.listener) {

@@ -249,7 +249,6 @@ impl Stack {
         socket.body = Body::Stream(Box::new(Stream { connection, waits_at: None, in_demux: true }));
         socket.binding = Some(Binding { address: ends.local, scope: Scope::Address(ends.local.ip()) });
         let reuse = socket.options.reuse;
-        socket.armed = Instant::MAX;
         socket.reported = crate::socket::Readiness::NONE;
         self.tcp.demux.insert_flow(key, Flow::Connection(id));
         self.tcp.ports.hold(ends.local, reuse);

@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub half_open: usize,
     /// TIME-WAIT records.
     pub time_wait: usize,
-    /// Entries in the heap of deadlines whose owner still exists.
+    /// Connections and records that wait for a deadline.
     pub deadlines: usize,
     /// Packets, segments and datagrams that wait in any queue of this host.
     pub waiting: usize,
@@ -116,18 +116,12 @@ impl Stack {
             sockets: self.sockets.iter().map(|(id, socket)| socket_snapshot(id, socket)).collect(),
             half_open: self.tcp.handshakes.len(),
             time_wait: self.tcp.time_waits.len(),
-            deadlines: self.live_deadlines(),
+            deadlines: self.deadlines.len(),
             waiting: self.tcp.outbox.len() + self.loopback.len() + self.ready.len() + parked,
             reassembly_bytes: self.network.reassembly_bytes(),
             drops: self.drops.clone(),
             interfaces,
         }
-    }
-
-    fn live_deadlines(&self) -> usize {
-        let armed =
-            self.sockets.iter().filter(|(_, socket)| socket.armed != crate::time::Instant::MAX).count();
-        armed + self.tcp.handshakes.len() + self.tcp.time_waits.len()
     }
 }
 

@@ -102,15 +102,12 @@ impl Stack {
     /// After anything that moved a connection: trace, demultiplexer, deadline, queue of senders, events.
     pub(super) fn follow_up(&mut self, now: Instant, id: SocketId, before: State, cause: &'static str) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        let armed = socket.armed;
         let Body::Stream(stream) = &mut socket.body else { return };
         let connection = &stream.connection;
         let (state, ends) = (connection.state(), connection.endpoints());
         let has_transmit = connection.has_transmit();
-        let deadline = connection.poll_timeout().unwrap_or(Instant::MAX);
-        if deadline < armed {
-            socket.armed = deadline;
-            self.deadlines.push(deadline, Owner::Socket(id));
+        if let Some(deadline) = connection.poll_timeout() {
+            self.deadlines.arm(deadline, Owner::Socket(id));
         }
         if has_transmit && !socket.queued {
             socket.queued = true;
@@ -158,6 +155,7 @@ impl Stack {
     pub(super) fn remove(&mut self, id: SocketId) {
         self.leave_demux(id);
         let Some(socket) = self.sockets.remove(id) else { return };
+        self.deadlines.disarm(Owner::Socket(id));
         let Some(binding) = socket.binding else { return };
         let port = binding.address.port();
         match &socket.body {

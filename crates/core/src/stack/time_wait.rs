@@ -29,7 +29,7 @@ impl Stack {
         match has_room.then(|| self.tcp.time_waits.insert(Remembered { record, reuse })).flatten() {
             Some(handle) => {
                 self.tcp.demux.insert_flow(key, Flow::TimeWait(handle));
-                self.deadlines.push(expires, Owner::TimeWait(handle));
+                self.deadlines.arm(expires, Owner::TimeWait(handle));
             }
             None => {
                 self.tcp.demux.remove_flow(&key, Flow::Connection(id));
@@ -67,6 +67,7 @@ impl Stack {
     /// Forgets a TIME-WAIT record and lets its port go.
     pub(super) fn end_time_wait(&mut self, handle: Handle) -> Option<Endpoints> {
         let entry = self.tcp.time_waits.remove(handle)?;
+        self.deadlines.disarm(Owner::TimeWait(handle));
         let ends = entry.record.endpoints();
         self.tcp.demux.remove_flow(&FlowKey::new(ends.local, ends.remote), Flow::TimeWait(handle));
         self.tcp.ports.release(ends.local, entry.reuse);

@@ -19,22 +19,19 @@ impl Stack {
             }
         }
         self.network.handle_timeout(now);
-        while let Some((at, owner)) = self.deadlines.pop_due(now) {
+        while let Some(owner) = self.deadlines.pop_due(now) {
             match owner {
-                Owner::Socket(id) => self.on_socket_deadline(now, at, id),
+                Owner::Socket(id) => self.on_socket_deadline(now, id),
                 Owner::Handshake(handle) => self.on_handshake_deadline(now, handle),
                 Owner::TimeWait(handle) => self.on_time_wait_deadline(now, handle),
             }
         }
     }
 
-    fn on_socket_deadline(&mut self, now: Instant, at: Instant, id: crate::socket::SocketId) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
-        if socket.armed != at {
-            return; // a stale entry: an earlier deadline was put in after it
-        }
-        socket.armed = Instant::MAX;
-        let Some(connection) = socket.connection_mut() else { return };
+    fn on_socket_deadline(&mut self, now: Instant, id: crate::socket::SocketId) {
+        let Some(connection) = self.sockets.get_mut(id).and_then(|socket| socket.connection_mut()) else {
+            return;
+        };
         let before = connection.state();
         if connection.poll_timeout().is_some_and(|due| due <= now) {
             let fired = connection.on_timeout(now);
@@ -49,7 +46,7 @@ impl Stack {
         let Some(entry) = self.tcp.handshakes.get_mut(handle) else { return };
         let due = entry.handshake.poll_timeout();
         if due > now {
-            self.deadlines.push(due, Owner::Handshake(handle));
+            self.deadlines.arm(due, Owner::Handshake(handle));
             return;
         }
         let ends = entry.handshake.endpoints();
@@ -58,7 +55,7 @@ impl Stack {
         self.record(now, || TraceEvent::Timer { socket: None, timer: "retransmit" });
         match outcome {
             HandshakeTimeout::Resend(segment) => {
-                self.deadlines.push(next, Owner::Handshake(handle));
+                self.deadlines.arm(next, Owner::Handshake(handle));
                 self.record(now, || TraceEvent::Retransmission {
                     socket: None,
                     local: ends.local,
@@ -82,7 +79,7 @@ impl Stack {
         let Some(entry) = self.tcp.time_waits.get(handle) else { return };
         let expires = entry.record.expires();
         if expires > now {
-            self.deadlines.push(expires, Owner::TimeWait(handle)); // a FIN seen again has restarted it
+            self.deadlines.arm(expires, Owner::TimeWait(handle)); // a FIN seen again has restarted it
         } else if let Some(ends) = self.end_time_wait(handle) {
             self.record(now, || TraceEvent::Timer { socket: None, timer: "time-wait" });
             self.record_state(now, None, ends, (State::TimeWait, State::Closed), "timer");
