@@ -526,7 +526,7 @@ impl Connection {
     fn on_retransmit_timeout(&mut self, now: Instant) {
         let limit = match self.state {
             State::SynSent | State::SynReceived => self.settings.syn_retries,
-            _ if self.orphan => self.settings.retries.min(8),
+            _ if self.orphan => self.settings.orphan_retries,
             _ => self.settings.retries,
         };
         self.sender.retries += 1;
@@ -550,7 +550,8 @@ impl Connection {
         sender.probes += 1;
         // The peer acknowledges probes: it may keep its window shut for ever (RFC 9293, 3.8.6.1). Unanswered ones end.
         sender.retries += 1;
-        if sender.retries > self.settings.retries || self.orphan && sender.retries > 8 {
+        let limit = if self.orphan { self.settings.orphan_retries } else { self.settings.retries };
+        if sender.retries > limit {
             self.give_up();
             return;
         }

@@ -47,6 +47,8 @@ pub struct Settings {
     pub syn_ack_retries: u32,
     /// How often data is sent again.
     pub retries: u32,
+    /// The same for a connection that no program holds any more (`tcp_orphan_retries`).
+    pub orphan_retries: u32,
     /// Maximum segment lifetime; TIME-WAIT lasts two of them.
     pub msl: Duration,
     /// How long an orphan waits in FIN-WAIT-2.
@@ -81,6 +83,7 @@ impl Default for Settings {
             syn_retries: 6,
             syn_ack_retries: 5,
             retries: 15,
+            orphan_retries: 8,
             msl: Duration::from_secs(30),
             fin_wait_2: Duration::from_secs(60),
             window_scaling: true,
