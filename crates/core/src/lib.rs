@@ -8,6 +8,8 @@ pub mod hash;
 pub mod lan;
 pub mod link;
 pub mod network;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod socket;
 pub mod stack;
 pub mod table;
