@@ -98,6 +98,13 @@ impl Site {
             .seed(seed)
             .build()
             .map_err(|error| Failure::talking("cannot make a LAN", &error))?;
+        let own_side = side(*role);
+        let gateway = described("gateway", &plan.gateway);
+        let ends = ends(*role, described(role.name(), &plan.own), gateway);
+        let party = party(wish, LinkType::Ethernet, [true, true]);
+        let watch = Watch::start(&common.seeing, party, ends, wish.json_to)?;
+        // Before there are hosts: they announce themselves.
+        watch.watch_cable(&lan, role.name(), own_side)?;
         // The gateway first: the hosts' hardware addresses are numbered in this order.
         let mut others = Vec::new();
         for (name, addresses) in [("gateway", &plan.gateway), ("server", &plan.server)] {
@@ -110,12 +117,6 @@ impl Site {
         let own = plan.gateway.iter().fold(own, |host, gateway| host.gateway(gateway.address()));
         let own = with_mac(with_mtu(own, common), common).conditions(conditions);
         let host = own.build().map_err(cannot_build)?;
-
-        let ends = ends(*role, described(&host), others.first().map(described).unwrap_or_default());
-        let watch =
-            Watch::start(&common.seeing, party(wish, LinkType::Ethernet, [true, true]), ends, wish.json_to)?;
-        let own_side = side(*role);
-        watch.watch_cable(&lan, role.name(), own_side)?;
         if common.seeing.wants_rows() {
             watch.watch_host(&host, own_side, is_state)?;
             for other in &others {
@@ -199,7 +200,8 @@ impl Site {
                 if self.host.addresses().iter().any(|subnet| subnet.contains(address)) {
                     return Ok(vec![address]);
                 }
-                let known: Vec<String> = hosts().map(described).collect();
+                let known: Vec<String> =
+                    hosts().map(|host| described(host.name(), &host.addresses())).collect();
                 Err(Failure::new(
                     Code::Refused,
                     format!(
@@ -276,15 +278,15 @@ fn with_mac(host: HostBuilder, common: &Common) -> HostBuilder {
 }
 
 /// A host by name and addresses.
-fn described(host: &Host) -> String {
-    let addresses: Vec<String> = host.addresses().iter().map(|cidr| cidr.address().to_string()).collect();
-    format!("{} {}", host.name(), addresses.join(" "))
+fn described(name: &str, addresses: &[Cidr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(|cidr| cidr.address().to_string()).collect();
+    format!("{name} {}", addresses.join(" "))
 }
 
 /// The same, and its hardware address.
 fn with_hardware(host: &Host) -> String {
     let macs: Vec<String> = host.interfaces().iter().map(|interface| interface.mac.to_string()).collect();
-    format!("{} ({})", described(host), macs.join(" "))
+    format!("{} ({})", described(host.name(), &host.addresses()), macs.join(" "))
 }
 
 fn cannot_build(error: BuildError) -> Failure {
