@@ -23,7 +23,7 @@ const WAITING: usize = 4096;
 /// How often a teller without news looks whether something has become ready to be told.
 const GLANCE: Duration = Duration::from_millis(10);
 /// Columns of a drawing that does not go to a terminal.
-const COLUMNS: usize = 132;
+const COLUMNS: usize = 112;
 
 /// Where JSON goes: standard output, unless that is for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,15 +208,18 @@ fn told(trace: &Trace, side: Side) -> Option<Told> {
             let frame = FrameSight { at: trace.at, from, bytes, segment_size: *segment_size, outcome };
             Some(Told::Seen(Sight::Frame(frame)))
         }
-        TraceEvent::State { local, remote, to, cause, .. } => Some(Told::Seen(Sight::State(StateSight {
-            at: trace.at,
-            side,
-            local: *local,
-            remote: *remote,
-            state: to.to_string(),
-            by_segment: *cause == "segment",
-            cause,
-        }))),
+        TraceEvent::State { local, remote, from, to, cause, .. } => {
+            Some(Told::Seen(Sight::State(StateSight {
+                at: trace.at,
+                side,
+                local: *local,
+                remote: *remote,
+                before: from.to_string(),
+                state: to.to_string(),
+                by_segment: *cause == "segment",
+                cause,
+            })))
+        }
         TraceEvent::Overrun { lost } => Some(Told::Missed(*lost)),
         _ => None,
     }

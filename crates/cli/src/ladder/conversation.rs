@@ -61,6 +61,12 @@ impl Conversation {
         is_first_word && from.of(&self.voices).start.is_some_and(|start| start != segment.seq)
     }
 
+    /// Whether a segment acknowledges everything that the other end has said.
+    pub(super) fn is_all_acknowledged_by(&self, from: Side, segment: &Segment) -> bool {
+        let said = from.other().of(&self.voices).next;
+        segment.flags.contains(Flags::ACK) && said.is_none_or(|next| segment.ack.at_or_after(next))
+    }
+
     /// Takes a segment in and puts it in words.
     pub(super) fn hear(&mut self, at: Instant, from: Side, segment: &Segment, payload: &[u8]) -> Said {
         let [left, right] = &mut self.voices;

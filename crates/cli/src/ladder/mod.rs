@@ -119,7 +119,9 @@ pub(crate) struct StateSight {
     pub(crate) local: SocketAddr,
     /// The address of the other end.
     pub(crate) remote: SocketAddr,
-    /// The state it has now, by its name in RFC 9293.
+    /// The state it had before, by its name in RFC 9293.
+    pub(crate) before: String,
+    /// The state it has now.
     pub(crate) state: String,
     /// Whether an arriving segment moved it; otherwise a call or a timer did.
     pub(crate) by_segment: bool,

@@ -138,7 +138,7 @@ impl Story {
                 self.expect_states(&ends, frame.from, &segment);
                 let departing = self.state_of(&ends, frame.from);
                 if let Outcome::Arrives { at, .. } = frame.outcome {
-                    self.apply_arrival(&ends, frame.from.other(), at, &segment);
+                    self.apply_arrival(&ends, frame.from, at, &segment);
                 }
                 let arriving = self.state_of(&ends, frame.from.other());
                 (row.left_state, row.right_state) = match frame.from {
@@ -217,40 +217,32 @@ impl Story {
 
     /// Takes those changes of state out of what waits that the segment arriving now brings about.
     ///
-    /// A host that takes several frames at once stamps all they bring about with one time, which may lie a little before the
-    /// arrival of the later ones: so time alone does not tell what a segment has caused.
-    fn apply_arrival(&mut self, ends: &Ends, side: Side, arrival: Instant, segment: &Segment) {
+    /// Times alone do not tell which these are: a host takes several frames at once and stamps all that follows with one
+    /// time, a little before the arrival of the later ones or a little after. So each change has to continue from the
+    /// state the connection is in, and has to be one that such a segment can cause.
+    fn apply_arrival(&mut self, ends: &Ends, from: Side, arrival: Instant, segment: &Segment) {
+        let side = from.other();
         let early = Instant::from_nanos(arrival.as_nanos().saturating_sub(BATCH.as_nanos() as u64));
-        let until = self.next_arrival(ends, side, arrival).unwrap_or(Instant::MAX).min(arrival + SLACK);
-        let caused: Vec<_> = self
-            .waiting
-            .range((early, 0)..=(until.max(arrival), u64::MAX))
-            .filter(|(_, sight)| match sight {
-                Sight::State(state) => {
-                    state.by_segment
-                        && state.side == side
-                        && ends_of(state) == *ends
-                        && may_cause(segment, &state.state)
-                }
-                Sight::Frame(_) => false,
-            })
-            .map(|(key, _)| *key)
-            .collect();
-        for key in caused {
-            if let Some(Sight::State(state)) = self.waiting.remove(&key)
-                && let Some(conversation) = self.conversations.get_mut(ends)
-            {
-                *side.of_mut(&mut conversation.states) = Some(state.state);
+        let Some(conversation) = self.conversations.get_mut(ends) else { return };
+        let acknowledges_all = conversation.is_all_acknowledged_by(from, segment);
+        let current = side.of_mut(&mut conversation.states);
+        let changes = self.waiting.range((early, 0)..=(arrival + SLACK, u64::MAX));
+        let changes = changes.filter_map(|(key, sight)| match sight {
+            Sight::State(state) if state.side == side && ends_of(state) == *ends => Some((*key, state)),
+            _ => None,
+        });
+        let mut caused = Vec::new();
+        for (key, change) in changes {
+            let continues = current.as_ref().is_none_or(|current| *current == change.before);
+            if !(continues && change.by_segment && may_cause(segment, change, acknowledges_all)) {
+                break;
             }
+            *current = Some(change.state.clone());
+            caused.push(key);
         }
-    }
-
-    /// When the next segment of the connection arrives at `side`, of those that wait to be told.
-    fn next_arrival(&self, ends: &Ends, side: Side, after: Instant) -> Option<Instant> {
-        self.waiting.values().take(LOOK_AHEAD).find_map(|sight| {
-            let (at, _) = self.arrival_at(sight, ends, side)?;
-            (at >= after).then_some(at)
-        })
+        for key in caused {
+            self.waiting.remove(&key);
+        }
     }
 
     /// When and what arrives at `side` by this sight, if it is a segment of the connection.
@@ -272,7 +264,7 @@ impl Story {
         if sight.by_segment {
             let cause = self.waiting.values().take(LOOK_AHEAD).find_map(|later| {
                 let (at, segment) = self.arrival_at(later, &ends, sight.side)?;
-                (at.since(sight.at) <= BATCH && may_cause(&segment, &sight.state)).then_some(at)
+                (at.since(sight.at) <= BATCH && may_cause(&segment, sight, true)).then_some(at)
             });
             // Stamped a little too early: it is told with the frame that brought it about.
             if let Some(at) = cause {
@@ -300,13 +292,20 @@ impl Story {
     }
 }
 
-/// Whether a segment can bring a connection into a state.
-fn may_cause(segment: &Segment, state: &str) -> bool {
-    match state {
-        "SYN-RECEIVED" => segment.flags.contains(Flags::SYN),
-        "CLOSE-WAIT" | "CLOSING" => segment.flags.contains(Flags::FIN),
-        // Of TIME-WAIT, too: the segment that acknowledges the FIN of a connection that is CLOSING brings it about.
-        _ => segment.flags.intersects(Flags::ACK | Flags::RST),
+/// Whether a segment can bring a change about; `acknowledges_all`: it acknowledges what the end has said, its FIN included.
+fn may_cause(segment: &Segment, change: &StateSight, acknowledges_all: bool) -> bool {
+    let has = |flag| segment.flags.contains(flag);
+    if has(Flags::RST) {
+        return matches!(change.state.as_str(), "CLOSED" | "LISTEN");
+    }
+    match (change.before.as_str(), change.state.as_str()) {
+        (_, "SYN-RECEIVED") | ("SYN-SENT", _) => has(Flags::SYN),
+        (_, "ESTABLISHED") => has(Flags::ACK),
+        (_, "FIN-WAIT-2") | ("CLOSING", _) | ("LAST-ACK", _) => acknowledges_all,
+        (_, "CLOSE-WAIT" | "CLOSING" | "TIME-WAIT") => has(Flags::FIN),
+        // A new SYN takes the place of a connection in TIME-WAIT; all else that closes is a reset.
+        ("TIME-WAIT", _) => has(Flags::SYN),
+        _ => false,
     }
 }
 

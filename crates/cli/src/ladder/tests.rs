@@ -83,19 +83,13 @@ fn sent(at: u64, outcome: Outcome, spoken: Spoken) -> Sight {
     Sight::Frame(FrameSight { at: micros(at), from, bytes, segment_size: None, outcome })
 }
 
-fn state(at: u64, side: Side, name: &str, cause: &'static str) -> Sight {
+fn state(at: u64, side: Side, change: &str, cause: &'static str) -> Sight {
     let [client, server]: [SocketAddr; 2] = [CLIENT, SERVER].map(|address| address.parse().unwrap());
     let (local, remote) = if side == Side::Left { (client, server) } else { (server, client) };
     let by_segment = cause == "segment";
-    Sight::State(StateSight {
-        at: micros(at),
-        side,
-        local,
-        remote,
-        state: name.to_owned(),
-        by_segment,
-        cause,
-    })
+    let (before, state) = change.split_once(" to ").unwrap();
+    let [before, state] = [before, state].map(str::to_owned);
+    Sight::State(StateSight { at: micros(at), side, local, remote, before, state, by_segment, cause })
 }
 
 fn rows(sights: Vec<Sight>, shown: Shown) -> Vec<Row> {
@@ -128,13 +122,13 @@ const ACK: Flags = Flags::ACK;
 
 fn handshake() -> Vec<Sight> {
     vec![
-        state(100, Left, "SYN-SENT", "call"),
+        state(100, Left, "CLOSED to SYN-SENT", "call"),
         sent(101, arrives(101), spoken(Left, SYN, 0, 0, b"")),
-        state(105, Right, "SYN-RECEIVED", "segment"),
+        state(105, Right, "LISTEN to SYN-RECEIVED", "segment"),
         sent(106, arrives(106), spoken(Right, SYN | ACK, 0, 1, b"")),
-        state(110, Left, "ESTABLISHED", "segment"),
+        state(110, Left, "SYN-SENT to ESTABLISHED", "segment"),
         sent(111, arrives(111), spoken(Left, ACK, 1, 1, b"")),
-        state(115, Right, "ESTABLISHED", "segment"),
+        state(115, Right, "SYN-RECEIVED to ESTABLISHED", "segment"),
     ]
 }
 
@@ -163,15 +157,15 @@ fn a_whole_connection() {
     sights.extend([
         sent(2000, arrives(2000), spoken(Left, Flags::PSH | ACK, 1, 1, b"hello\n")),
         sent(2050, arrives(2050), spoken(Right, Flags::PSH | ACK, 1, 7, b"hello\n")),
-        state(3000, Left, "FIN-WAIT-1", "call"),
+        state(3000, Left, "ESTABLISHED to FIN-WAIT-1", "call"),
         sent(3001, arrives(3001), spoken(Left, Flags::FIN | ACK, 7, 7, b"")),
-        state(3005, Right, "CLOSE-WAIT", "segment"),
-        state(3100, Right, "LAST-ACK", "call"),
+        state(3005, Right, "ESTABLISHED to CLOSE-WAIT", "segment"),
+        state(3100, Right, "CLOSE-WAIT to LAST-ACK", "call"),
         sent(3101, arrives(3101), spoken(Right, Flags::FIN | ACK, 7, 8, b"")),
-        state(3105, Left, "TIME-WAIT", "segment"),
+        state(3105, Left, "FIN-WAIT-1 to TIME-WAIT", "segment"),
         sent(3106, arrives(3106), spoken(Left, ACK, 8, 8, b"")),
-        state(3110, Right, "CLOSED", "segment"),
-        state(60_003_105, Left, "CLOSED", "timer"),
+        state(3110, Right, "LAST-ACK to CLOSED", "segment"),
+        state(60_003_105, Left, "TIME-WAIT to CLOSED", "timer"),
     ]);
     insta::assert_snapshot!(
         "whole_connection",
@@ -238,7 +232,7 @@ fn nothing_is_told_before_its_time() {
     // The observer of the host is slower than that of the cable, and the frame takes 50 ms.
     story.on_sight(sent(101, arrives(50_101), spoken(Left, SYN, 0, 0, b"")));
     assert_eq!(story.poll_rows(micros(60_000)), None);
-    story.on_sight(state(50_105, Right, "SYN-RECEIVED", "segment"));
+    story.on_sight(state(50_105, Right, "LISTEN to SYN-RECEIVED", "segment"));
     let rows = story.poll_rows(micros(66_000)).unwrap();
     let Some(Row::Frame(row)) = rows.get(1) else { panic!("{rows:?}") };
     assert_eq!((row.left_state.as_deref(), row.right_state.as_deref()), (None, Some("SYN-RECEIVED")));
@@ -250,7 +244,7 @@ fn a_state_stamped_too_early_is_told_with_its_cause() {
     sights.extend([
         sent(2000, arrives(2000), spoken(Right, Flags::PSH | ACK, 1, 1, b"bye")),
         // The host has taken both frames at once.
-        state(2010, Left, "CLOSE-WAIT", "segment"),
+        state(2010, Left, "ESTABLISHED to CLOSE-WAIT", "segment"),
         sent(2050, arrives(2050), spoken(Right, Flags::FIN | ACK, 4, 1, b"")),
         sent(90_000, arrives(90_000), spoken(Left, ACK, 1, 5, b"")),
     ]);
