@@ -9,10 +9,10 @@ use super::reassembly::{Fragment, Outcome};
 use super::{Arrival, Cast, Delivery, IpMeta, Network, NetworkReceive};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
+use crate::wire::WireError;
 use crate::wire::checksum::ChecksumCheck;
 use crate::wire::ip::Protocol;
 use crate::wire::ipv4::Ipv4Header;
-use crate::wire::{WireError, ipv4};
 
 /// Where the header names its protocol.
 const PROTOCOL_POINTER: u32 = 9;
@@ -52,7 +52,9 @@ impl Network {
             Owner::Other => return self.forward_v4(now, arrival, &header, packet),
         };
         if !header.is_fragment() {
-            return self.deliver_v4(now, arrival, cast, arrival.check(), Cow::Borrowed(packet));
+            let meta = meta_of(arrival, &header, cast, arrival.check());
+            let payload_start = header.header_len();
+            return self.deliver_v4(now, Delivery { meta, payload_start, packet: Cow::Borrowed(packet) });
         }
         let fragment = Fragment {
             source: header.source.into(),
@@ -71,7 +73,11 @@ impl Network {
             Outcome::Kept => Ok(NetworkReceive::Consumed),
             Outcome::Dropped(reason) => Err(reason),
             Outcome::Whole(whole) => {
-                self.deliver_v4(now, arrival, cast, ChecksumCheck::Verify, Cow::Owned(whole))
+                let (header, _) = Ipv4Header::parse(&whole).map_err(reason_of)?;
+                // A device has verified nothing of a packet that it saw in pieces.
+                let meta = meta_of(arrival, &header, cast, ChecksumCheck::Verify);
+                let payload_start = header.header_len();
+                self.deliver_v4(now, Delivery { meta, payload_start, packet: Cow::Owned(whole) })
             }
         }
     }
@@ -80,35 +86,17 @@ impl Network {
     fn deliver_v4<'p>(
         &mut self,
         now: Instant,
-        arrival: &Arrival,
-        cast: Cast,
-        check: ChecksumCheck,
-        packet: Cow<'p, [u8]>,
+        delivery: Delivery<'p>,
     ) -> Result<NetworkReceive<'p>, DropReason> {
-        let (header, _) = ipv4::Ipv4Header::parse(&packet).map_err(reason_of)?;
-        let meta = IpMeta {
-            interface: arrival.interface,
-            source: header.source.into(),
-            destination: header.destination.into(),
-            protocol: header.protocol,
-            hop_limit: header.ttl,
-            traffic_class: header.dscp << 2 | header.ecn,
-            cast,
-            check,
-        };
-        let delivery = Delivery { meta, payload_start: header.header_len(), packet };
-        match header.protocol {
+        let meta = delivery.meta;
+        match meta.protocol {
             Protocol::Tcp | Protocol::Udp => Ok(NetworkReceive::Deliver(delivery)),
             Protocol::Icmp => self.on_icmpv4(now, delivery),
             Protocol::Igmp => self.on_igmp(now, &meta, delivery.payload()).map(|()| NetworkReceive::Consumed),
             _ => {
                 // Whether or not the sender could be told, the packet itself was for nobody.
-                let _ = self.report(
-                    now,
-                    Problem::Protocol { pointer: PROTOCOL_POINTER },
-                    delivery.packet(),
-                    cast,
-                );
+                let problem = Problem::Protocol { pointer: PROTOCOL_POINTER };
+                let _ = self.report(now, problem, delivery.packet(), meta.cast);
                 Err(DropReason::UnknownProtocol)
             }
         }
@@ -127,6 +115,19 @@ impl Network {
             || self.interfaces.broadcast(source).is_some()
             || !is_looped && self.interfaces.is_local(source.into());
         if is_impossible { Err(DropReason::MartianSource) } else { Ok(()) }
+    }
+}
+
+fn meta_of(arrival: &Arrival, header: &Ipv4Header, cast: Cast, check: ChecksumCheck) -> IpMeta {
+    IpMeta {
+        interface: arrival.interface,
+        source: header.source.into(),
+        destination: header.destination.into(),
+        protocol: header.protocol,
+        hop_limit: header.ttl,
+        traffic_class: header.dscp << 2 | header.ecn,
+        cast,
+        check,
     }
 }
 

@@ -65,7 +65,13 @@ impl Network {
             Err(error) => return Err(self.refuse_v6(now, error, packet, cast)),
         };
         let Some(piece) = header.fragment else {
-            return self.deliver_v6(now, arrival, cast, arrival.check(), Cow::Borrowed(packet));
+            let meta = meta_of(arrival, &header, cast, arrival.check());
+            let payload_start = packet.len() - payload.len();
+            return self.deliver_v6(
+                now,
+                &header,
+                Delivery { meta, payload_start, packet: Cow::Borrowed(packet) },
+            );
         };
         let fragment = Fragment {
             source: header.source.into(),
@@ -84,7 +90,14 @@ impl Network {
             Outcome::Kept => Ok(NetworkReceive::Consumed),
             Outcome::Dropped(reason) => Err(reason),
             Outcome::Whole(whole) => {
-                self.deliver_v6(now, arrival, cast, ChecksumCheck::Verify, Cow::Owned(whole))
+                let (header, payload) = match Ipv6Header::parse(&whole) {
+                    Ok(parsed) => parsed,
+                    Err(error) => return Err(self.refuse_v6(now, error, &whole, cast)),
+                };
+                // A device has verified nothing of a packet that it saw in pieces.
+                let meta = meta_of(arrival, &header, cast, ChecksumCheck::Verify);
+                let payload_start = whole.len() - payload.len();
+                self.deliver_v6(now, &header, Delivery { meta, payload_start, packet: Cow::Owned(whole) })
             }
         }
     }
@@ -93,46 +106,28 @@ impl Network {
     fn deliver_v6<'p>(
         &mut self,
         now: Instant,
-        arrival: &Arrival,
-        cast: Cast,
-        check: ChecksumCheck,
-        packet: Cow<'p, [u8]>,
+        header: &Ipv6Header,
+        delivery: Delivery<'p>,
     ) -> Result<NetworkReceive<'p>, DropReason> {
-        let (header, payload) = match Ipv6Header::parse(&packet) {
-            Ok(parsed) => parsed,
-            Err(error) => return Err(self.refuse_v6(now, error, &packet, cast)),
-        };
-        let meta = IpMeta {
-            interface: arrival.interface,
-            source: header.source.into(),
-            destination: header.destination.into(),
-            protocol: header.protocol,
-            hop_limit: header.hop_limit,
-            traffic_class: header.dscp << 2 | header.ecn,
-            cast,
-            check,
-        };
-        let is_discovery =
-            header.protocol == Protocol::Icmpv6 && payload.first().is_some_and(|kind| Ndp::is_ndp(*kind));
+        let meta = delivery.meta;
+        let is_discovery = meta.protocol == Protocol::Icmpv6
+            && delivery.payload().first().is_some_and(|kind| Ndp::is_ndp(*kind));
         // Only neighbour discovery may come from an address of ours: that is how a duplicate is found out.
-        let is_looped = self.interfaces.is_loopback(arrival.interface);
+        let is_looped = self.interfaces.is_loopback(meta.interface);
         if !is_discovery && !is_looped && self.interfaces.is_own(meta.source) {
             return Err(DropReason::MartianSource);
         }
-        if is_discovery && matches!(packet, Cow::Owned(_)) {
+        if is_discovery && matches!(delivery.packet, Cow::Owned(_)) {
             return Err(DropReason::UnwantedDiscovery); // never in fragments (RFC 6980)
         }
-        let payload_start = packet.len() - payload.len();
-        match header.protocol {
-            Protocol::Tcp | Protocol::Udp => {
-                Ok(NetworkReceive::Deliver(Delivery { meta, packet, payload_start }))
-            }
-            Protocol::Icmpv6 => self.on_icmpv6(now, &header, Delivery { meta, packet, payload_start }),
+        match meta.protocol {
+            Protocol::Tcp | Protocol::Udp => Ok(NetworkReceive::Deliver(delivery)),
+            Protocol::Icmpv6 => self.on_icmpv6(now, header, delivery),
             // No next header: there is nothing in it, and nothing wrong with that (RFC 8200 section 4.7).
             Protocol::Other(59) => Ok(NetworkReceive::Consumed),
             _ => {
                 let problem = Problem::Protocol { pointer: header.protocol_pointer.into() };
-                let _ = self.report(now, problem, &packet, cast);
+                let _ = self.report(now, problem, delivery.packet(), meta.cast);
                 Err(DropReason::UnknownProtocol)
             }
         }
@@ -155,6 +150,19 @@ impl Network {
             );
         }
         if problem.code == 1 { DropReason::UnknownProtocol } else { DropReason::Malformed }
+    }
+}
+
+fn meta_of(arrival: &Arrival, header: &Ipv6Header, cast: Cast, check: ChecksumCheck) -> IpMeta {
+    IpMeta {
+        interface: arrival.interface,
+        source: header.source.into(),
+        destination: header.destination.into(),
+        protocol: header.protocol,
+        hop_limit: header.hop_limit,
+        traffic_class: header.dscp << 2 | header.ecn,
+        cast,
+        check,
     }
 }
 
