@@ -7,6 +7,7 @@ use sockeye::{
 };
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -142,11 +143,11 @@ fn a_flood_starves_nobody() {
     let flooder = host(&lan, "flooder", "10.0.0.4/24");
     let _sink = UdpSocket::bind(&server, "10.0.0.2:9").unwrap();
     let flood = UdpSocket::bind(&flooder, "10.0.0.4:9").unwrap();
-    let is_over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_over = Arc::new(AtomicBool::new(false));
     let until = Arc::clone(&is_over);
     let flooding = thread::spawn(move || {
         let mut sent = 0u64;
-        while !until.load(std::sync::atomic::Ordering::Relaxed) {
+        while !until.load(Ordering::Relaxed) {
             flood.send_to(&[0; 100], "10.0.0.2:9").unwrap();
             sent += 1;
         }
@@ -154,8 +155,44 @@ fn a_flood_starves_nobody() {
     });
     let bytes = vec![9; 500_000];
     assert!(echo_once(&server, &client, &bytes) == bytes);
-    is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    is_over.store(true, Ordering::Relaxed);
     assert!(flooding.join().unwrap() > 0);
+}
+
+#[test]
+fn a_full_device_stops_the_sender_and_loses_nothing() {
+    use sockeye::sockeye_device::{Capabilities, Medium, memory_pair};
+    let offloads = Capabilities { medium: Medium::Ip, mtu: 1500, checksum: true, segmentation: Some(65_535) };
+    for capabilities in [
+        Capabilities::plain(Medium::Ethernet, 1500),
+        Capabilities::plain(Medium::Ethernet, 9000),
+        Capabilities::plain(Medium::Ip, 600),
+        offloads,
+    ] {
+        // One frame fills the queue.
+        let (left, right) = memory_pair(capabilities, 1).unwrap();
+        let on = |name: &str, device: sockeye::sockeye_device::MemoryDevice, address: &str| {
+            Host::builder(name).device(Box::new(device)).address(address.parse().unwrap()).build().unwrap()
+        };
+        let (server, client) = (on("left", left, "10.0.0.2/24"), on("right", right, "10.0.0.3/24"));
+        let (seen, sent_again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        for host in [&server, &client] {
+            let (seen, sent_again) = (Arc::clone(&seen), Arc::clone(&sent_again));
+            host.trace(move |trace| {
+                seen.fetch_add(1, Ordering::Relaxed);
+                if matches!(trace.event, TraceEvent::Retransmission { .. }) {
+                    sent_again.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+            .unwrap();
+        }
+        let bytes: Vec<u8> = (0..3_000_000).map(|n| (n % 239) as u8).collect();
+        assert!(echo_once(&server, &client, &bytes) == bytes);
+        assert_eq!((server.frames_lost(), client.frames_lost()), (0, 0), "{capabilities:?}");
+        assert!(server.flush_trace(LONG) && client.flush_trace(LONG));
+        assert_eq!(sent_again.load(Ordering::Relaxed), 0, "{capabilities:?}");
+        assert!(seen.load(Ordering::Relaxed) > 100, "the events were seen at all");
+    }
 }
 
 #[test]

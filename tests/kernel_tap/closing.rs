@@ -1,7 +1,9 @@
 //! How connections end, and how they wait.
 
 use crate::ends::{Connection, Family, Side, World, setting};
+use crate::namespace::INTERFACE;
 use std::io::ErrorKind;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -86,6 +88,31 @@ pub(crate) fn zero_window(world: &World) {
             }
         }
     });
+}
+
+/// The interface goes down in the middle of a transfer and comes back: nothing is lost, and nobody spins meanwhile.
+pub(crate) fn interface_down(world: &World) {
+    const SIZE: usize = 8 << 20;
+    let set = |state: &str| {
+        let status = Command::new("ip").args(["link", "set", INTERFACE, state]).status().unwrap();
+        assert!(status.success());
+    };
+    let (mut source, mut sink) = world.pair(Side::Ours, Family::V4);
+    let mut first = [0; 1000];
+    let writing = thread::spawn(move || {
+        source.write_all(&vec![7; SIZE]).unwrap();
+        source.end_writing();
+        source
+    });
+    sink.read_exact(&mut first).unwrap();
+    set("down");
+    thread::sleep(Duration::from_millis(500));
+    set("up");
+    let mut rest = Vec::new();
+    read_all(&mut *sink, &mut rest);
+    assert_eq!(rest.len(), SIZE - first.len());
+    assert!(rest.iter().all(|byte| *byte == 7));
+    drop(writing.join().unwrap());
 }
 
 fn read_all(stream: &mut dyn Connection, into: &mut Vec<u8>) {

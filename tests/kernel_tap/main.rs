@@ -1,9 +1,9 @@
 //! Our stack against the Linux kernel's, over a TAP interface in a network namespace of its own.
 //!
 //! Each test starts itself again inside `unshare --net`; where that is not permitted it says `skipped:` and why. The
-//! sizes can be changed: `SOCKEYE_TRANSFER_MIB` (1024: each way, each family, each role), `SOCKEYE_LOSSY_KIB` (2048:
-//! through the bad cable, where one loss in a hundred and a round trip of 80 ms leave any sender of this kind some
-//! hundred kilobytes a second), `SOCKEYE_ZERO_WINDOW_SECS` (30).
+//! sizes can be changed: `SOCKEYE_TRANSFER_MIB` (1024: each way, each family, each role), `SOCKEYE_LOSSY_KIB` (8192:
+//! through the bad cable, where one loss in a hundred and a round trip of 40 ms leave our
+//! sender some hundred kilobytes a second), `SOCKEYE_ZERO_WINDOW_SECS` (30).
 #![cfg(target_os = "linux")]
 
 mod capture;
@@ -41,6 +41,7 @@ tests! {
     killed_peers: On => closing::killed;
     half_closes: On => closing::half_close;
     a_window_of_zero_is_held: On => closing::zero_window;
+    an_interface_that_is_down_for_a_while: On => closing::interface_down;
     pings_in_fragments: On => datagrams::pings;
     pings_in_fragments_without_offloads: Off => datagrams::pings;
     datagrams_of_nine_thousand_bytes: On => datagrams::large;

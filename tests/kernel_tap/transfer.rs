@@ -43,7 +43,7 @@ pub(crate) fn through_a_bad_cable() {
     let conditions =
         Conditions { loss: "1%".parse().unwrap(), delay: Duration::from_millis(20), ..Conditions::default() };
     let world = World::behind_a_cable(conditions);
-    let size = setting("SOCKEYE_LOSSY_KIB", 2048) << 10;
+    let size = setting("SOCKEYE_LOSSY_KIB", 8192) << 10;
     // All at once: they wait for the cable, not for the processor.
     thread::scope(|scope| {
         for family in Family::BOTH {

@@ -43,6 +43,8 @@ pub struct EchoReply {
     pub source: IpAddr,
     /// The sequence number of the request.
     pub sequence: u16,
+    /// The hop limit (TTL) the reply arrived with.
+    pub hop_limit: u8,
 }
 
 impl PingSocket {
@@ -83,6 +85,7 @@ impl PingSocket {
                 length: datagram.copied,
                 source: datagram.source.ip(),
                 sequence: datagram.sequence,
+                hop_limit: datagram.hop_limit,
             })
         })
     }
