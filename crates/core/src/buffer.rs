@@ -1,122 +1,209 @@
-//! A ring of bytes that grows by powers of two up to a limit, and owns no memory while nothing was put in.
+//! A ring of bytes between a program and its connection.
 
-/// Bytes between a program and its connection.
+/// The smallest piece of memory a ring asks for, in bytes.
+const SMALLEST: usize = 4096;
+
+/// A byte ring that grows by powers of two and owns no memory before its first byte.
+///
+/// The bytes from the front to [`len`](Ring::len) are *in* the ring. Behind them there may be bytes that were
+/// [written ahead](Ring::write_ahead): out-of-order data waits at its own place, and is taken in by
+/// [`advance`](Ring::advance) without being copied again when the gap before it is closed.
 ///
 /// ```
 /// use sockeye_core::buffer::Ring;
-/// let mut ring = Ring::default();
-/// assert_eq!(ring.push(b"hello", 4), 4);
-/// assert_eq!(ring.slices(1, 3).concat(), b"ell");
-/// ring.consume(2);
-/// assert_eq!(ring.len(), 2);
+/// let mut ring = Ring::new();
+/// assert_eq!(ring.push(b"sock", 100), 4);
+/// ring.write_ahead(1, b"ye"); // the byte between is missing
+/// ring.write_ahead(0, b"e");
+/// ring.advance(3);
+/// assert_eq!(ring.slices(0, 7).concat(), b"sockeye");
+/// ring.consume(4);
+/// assert_eq!(ring.len(), 3);
 /// ```
 #[derive(Debug, Default)]
 pub struct Ring {
-    bytes: Vec<u8>,
-    start: usize,
+    /// Empty, or a power of two bytes.
+    memory: Vec<u8>,
+    /// Where the front lies in `memory`.
+    front: usize,
     length: usize,
 }
 
-const SMALLEST: usize = 4096;
-/// An emptied ring up to this size gives its memory back at once; a larger one is worth keeping for the next burst.
-const KEPT: usize = 64 * 1024;
-
 impl Ring {
-    /// Bytes in the ring.
-    pub fn len(&self) -> usize {
+    /// An empty ring without memory.
+    pub const fn new() -> Ring {
+        Ring { memory: Vec::new(), front: 0, length: 0 }
+    }
+
+    /// Bytes in the ring; those written ahead do not count.
+    pub const fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    /// Whether no byte is in the ring.
+    pub const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// Bytes of memory the ring owns.
-    pub fn capacity(&self) -> usize {
-        self.bytes.len()
+    pub const fn capacity(&self) -> usize {
+        self.memory.len()
     }
 
-    fn reserve(&mut self, wanted: usize) {
-        if wanted <= self.bytes.len() {
-            return;
-        }
-        let capacity = wanted.next_power_of_two().max(SMALLEST);
-        let mut bytes = Vec::with_capacity(capacity);
-        let (front, back) = self.bytes.split_at(self.start);
-        bytes.extend_from_slice(back);
-        bytes.extend_from_slice(front);
-        bytes.resize(capacity, 0);
-        self.bytes = bytes;
-        self.start = 0;
-    }
-
-    /// Appends what fits below `limit` bytes in all, and says how much that was.
+    /// Appends as many of `bytes` as fit below `limit` bytes in all; says how many those were. Overwrites what was
+    /// written ahead.
     pub fn push(&mut self, bytes: &[u8], limit: usize) -> usize {
-        let count = bytes.len().min(limit.saturating_sub(self.length));
-        self.write(0, &bytes[..count]);
-        self.length += count;
-        count
+        let room = limit.saturating_sub(self.length);
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        self.write_ahead(0, taken);
+        self.length += taken.len();
+        taken.len()
     }
 
-    /// Writes `bytes` at `offset` behind the end, where they wait for the gap to be filled.
-    pub fn write(&mut self, offset: usize, bytes: &[u8]) {
+    /// Writes `bytes` so that the first lies `gap` bytes behind the last byte in the ring. The caller bounds the gap:
+    /// the memory grows to hold it.
+    pub fn write_ahead(&mut self, gap: usize, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        let place = self.length + offset;
+        let place = self.length + gap;
         self.reserve(place + bytes.len());
-        let capacity = self.bytes.len();
-        let from = (self.start + place) & (capacity - 1);
-        let first = bytes.len().min(capacity - from);
-        self.bytes[from..from + first].copy_from_slice(&bytes[..first]);
-        self.bytes[..bytes.len() - first].copy_from_slice(&bytes[first..]);
+        let from = self.wrap(self.front + place);
+        let until_wrap = (self.memory.len() - from).min(bytes.len());
+        let (first, second) = bytes.split_at(until_wrap);
+        if let Some(target) = self.memory.get_mut(from..from + first.len()) {
+            target.copy_from_slice(first);
+        }
+        if let Some(target) = self.memory.get_mut(..second.len()) {
+            target.copy_from_slice(second);
+        }
     }
 
-    /// Takes `count` bytes written behind the end into the ring.
-    pub fn extend(&mut self, count: usize) {
-        self.length = (self.length + count).min(self.bytes.len());
+    /// Takes in `count` bytes that were written ahead (bounded by the memory there is).
+    pub fn advance(&mut self, count: usize) {
+        self.length = (self.length + count).min(self.memory.len());
     }
 
-    /// `count` bytes from `offset`, in two pieces.
+    /// Drops `count` bytes (at most all) from the front.
+    pub fn consume(&mut self, count: usize) {
+        let count = count.min(self.length);
+        self.front = self.wrap(self.front + count);
+        self.length -= count;
+    }
+
+    /// `count` bytes from `offset` on, as far as there are any, in two pieces.
     pub fn slices(&self, offset: usize, count: usize) -> [&[u8]; 2] {
         let offset = offset.min(self.length);
         let count = count.min(self.length - offset);
         if count == 0 {
             return [&[], &[]];
         }
-        let from = (self.start + offset) & (self.bytes.len() - 1);
-        let first = count.min(self.bytes.len() - from);
-        [&self.bytes[from..from + first], &self.bytes[..count - first]]
+        let from = self.wrap(self.front + offset);
+        let until_wrap = (self.memory.len() - from).min(count);
+        [
+            self.memory.get(from..from + until_wrap).unwrap_or_default(),
+            self.memory.get(..count - until_wrap).unwrap_or_default(),
+        ]
     }
 
-    /// Copies from the front into `buffer`, and says how much that was.
-    pub fn copy_front(&self, buffer: &mut [u8]) -> usize {
-        let [front, back] = self.slices(0, buffer.len());
-        buffer[..front.len()].copy_from_slice(front);
-        buffer[front.len()..front.len() + back.len()].copy_from_slice(back);
-        front.len() + back.len()
+    /// Copies from the front into `buffer`; says how many bytes. They stay in the ring.
+    pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
+        let [first, second] = self.slices(0, buffer.len());
+        let (one, rest) = buffer.split_at_mut(first.len().min(buffer.len()));
+        one.copy_from_slice(first);
+        if let Some(two) = rest.get_mut(..second.len()) {
+            two.copy_from_slice(second);
+        }
+        first.len() + second.len()
     }
 
-    /// Drops `count` bytes from the front. `Idle` memory goes back when nothing waits behind the end either.
-    pub fn consume(&mut self, count: usize) {
-        let count = count.min(self.length);
-        if self.bytes.is_empty() {
+    /// Forgets every byte and gives the memory back.
+    pub fn release(&mut self) {
+        *self = Ring::new();
+    }
+
+    fn wrap(&self, place: usize) -> usize {
+        // The capacity is a power of two, or zero with everything at place zero.
+        place & self.memory.len().saturating_sub(1)
+    }
+
+    fn reserve(&mut self, wanted: usize) {
+        if wanted <= self.memory.len() {
             return;
         }
-        self.start = (self.start + count) & (self.bytes.len() - 1);
-        self.length -= count;
+        let capacity = wanted.next_power_of_two().max(SMALLEST);
+        let mut memory = Vec::with_capacity(capacity);
+        // All of the old memory, from the front around: what was written ahead moves along.
+        let (end, start) = self.memory.split_at(self.front.min(self.memory.len()));
+        memory.extend_from_slice(start);
+        memory.extend_from_slice(end);
+        memory.resize(capacity, 0);
+        self.memory = memory;
+        self.front = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    #[test]
+    fn an_unused_ring_owns_nothing_and_a_released_one_neither() {
+        let mut ring = Ring::new();
+        assert_eq!((ring.capacity(), ring.slices(0, 9)), (0, [&[][..], &[][..]]));
+        ring.consume(3);
+        ring.advance(3);
+        assert_eq!(ring.len(), 0);
+        ring.push(&[1; 5000], 6000);
+        assert_eq!(ring.capacity(), 8192);
+        assert_eq!(ring.push(&[2; 5000], 6000), 1000);
+        ring.release();
+        assert_eq!((ring.capacity(), ring.len()), (0, 0));
     }
 
-    /// Gives the memory of an empty ring back, unless it is large enough to be worth keeping.
-    pub fn release_if_empty(&mut self) {
-        if self.length == 0 && self.bytes.len() <= KEPT {
-            self.release();
+    proptest! {
+        #[test]
+        fn behaves_as_a_queue(steps in proptest::collection::vec((0_u8..4, 0_usize..3000), 1..60)) {
+            let mut ring = Ring::new();
+            let mut model: VecDeque<u8> = VecDeque::new();
+            let mut next = 0_u8;
+            for (step, count) in steps {
+                let bytes: Vec<u8> = (0..count).map(|i| next.wrapping_add(i as u8)).collect();
+                match step {
+                    0 => {
+                        let taken = ring.push(&bytes, 9000);
+                        prop_assert_eq!(taken, count.min(9000 - model.len()));
+                        model.extend(&bytes[..taken]);
+                        next = next.wrapping_add(taken as u8);
+                    }
+                    1 => {
+                        // The second half first, as out-of-order data comes.
+                        let half = count / 2;
+                        ring.write_ahead(half, &bytes[half..]);
+                        ring.write_ahead(0, &bytes[..half]);
+                        if model.len() + count <= 9000 {
+                            ring.advance(count);
+                            model.extend(&bytes);
+                            next = next.wrapping_add(count as u8);
+                        }
+                    }
+                    2 => {
+                        ring.consume(count);
+                        model.drain(..count.min(model.len()));
+                    }
+                    _ => {
+                        let offset = count / 3;
+                        let expected: Vec<u8> = model.iter().copied().skip(offset).take(count).collect();
+                        prop_assert_eq!(ring.slices(offset, count).concat(), expected);
+                    }
+                }
+                prop_assert_eq!(ring.len(), model.len());
+                let mut all = vec![0; model.len() + 3];
+                prop_assert_eq!(ring.copy_to(&mut all), model.len());
+                prop_assert!(all[..model.len()].iter().eq(model.iter()));
+            }
         }
-    }
-
-    /// Forgets everything.
-    pub fn release(&mut self) {
-        *self = Ring::default();
     }
 }

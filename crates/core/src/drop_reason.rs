@@ -93,6 +93,8 @@ drop_reasons! {
     NoSocket => "no socket for this port",
     /// The socket's receive buffer is full.
     ReceiveBufferFull => "receive buffer full",
+    /// Too many separate stretches of data have come out of order.
+    ReassemblyFull => "too many gaps in the data received",
     /// The listener's accept queue is full.
     AcceptQueueFull => "accept queue full",
     /// The half-open queue is full and cookies are off.

@@ -7,8 +7,7 @@ use super::{LOOPBACK, Stack};
 use crate::drop_reason::DropReason;
 use crate::link::{Cast, LinkReceive};
 use crate::network::{
-    Arrival, ArrivalChecksum, Delivery, Echo, Hardness, IcmpError, InterfaceId, IpMeta, NetworkReceive,
-    Unreachable,
+    Arrival, ArrivalChecksum, Delivery, Echo, IcmpError, InterfaceId, IpMeta, NetworkReceive, Unreachable,
 };
 use crate::socket::Kind;
 use crate::time::Instant;
@@ -211,8 +210,8 @@ impl Stack {
                 let headers = if local.is_ipv4() { 40 } else { 60 };
                 let mss = error.mtu.map(|mtu| mtu.saturating_sub(headers).min(65_535) as u16);
                 self.with_connection(now, id, "icmp", |connection| match mss {
-                    Some(mss) => connection.on_path_mss(now, mss),
-                    None => connection.on_icmp_error(now, error.error, error.hardness == Hardness::Hard, seq),
+                    Some(mss) => connection.on_packet_too_big(now, mss, seq),
+                    None => connection.on_icmp_error(now, error.error, seq),
                 });
             }
             Protocol::Udp => self.on_datagram_error(Kind::Datagram, local, remote, error.error),

@@ -1,48 +1,298 @@
-//! A segment arrives (RFC 9293, 3.10.7): one function per check, in the RFC's order.
+//! A segment arrives: RFC 9293 section 3.10.7, one function for each check and in its order, with the protection of
+//! RFC 5961 and the timestamps of RFC 7323.
 
-use super::{Connection, State};
+use super::State;
+use super::connection::{Connection, Reset};
+use super::receiver::Timing;
+use super::recovery::Acknowledgement;
+use super::sender::{Fin, Scale};
+use super::timers::Timer;
 use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Flags, Segment};
 
-/// Timestamps older than this say nothing any more (RFC 7323, 5.5).
-const TIMESTAMP_AGE: Duration = Duration::from_secs(24 * 24 * 3600);
-
 impl Connection {
-    /// A segment with its payload.
+    /// A segment of this connection, whose checksum is right. `payload` may be several segments' worth (GRO).
     ///
     /// # Errors
-    /// Why it was refused; whatever answer it deserves is owed and leaves by [`Connection::poll_transmit`].
+    /// Why the segment was of no use. What the RFC wants answered is answered nonetheless: see
+    /// [`Connection::has_transmit`].
     pub fn on_segment(&mut self, now: Instant, segment: &Segment, payload: &[u8]) -> Result<(), DropReason> {
-        match self.state {
-            State::Closed | State::Listen => return Err(DropReason::NoSocket),
-            State::SynSent => return self.arrive_in_syn_sent(now, segment, payload),
-            _ => {}
+        let outcome = match self.state {
+            State::Closed | State::Listen | State::TimeWait => return Err(DropReason::UnexpectedSegment),
+            State::SynSent => self.on_segment_in_syn_sent(now, segment, payload),
+            _ => self.on_segment_synchronized(now, segment, payload),
+        };
+        if self.state != State::Closed {
+            self.touch(now);
+            self.arm_probe(now);
+        }
+        outcome
+    }
+
+    /// Section 3.10.7.4.
+    fn on_segment_synchronized(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        payload: &[u8],
+    ) -> Result<(), DropReason> {
+        if let Some(answer) = self.simultaneous_syn_ack(segment) {
+            self.receiver.ack.owe();
+            return self.on_segment_synchronized(now, &answer, payload);
         }
         self.check_timestamp(now, segment)?;
-        self.check_sequence(now, segment)?;
+        self.check_sequence(now, segment, payload)?;
         self.check_reset(now, segment)?;
         self.check_syn(now, segment)?;
-        self.check_ack(now, segment)?;
-        self.last_heard = now;
-        if self.keepalive_probes > 0 {
-            self.keepalive_probes = 0;
-            self.arm_keepalive(now);
-        }
-        if let Some(timestamps) = segment.options.timestamps
-            && self.timestamps.is_some()
-        {
+        self.heard(now);
+        if let Some(timestamps) = segment.options.timestamps.filter(|_| self.clock.is_some()) {
             self.receiver.note_timestamp(now, segment.seq, timestamps.value);
         }
-        self.take_text(now, segment, payload);
-        self.check_fin(segment);
-        self.arm_probe(now);
+        self.check_acknowledgement(now, segment, payload)?;
+        // Sixth check, URG: urgent data is delivered in line, at its place in the stream (RFC 6093); nothing to do.
+        self.take_payload(now, segment, payload)
+    }
+
+    /// The peer has given a sign of life.
+    fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+        self.probes = 0;
+        if self.sender.outstanding() == 0 || self.sender.wnd == 0 {
+            // What is unanswered is a probe, or something the peer has no room for: it is there, so wait on.
+            self.sender.restart_waiting(now);
+        }
+    }
+
+    /// The SYN-ACK that crosses ours in a simultaneous open, as the plain acknowledgement that it is for us.
+    fn simultaneous_syn_ack(&self, segment: &Segment) -> Option<Segment> {
+        let is_it = self.state == State::SynReceived
+            && segment.flags.contains(Flags::SYN | Flags::ACK)
+            && !segment.flags.contains(Flags::RST)
+            && segment.seq == self.receiver.irs
+            && segment.ack == self.sender.iss + 1;
+        let flags = segment.flags & !Flags::SYN;
+        is_it.then_some(Segment { seq: segment.seq + 1, flags, ..*segment })
+    }
+
+    /// RFC 7323 section 5.3, R1: protection against wrapped sequence numbers. A RST is exempt.
+    fn check_timestamp(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
+        if self.clock.is_none() || segment.flags.contains(Flags::RST) {
+            return Ok(());
+        }
+        // A peer that stops sending timestamps is no attack: Linux takes its segments too.
+        let Some(timestamps) = segment.options.timestamps else { return Ok(()) };
+        if !self.receiver.is_old(now, timestamps.value) {
+            return Ok(());
+        }
+        self.answer_unacceptable(now, segment);
+        Err(DropReason::OldTimestamp)
+    }
+
+    /// First check: the sequence number.
+    fn check_sequence(&mut self, now: Instant, segment: &Segment, payload: &[u8]) -> Result<(), DropReason> {
+        if self.receiver.is_acceptable(segment) {
+            return Ok(());
+        }
+        if segment.flags.contains(Flags::RST) {
+            return Err(DropReason::OutOfWindow);
+        }
+        let is_old = segment.end().at_or_before(self.receiver.nxt);
+        if is_old && !payload.is_empty() {
+            self.receiver.reassembly.on_duplicate(segment.seq, segment.seq + payload.len() as u32);
+        }
+        self.answer_unacceptable(now, segment);
+        Err(if is_old { DropReason::OldDuplicate } else { DropReason::OutOfWindow })
+    }
+
+    /// An acknowledgement answers what is not acceptable. Bare ones are answered seldom, so that two confused ends do
+    /// not acknowledge each other for ever.
+    fn answer_unacceptable(&mut self, now: Instant, segment: &Segment) {
+        if segment.length > 0 && !segment.flags.contains(Flags::SYN) || segment.flags.contains(Flags::FIN) {
+            self.receiver.ack.owe_another();
+        } else {
+            self.challenge(now);
+        }
+    }
+
+    /// Second check: RST. Only one with exactly the number expected counts (RFC 5961 section 3.2); as on Linux that may
+    /// also be the number behind the last byte received out of order.
+    fn check_reset(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
+        if !segment.flags.contains(Flags::RST) {
+            return Ok(());
+        }
+        if segment.seq != self.receiver.nxt && self.receiver.reassembly.highest() != Some(segment.seq) {
+            self.challenge(now);
+            return Err(DropReason::OutOfWindow);
+        }
+        let error = match self.state {
+            State::SynReceived => Error::ConnectionRefused,
+            State::CloseWait => Error::BrokenPipe,
+            _ => Error::ConnectionReset,
+        };
+        self.fail(now, error);
         Ok(())
     }
 
-    /// RFC 9293, 3.10.7.3.
-    fn arrive_in_syn_sent(
+    /// Fourth check: SYN. It is answered and otherwise disregarded (RFC 5961 section 4.2).
+    fn check_syn(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
+        if self.state == State::Closed {
+            return Ok(());
+        }
+        if !segment.flags.contains(Flags::SYN) {
+            return Ok(());
+        }
+        if self.state == State::SynReceived && segment.seq == self.receiver.irs {
+            self.syn_due = true; // the peer's SYN again: our SYN-ACK was lost
+        } else {
+            self.challenge(now);
+        }
+        Err(DropReason::UnexpectedSegment)
+    }
+
+    /// Fifth check: the acknowledgement.
+    fn check_acknowledgement(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        payload: &[u8],
+    ) -> Result<(), DropReason> {
+        if self.state == State::Closed {
+            return Ok(());
+        }
+        if !segment.flags.contains(Flags::ACK) {
+            return Err(DropReason::UnexpectedSegment);
+        }
+        if self.state == State::SynReceived {
+            if !segment.ack.is_after(self.sender.una) || segment.ack.is_after(self.sender.nxt) {
+                self.reset = Some(Reset { seq: segment.ack, ack: None });
+                return Err(DropReason::UnacceptableAck);
+            }
+            self.establish(now, segment, Scale::Apply);
+        }
+        if segment.ack.is_after(self.sender.nxt) {
+            self.challenge(now);
+            return Err(DropReason::UnacceptableAck);
+        }
+        // RFC 5961 section 5.2: too old to be anything but a guess.
+        if segment.ack.is_before(self.sender.una - self.sender.max_wnd) {
+            self.challenge(now);
+            return Err(DropReason::UnacceptableAck);
+        }
+        if segment.ack.is_before(self.sender.una) {
+            return Ok(()); // an old duplicate; its data may still be of use
+        }
+        let window_changed = self.sender.update_window(segment, Scale::Apply);
+        if self.sender.wnd > 0 {
+            self.probe_backoff = 0;
+        }
+        let bare = payload.is_empty() && !segment.flags.contains(Flags::FIN) && !window_changed;
+        let acknowledgement = Acknowledgement {
+            ack: segment.ack,
+            sack: segment.options.sack.as_slice(),
+            is_bare: bare,
+            echoed: self.echoed(now, segment),
+        };
+        if self.sender.on_ack(now, acknowledgement) {
+            if self.sender.outstanding() == 0 {
+                self.timers.stop(Timer::Retransmit);
+            } else {
+                self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
+            }
+            self.on_progress(now);
+        }
+        Ok(())
+    }
+
+    /// The round-trip time that the echoed timestamp shows.
+    fn echoed(&self, now: Instant, segment: &Segment) -> Option<Duration> {
+        let (timestamps, offset) = (segment.options.timestamps?, self.clock?);
+        if timestamps.echo == 0 {
+            return None;
+        }
+        let age = super::connection::timestamp(now, offset).wrapping_sub(timestamps.echo);
+        // Half the clock's range is no round trip.
+        (age < 1 << 31).then(|| Duration::from_millis(u64::from(age.max(1))))
+    }
+
+    /// SND.UNA has moved: if that was over our FIN, closing goes on.
+    fn on_progress(&mut self, now: Instant) {
+        if self.sender.fin != Fin::Acknowledged {
+            return;
+        }
+        match self.state {
+            State::FinWait1 => self.set_state(now, State::FinWait2),
+            State::Closing => self.set_state(now, State::TimeWait),
+            State::LastAck => self.set_state(now, State::Closed),
+            _ => {}
+        }
+    }
+
+    /// Seventh and eighth check: the payload and the FIN.
+    fn take_payload(&mut self, now: Instant, segment: &Segment, payload: &[u8]) -> Result<(), DropReason> {
+        if !matches!(self.state, State::Established | State::FinWait1 | State::FinWait2) {
+            // In the other states the peer has sent its FIN: nothing can follow it.
+            return Ok(());
+        }
+        let has_fin = segment.flags.contains(Flags::FIN);
+        let end = segment.seq + payload.len() as u32;
+        if self.is_orphan && !payload.is_empty() && end.is_after(self.receiver.nxt) {
+            // Nobody will ever read this (RFC 1122 section 4.2.2.13).
+            self.reset = Some(Reset { seq: self.sender.nxt, ack: Some(end) });
+            self.set_state(now, State::Closed);
+            return Err(DropReason::NoSocket);
+        }
+        let mut outcome = Ok(());
+        if !payload.is_empty() {
+            let timing = Timing {
+                rtt: self.sender.rtt.smoothed(),
+                rto: self.sender.rtt.rto(),
+                most: self.settings.ack_delay,
+            };
+            match self.receiver.on_payload(now, segment.seq, payload, timing) {
+                Ok(None) => {}
+                Ok(Some(delay)) => {
+                    let due = (now + delay).min(self.timers.at(Timer::DelayedAck));
+                    self.timers.set(Timer::DelayedAck, due);
+                }
+                Err(reason) => outcome = Err(reason),
+            }
+        } else if segment.seq.is_before(self.receiver.nxt) && segment.sequence_length() == 0 {
+            // An old bare acknowledgement: nothing more.
+        }
+        if has_fin {
+            self.take_fin(now, segment, payload, &mut outcome);
+        }
+        outcome
+    }
+
+    fn take_fin(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        payload: &[u8],
+        outcome: &mut Result<(), DropReason>,
+    ) {
+        if !self.receiver.on_fin(segment.seq + payload.len() as u32) {
+            // Not yet its turn: what is missing before it will be sent again, and the FIN with it.
+            if payload.is_empty() {
+                self.receiver.ack.owe_another();
+            }
+            return;
+        }
+        *outcome = Ok(());
+        match self.state {
+            State::Established => self.set_state(now, State::CloseWait),
+            State::FinWait1 if self.sender.fin == Fin::Acknowledged => self.set_state(now, State::TimeWait),
+            State::FinWait1 => self.set_state(now, State::Closing),
+            State::FinWait2 => self.set_state(now, State::TimeWait),
+            _ => {}
+        }
+    }
+
+    /// Section 3.10.7.3.
+    fn on_segment_in_syn_sent(
         &mut self,
         now: Instant,
         segment: &Segment,
@@ -52,360 +302,55 @@ impl Connection {
         let acknowledges = flags.contains(Flags::ACK);
         if acknowledges && segment.ack != self.sender.iss + 1 {
             if !flags.contains(Flags::RST) {
-                self.reset = Some((segment.ack, None));
+                self.reset = Some(Reset { seq: segment.ack, ack: None });
             }
             return Err(DropReason::UnacceptableAck);
         }
+        if acknowledges && self.sender.nxt == self.sender.iss {
+            return Err(DropReason::UnacceptableAck); // our SYN has not even left
+        }
         if flags.contains(Flags::RST) {
-            if acknowledges {
-                self.fail(Error::ConnectionRefused);
-                return Ok(());
+            if !acknowledges {
+                return Err(DropReason::UnexpectedSegment);
             }
-            return Err(DropReason::OutOfWindow);
+            self.fail(now, Error::ConnectionRefused);
+            return Ok(());
         }
         if !flags.contains(Flags::SYN) {
             return Err(DropReason::UnexpectedSegment);
         }
-        let irs = segment.seq;
-        self.receiver =
-            super::receiver::Receiver::new(irs, self.settings.window_shift(), self.settings.receive_buffer);
-        match segment.options.timestamps {
-            Some(timestamps) if self.timestamps.is_some() => {
-                self.receiver.ts_recent = timestamps.value;
-                self.receiver.ts_recent_at = now;
-            }
-            _ => self.timestamps = None,
+        if segment.options.timestamps.is_none() {
+            self.clock = None;
         }
+        let announced = self.first_window();
+        self.receiver.on_synced(now, segment.seq, announced);
         self.negotiate(&segment.options);
-        let sender = &mut self.sender;
-        sender.wnd = u32::from(segment.window); // never scaled on a SYN
-        sender.max_wnd = sender.wnd;
-        sender.wl1 = segment.seq;
-        sender.wl2 = segment.ack;
         self.last_heard = now;
-        if acknowledges {
-            if sender.retries == 0
-                && let Some((_, sent)) = sender.timed.take()
-            {
-                sender.rtt.measured(now, sent);
-            }
-            self.established(now);
-            self.receiver.owed = 1;
+        if !acknowledges {
+            // Simultaneous open: both have sent a SYN, each now answers the other's.
+            self.sender.set_window(segment, Scale::Raw);
+            self.sender.timeouts = 0;
+            self.set_state(now, State::SynReceived);
+            self.syn_due = true;
+            return Ok(());
+        }
+        let since = now.since(self.sender.last_sent);
+        if self.sender.timeouts == 0 {
+            self.sender.rtt.on_sample(since);
+        } else if let Some(sample) =
+            self.echoed(now, segment).filter(|sample| *sample <= since + Duration::from_millis(1))
+        {
+            self.sender.rtt.on_sample(sample);
         } else {
-            // Simultaneous open (RFC 9293, figure 7): our SYN goes again, now with an acknowledgement.
-            self.state = State::SynReceived;
-            sender.nxt = sender.iss;
+            self.sender.rtt.on_unmeasured_progress();
         }
-        self.take_text(now, segment, payload);
-        self.check_fin(segment);
-        Ok(())
-    }
-
-    fn established(&mut self, now: Instant) {
-        self.state = State::Established;
-        let sender = &mut self.sender;
-        sender.una = sender.iss + 1;
-        sender.nxt = sender.nxt.max(sender.una);
-        sender.high_rxt = sender.una;
-        sender.lost_below = sender.una;
-        sender.recovery = None;
-        sender.after_timeout = false;
-        sender.force = false;
-        sender.retries = 0;
-        sender.rtt.backoff = 0;
-        sender.retransmit_at = None;
-        sender.stalled_since = None;
-        sender.timed = None;
-        self.arm_keepalive(now);
-    }
-
-    /// PAWS (RFC 7323, 5.3).
-    fn check_timestamp(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
-        let Some(timestamps) = segment.options.timestamps.filter(|_| self.timestamps.is_some()) else {
-            return Ok(());
-        };
-        let receiver = &self.receiver;
-        let old = (timestamps.value.wrapping_sub(receiver.ts_recent) as i32) < 0;
-        let young = now.since(receiver.ts_recent_at) < TIMESTAMP_AGE;
-        if old && young && !segment.flags.contains(Flags::RST) {
-            self.receiver.owed += 1;
-            return Err(DropReason::OldTimestamp);
-        }
-        Ok(())
-    }
-
-    /// First: the sequence number.
-    fn check_sequence(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
-        if self.receiver.is_acceptable(segment.seq, segment.sequence_length()) {
+        self.establish(now, segment, Scale::Raw);
+        self.receiver.ack.owe();
+        // Data and FIN may come along with the SYN.
+        let rest = Segment { seq: segment.seq + 1, flags: flags & !Flags::SYN, ..*segment };
+        if payload.is_empty() && !flags.contains(Flags::FIN) {
             return Ok(());
         }
-        if segment.flags.contains(Flags::RST) {
-            return Err(DropReason::OutOfWindow);
-        }
-        // A window probe or an old duplicate: an answer is owed.
-        self.receiver.owed += 1;
-        if segment.length > 0 && segment.end().at_or_before(self.receiver.nxt) {
-            self.receiver.note_duplicate(segment.seq, segment.seq + segment.length);
-            return Err(DropReason::OldDuplicate);
-        }
-        if segment.flags.contains(Flags::ACK) && segment.seq == self.receiver.nxt {
-            let _ = self.check_ack(now, segment);
-        }
-        Err(DropReason::OutOfWindow)
-    }
-
-    /// Second: RST (RFC 5961, 3.2).
-    fn check_reset(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
-        if !segment.flags.contains(Flags::RST) {
-            return Ok(());
-        }
-        if segment.seq != self.receiver.nxt {
-            self.challenge_ack(now);
-            return Err(DropReason::OutOfWindow);
-        }
-        let error = match self.state {
-            State::SynReceived if !self.opened_passively => Error::ConnectionRefused,
-            State::CloseWait => Error::BrokenPipe,
-            State::Closing | State::LastAck | State::TimeWait => {
-                self.state = State::Closed;
-                return Err(DropReason::Reset);
-            }
-            _ => Error::ConnectionReset,
-        };
-        self.fail(error);
-        Err(DropReason::Reset)
-    }
-
-    /// Fourth: SYN (RFC 5961, 4.2).
-    fn check_syn(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
-        if !segment.flags.contains(Flags::SYN) {
-            return Ok(());
-        }
-        if self.state == State::SynReceived
-            && segment.seq == self.receiver.irs
-            && segment.flags.contains(Flags::ACK)
-        {
-            return Ok(()); // the other half of a simultaneous open
-        }
-        self.challenge_ack(now);
-        Err(DropReason::UnexpectedSegment)
-    }
-
-    /// Fifth: the acknowledgement.
-    fn check_ack(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
-        if !segment.flags.contains(Flags::ACK) {
-            return Err(DropReason::UnexpectedSegment);
-        }
-        let ack = segment.ack;
-        if self.state == State::SynReceived {
-            if ack != self.sender.iss + 1 {
-                self.reset = Some((ack, None));
-                return Err(DropReason::UnacceptableAck);
-            }
-            self.established(now);
-            self.sender.wnd = u32::from(segment.window) << self.sender.shift;
-        }
-        // RFC 5961, 5.2: neither far behind nor ahead.
-        let oldest = self.sender.una - self.sender.max_wnd;
-        if ack.is_after(self.sender.nxt) || ack.is_before(oldest) {
-            self.challenge_ack(now);
-            return Err(DropReason::UnacceptableAck);
-        }
-        self.take_window(now, segment);
-        let sack_news = self.sender.uses_sack && self.sender.on_sack(segment.options.sack.as_slice());
-        if ack.is_after(self.sender.una) {
-            self.take_new_ack(now, segment);
-        } else if ack == self.sender.una && self.sender.in_flight() > 0 {
-            let pure = segment.length == 0 && !segment.flags.intersects(Flags::SYN | Flags::FIN);
-            let same_window = u32::from(segment.window) << self.sender.shift == self.sender.wnd;
-            if pure && (sack_news || !self.sender.uses_sack && same_window) {
-                self.sender.duplicate_acks += 1;
-            }
-            self.detect_loss();
-        }
-        self.after_ack();
-        Ok(())
-    }
-
-    fn take_window(&mut self, now: Instant, segment: &Segment) {
-        let sender = &mut self.sender;
-        let newer = sender.wl1.is_before(segment.seq)
-            || sender.wl1 == segment.seq && sender.wl2.at_or_before(segment.ack);
-        if segment.ack.at_or_after(sender.una) && newer {
-            let window = u32::from(segment.window) << sender.shift;
-            sender.wnd = window;
-            sender.max_wnd = sender.max_wnd.max(window);
-            sender.wl1 = segment.seq;
-            sender.wl2 = segment.ack;
-        }
-        if sender.probe_at.is_some() {
-            // Any answer to a probe shows that the peer lives.
-            sender.retries = 0;
-            if sender.wnd > 0 {
-                sender.probe_at = None;
-                sender.probes = 0;
-            }
-        }
-        let _ = now;
-    }
-
-    /// SND.UNA moves on.
-    fn take_new_ack(&mut self, now: Instant, segment: &Segment) {
-        let sender = &mut self.sender;
-        let in_recovery = sender.recovery.is_some();
-        self.measure(now, segment);
-        let sender = &mut self.sender;
-        let bytes = sender.advance(segment.ack);
-        sender.rtt.backoff = 0;
-        sender.retries = 0;
-        sender.stalled_since = (sender.in_flight() > 0).then_some(now);
-        sender.retransmit_at = (sender.in_flight() > 0).then(|| now + sender.rtt.rto());
-        sender.duplicate_acks = if in_recovery && !sender.uses_sack {
-            sender.duplicate_acks.saturating_sub((bytes / sender.mss) as u32)
-        } else {
-            0
-        };
-        match sender.recovery {
-            Some(point) if segment.ack.at_or_after(point) => {
-                sender.recovery = None;
-                sender.duplicate_acks = 0;
-                if !sender.after_timeout {
-                    sender.congestion.on_recovered();
-                }
-                sender.after_timeout = false;
-            }
-            Some(_) => {
-                if sender.after_timeout {
-                    // Slow start again after a time-out.
-                    let rtt = sender.rtt.smoothed();
-                    sender.congestion.on_ack(now, bytes, rtt);
-                } else if !sender.uses_sack {
-                    // A partial acknowledgement: the next segment is lost too (RFC 6582, 3.2).
-                    sender.lost_below = (sender.una + sender.mss as u32).min(sender.nxt);
-                    sender.force = true;
-                }
-                self.detect_loss();
-            }
-            None => {
-                if sender.was_limited {
-                    let rtt = sender.rtt.smoothed();
-                    sender.congestion.on_ack(now, bytes, rtt);
-                }
-                self.detect_loss();
-            }
-        }
-    }
-
-    fn measure(&mut self, now: Instant, segment: &Segment) {
-        let offset = self.timestamps;
-        let sender = &mut self.sender;
-        if let (Some(timestamps), Some(offset)) = (segment.options.timestamps, offset) {
-            if timestamps.echo != 0 {
-                let sent = timestamps.echo.wrapping_sub(offset);
-                let age = (now.as_millis() as u32).wrapping_sub(sent);
-                if age < 600_000 {
-                    // The clock ticks in milliseconds: what is timed exactly is better.
-                    let exact = sender.timed.filter(|(end, _)| segment.ack.at_or_after(*end));
-                    let coarse = Instant::from_millis(now.as_millis().saturating_sub(u64::from(age)));
-                    let sent = exact.map_or(coarse, |(_, sent)| sent);
-                    sender.rtt.measured(now, sent);
-                }
-            }
-        } else if let Some((end, sent)) = sender.timed
-            && segment.ack.at_or_after(end)
-        {
-            sender.rtt.measured(now, sent);
-        }
-        if sender.timed.is_some_and(|(end, _)| segment.ack.at_or_after(end)) {
-            sender.timed = None;
-        }
-    }
-
-    fn detect_loss(&mut self) {
-        let sender = &mut self.sender;
-        if sender.mark_lost() && sender.recovery.is_none() && sender.next_hole().is_some() {
-            let flight = sender.in_flight();
-            sender.congestion.on_loss(flight);
-            sender.congestion.cwnd = sender.congestion.ssthresh;
-            sender.recovery = Some(sender.nxt);
-            sender.force = true;
-            sender.timed = None;
-        }
-    }
-
-    /// Our FIN may be acknowledged now.
-    fn after_ack(&mut self) {
-        let all = self.sender.fin_sent() && self.sender.una == self.sender.nxt;
-        if !all {
-            return;
-        }
-        self.sender.retransmit_at = None;
-        self.sender.stalled_since = None;
-        match self.state {
-            State::FinWait1 => {
-                self.state = State::FinWait2;
-                if self.orphan {
-                    self.linger_until = Some(self.last_heard + self.settings.fin_wait_2);
-                }
-            }
-            State::Closing => self.enter_time_wait(),
-            State::LastAck => self.state = State::Closed,
-            _ => {}
-        }
-    }
-
-    fn enter_time_wait(&mut self) {
-        self.state = State::TimeWait;
-        self.linger_until = None;
-        self.sender.retransmit_at = None;
-        self.keepalive_at = None;
-    }
-
-    /// Seventh: the text.
-    fn take_text(&mut self, now: Instant, segment: &Segment, payload: &[u8]) {
-        let mut seq = segment.seq;
-        if segment.flags.contains(Flags::SYN) {
-            seq += 1;
-        }
-        if payload.is_empty()
-            || !matches!(
-                self.state,
-                State::Established | State::FinWait1 | State::FinWait2 | State::SynReceived
-            )
-        {
-            return;
-        }
-        if self.orphan && self.receiver.closed && segment.end().is_after(self.receiver.nxt) {
-            // Nobody will ever read it: tell the peer (RFC 2525, 2.17).
-            self.reset = Some((self.sender.nxt, Some(self.receiver.nxt)));
-            self.state = State::Closed;
-            return;
-        }
-        let mss = self.sender.mss;
-        self.receiver.accept(now, seq, payload, mss);
-    }
-
-    /// Eighth: FIN.
-    fn check_fin(&mut self, segment: &Segment) {
-        if matches!(self.state, State::Closed | State::SynSent) {
-            return;
-        }
-        if segment.flags.contains(Flags::FIN) {
-            let fin = segment.end() - 1;
-            // Beyond the window it will come again.
-            if fin.at_or_before(self.receiver.edge) {
-                self.receiver.fin.get_or_insert(fin);
-            }
-        }
-        if self.receiver.fin.is_some() && self.receiver.reach_fin() {
-            match self.state {
-                State::SynReceived | State::Established => self.state = State::CloseWait,
-                State::FinWait1 => self.state = State::Closing,
-                State::FinWait2 => {
-                    self.enter_time_wait();
-                }
-                _ => {}
-            }
-        }
+        self.take_payload(now, &rest, payload)
     }
 }

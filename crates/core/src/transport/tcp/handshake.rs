@@ -1,44 +1,54 @@
 //! A half-open passive connection: a small record until the handshake is complete.
 
+use super::connection::{announced_mss, timestamp};
 use super::cookie::Cookie;
+use super::receiver::Receiver;
 use super::{Endpoints, Opening, Settings, empty, reset_for};
 use crate::drop_reason::DropReason;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Flags, Options, Segment, SeqNumber, Timestamps};
 
-/// SYN-RECEIVED after a SYN for a listener.
+/// Between two challenge acknowledgements (RFC 5961 section 7).
+const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// SYN-RECEIVED, after a SYN for a listener.
 #[derive(Clone, Debug)]
 pub struct Handshake {
     ends: Endpoints,
     opening: Opening,
     irs: SeqNumber,
+    ts_recent: u32,
+    /// What the peer offered and we want too.
     peer_mss: Option<u16>,
     peer_shift: Option<u8>,
     own_shift: u8,
     sack: bool,
     timestamps: bool,
-    ts_recent: u32,
+    /// The window announced.
     window: u16,
     own_mss: u16,
+    /// How often the SYN-ACK was sent again.
+    resent: u8,
+    retries: u8,
     sent: Instant,
     resend_at: Instant,
     rto: Duration,
-    sent_count: u32,
-    retries: u32,
+    rto_max: Duration,
+    last_challenge: Option<Instant>,
 }
 
 /// What a segment does to a half-open connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeStep {
-    /// The handshake is complete.
+    /// The handshake is complete: make a [`Connection`](super::Connection::accepted) of it, and give the segment to that.
     Complete,
-    /// An answer, and nothing changes.
+    /// An answer; nothing changes.
     Reply(Segment),
-    /// A RST as answer, and nothing changes.
+    /// A RST as an answer; nothing changes.
     Reset(Segment),
-    /// The peer has taken its SYN back.
+    /// The peer has taken its SYN back: forget the record.
     Closed,
-    /// Refused.
+    /// Refused; nothing changes.
     Drop(DropReason),
 }
 
@@ -47,12 +57,12 @@ pub enum HandshakeStep {
 pub enum HandshakeTimeout {
     /// The SYN-ACK is sent again.
     Resend(Segment),
-    /// It is forgotten.
+    /// Forget the record.
     GiveUp,
 }
 
 impl Handshake {
-    /// A SYN has come for a listener with these settings.
+    /// A SYN has come for a listener with these settings. Payload of a SYN is not kept: the peer sends it again.
     pub fn on_syn(
         now: Instant,
         ends: Endpoints,
@@ -61,27 +71,30 @@ impl Handshake {
         settings: &Settings,
     ) -> Handshake {
         let options = &syn.options;
+        let own_mss = announced_mss(opening.path_mss, settings);
         Handshake {
             ends,
             opening,
             irs: syn.seq,
+            ts_recent: options.timestamps.map_or(0, |timestamps| timestamps.value),
             peer_mss: options.mss,
             peer_shift: options.window_scale.filter(|_| settings.window_scaling),
             own_shift: settings.window_shift(),
             sack: settings.sack && options.sack_permitted,
             timestamps: settings.timestamps && options.timestamps.is_some(),
-            ts_recent: options.timestamps.map_or(0, |timestamps| timestamps.value),
-            window: settings.receive_buffer.min(65_535) as u16,
-            own_mss: settings.max_segment.map_or(opening.path_mss, |most| most.min(opening.path_mss)),
+            window: Receiver::first_window(settings.receive_buffer, own_mss.into()),
+            own_mss,
+            resent: 0,
+            retries: settings.syn_ack_retries.min(254) as u8,
             sent: now,
             resend_at: now + settings.initial_rto,
             rto: settings.initial_rto,
-            sent_count: 1,
-            retries: settings.syn_ack_retries,
+            rto_max: settings.rto_max,
+            last_challenge: None,
         }
     }
 
-    /// What a SYN cookie remembered, completed by its acknowledgement: no scaling, no SACK, no timestamps.
+    /// What a SYN cookie remembered, restored by the acknowledgement that brought it back.
     pub fn from_cookie(
         now: Instant,
         ends: Endpoints,
@@ -89,18 +102,134 @@ impl Handshake {
         cookie: Cookie,
         settings: &Settings,
     ) -> Handshake {
-        let opening = Opening { iss: cookie.iss, timestamp_offset: 0, path_mss: cookie.mss };
-        let mut syn = *ack;
-        syn.seq = cookie.irs;
-        syn.options = Options { mss: Some(cookie.mss), ..Options::default() };
-        let mut handshake = Handshake::on_syn(now, ends, &syn, opening, settings);
-        handshake.sent_count = 2; // when its SYN-ACK was sent is not known
+        let opening = Opening {
+            iss: cookie.iss,
+            timestamp_offset: cookie.timestamp_offset(now),
+            path_mss: cookie.path_mss,
+        };
+        let options = Options {
+            mss: Some(cookie.mss),
+            window_scale: cookie.window_scale,
+            sack_permitted: cookie.sack,
+            timestamps: ack.options.timestamps.filter(|_| cookie.echo.is_some()),
+            ..Options::default()
+        };
+        let mut handshake =
+            Handshake::on_syn(now, ends, &Segment { seq: cookie.irs, options, ..*ack }, opening, settings);
+        handshake.resent = 1; // when its SYN-ACK was sent is not known
         handshake
+    }
+
+    /// The SYN-ACK, as it is to be sent at `now`.
+    pub fn syn_ack(&self, now: Instant) -> Segment {
+        Segment {
+            seq: self.opening.iss,
+            ack: self.irs + 1,
+            flags: Flags::SYN | Flags::ACK,
+            window: self.window,
+            options: Options {
+                mss: Some(self.own_mss),
+                window_scale: self.peer_shift.map(|_| self.own_shift),
+                sack_permitted: self.sack,
+                timestamps: self.clock(now),
+                ..Options::default()
+            },
+            ..empty(self.ends.local.port(), self.ends.remote.port())
+        }
+    }
+
+    /// The SYN-ACK whose sequence number is the cookie `iss`. Window scale and SACK are kept in its timestamp where the
+    /// peer has timestamps, and are not used otherwise.
+    pub fn cookie_syn_ack(&self, now: Instant, iss: SeqNumber, _syn: &Segment) -> Segment {
+        let mut answer = Segment { seq: iss, ..self.syn_ack(now) };
+        match &mut answer.options.timestamps {
+            Some(timestamps) => {
+                timestamps.value = super::cookie::stamp(timestamps.value, self.peer_shift, self.sack);
+            }
+            None => answer.options = Options { mss: answer.options.mss, ..Options::default() },
+        }
+        answer
+    }
+
+    /// A segment for it: RFC 9293 section 3.10.7.4 as far as SYN-RECEIVED goes.
+    pub fn on_segment(&mut self, now: Instant, segment: &Segment) -> HandshakeStep {
+        let flags = segment.flags;
+        let expected = self.irs + 1;
+        let in_window = segment.seq.in_window(expected, u32::from(self.window).max(1));
+        if flags.contains(Flags::RST) {
+            return match segment.seq == expected {
+                true => HandshakeStep::Closed,
+                false if in_window => self.challenge(now, DropReason::OutOfWindow),
+                false => HandshakeStep::Drop(DropReason::OutOfWindow),
+            };
+        }
+        if flags.contains(Flags::SYN) {
+            return if segment.seq == self.irs && !flags.contains(Flags::ACK) {
+                HandshakeStep::Reply(self.syn_ack(now))
+            } else {
+                self.challenge(now, DropReason::UnexpectedSegment)
+            };
+        }
+        if let Some(timestamps) = segment.options.timestamps.filter(|_| self.timestamps)
+            && timestamps.value.wrapping_sub(self.ts_recent).cast_signed() < 0
+        {
+            return self.challenge(now, DropReason::OldTimestamp);
+        }
+        if !in_window {
+            return self.challenge(now, DropReason::OutOfWindow);
+        }
+        if !flags.contains(Flags::ACK) {
+            return HandshakeStep::Drop(DropReason::UnexpectedSegment);
+        }
+        if segment.ack != self.opening.iss + 1 {
+            return reset_for(segment)
+                .map_or(HandshakeStep::Drop(DropReason::UnacceptableAck), HandshakeStep::Reset);
+        }
+        if let Some(timestamps) = segment.options.timestamps.filter(|_| segment.seq == expected) {
+            self.ts_recent = timestamps.value;
+        }
+        HandshakeStep::Complete
+    }
+
+    fn challenge(&mut self, now: Instant, reason: DropReason) -> HandshakeStep {
+        if self.last_challenge.is_some_and(|last| now.since(last) < CHALLENGE_INTERVAL) {
+            return HandshakeStep::Drop(reason);
+        }
+        self.last_challenge = Some(now);
+        HandshakeStep::Reply(Segment {
+            seq: self.opening.iss + 1,
+            ack: self.irs + 1,
+            flags: Flags::ACK,
+            window: self.window >> self.peer_shift.map_or(0, |_| self.own_shift),
+            options: Options { timestamps: self.clock(now), ..Options::default() },
+            ..empty(self.ends.local.port(), self.ends.remote.port())
+        })
+    }
+
+    /// When [`Handshake::on_timeout`] is to be called.
+    pub fn poll_timeout(&self) -> Instant {
+        self.resend_at
+    }
+
+    /// The SYN-ACK was not answered in time.
+    pub fn on_timeout(&mut self, now: Instant) -> HandshakeTimeout {
+        if self.resent >= self.retries {
+            return HandshakeTimeout::GiveUp;
+        }
+        self.resent += 1;
+        self.rto = self.rto.saturating_mul(2).min(self.rto_max);
+        self.resend_at = now + self.rto;
+        HandshakeTimeout::Resend(self.syn_ack(now))
     }
 
     /// Its two ends.
     pub fn endpoints(&self) -> Endpoints {
         self.ends
+    }
+
+    fn clock(&self, now: Instant) -> Option<Timestamps> {
+        let value = timestamp(now, self.opening.timestamp_offset);
+        self.timestamps.then_some(Timestamps { value, echo: self.ts_recent })
     }
 
     pub(super) fn opening(&self) -> Opening {
@@ -111,114 +240,34 @@ impl Handshake {
         self.irs
     }
 
-    pub(super) fn uses_timestamps(&self) -> bool {
-        self.timestamps
-    }
-
     pub(super) fn ts_recent(&self) -> u32 {
         self.ts_recent
     }
 
+    pub(super) fn uses_timestamps(&self) -> bool {
+        self.timestamps
+    }
+
+    pub(super) fn window(&self) -> u16 {
+        self.window
+    }
+
+    pub(super) fn resent(&self) -> u32 {
+        self.resent.into()
+    }
+
     /// When the SYN-ACK was sent, if only once (Karn).
     pub(super) fn sent_once(&self) -> Option<Instant> {
-        (self.sent_count == 1).then_some(self.sent)
+        (self.resent == 0).then_some(self.sent)
     }
 
     /// The peer's options, as far as both ends want them.
-    pub(super) fn peer(&self) -> Options {
+    pub(super) fn agreed(&self) -> Options {
         Options {
             mss: self.peer_mss,
             window_scale: self.peer_shift,
             sack_permitted: self.sack,
             ..Options::default()
         }
-    }
-
-    /// The SYN-ACK.
-    pub fn syn_ack(&self, now: Instant) -> Segment {
-        let value = (now.as_millis() as u32).wrapping_add(self.opening.timestamp_offset);
-        Segment {
-            seq: self.opening.iss,
-            ack: self.irs + 1,
-            flags: Flags::SYN | Flags::ACK,
-            window: self.window,
-            options: Options {
-                mss: Some(self.own_mss),
-                window_scale: self.peer_shift.map(|_| self.own_shift),
-                sack_permitted: self.sack,
-                timestamps: self.timestamps.then_some(Timestamps { value, echo: self.ts_recent }),
-                ..Options::default()
-            },
-            ..empty(self.ends.local.port(), self.ends.remote.port())
-        }
-    }
-
-    /// The SYN-ACK whose sequence number is a cookie: it offers nothing that would have to be remembered.
-    pub fn cookie_syn_ack(&self, now: Instant, iss: SeqNumber, _syn: &Segment) -> Segment {
-        let mut answer = self.syn_ack(now);
-        answer.seq = iss;
-        answer.options = Options { mss: Some(self.own_mss), ..Options::default() };
-        answer
-    }
-
-    /// A segment for it (RFC 9293, 3.10.7.4, as far as SYN-RECEIVED goes).
-    pub fn on_segment(&mut self, now: Instant, segment: &Segment) -> HandshakeStep {
-        let flags = segment.flags;
-        if flags.contains(Flags::RST) {
-            // RFC 5961: only the exact number counts.
-            let exact = segment.seq == self.irs + 1;
-            return if exact { HandshakeStep::Closed } else { HandshakeStep::Drop(DropReason::OutOfWindow) };
-        }
-        if flags.contains(Flags::SYN) {
-            let again = segment.seq == self.irs && !flags.contains(Flags::ACK);
-            return if again {
-                HandshakeStep::Reply(self.syn_ack(now))
-            } else {
-                HandshakeStep::Reply(self.challenge(now))
-            };
-        }
-        if !flags.contains(Flags::ACK) {
-            return HandshakeStep::Drop(DropReason::Malformed);
-        }
-        if segment.ack != self.opening.iss + 1 {
-            return reset_for(segment)
-                .map_or(HandshakeStep::Drop(DropReason::UnacceptableAck), HandshakeStep::Reset);
-        }
-        if !segment.seq.in_window(self.irs + 1, u32::from(self.window).max(1)) {
-            return HandshakeStep::Reply(self.challenge(now));
-        }
-        if self.timestamps
-            && let Some(timestamps) = segment.options.timestamps
-        {
-            if (timestamps.value.wrapping_sub(self.ts_recent) as i32) < 0 {
-                return HandshakeStep::Reply(self.challenge(now));
-            }
-            self.ts_recent = timestamps.value;
-        }
-        HandshakeStep::Complete
-    }
-
-    fn challenge(&self, now: Instant) -> Segment {
-        let mut segment = self.syn_ack(now);
-        segment.flags = Flags::ACK;
-        segment.seq = self.opening.iss + 1;
-        segment.options = Options { timestamps: segment.options.timestamps, ..Options::default() };
-        segment
-    }
-
-    /// When the SYN-ACK is due again.
-    pub fn poll_timeout(&self) -> Instant {
-        self.resend_at
-    }
-
-    /// The SYN-ACK is due again, or the handshake is given up.
-    pub fn on_timeout(&mut self, now: Instant) -> HandshakeTimeout {
-        if self.sent_count > self.retries {
-            return HandshakeTimeout::GiveUp;
-        }
-        self.sent_count += 1;
-        self.rto *= 2;
-        self.resend_at = now + self.rto;
-        HandshakeTimeout::Resend(self.syn_ack(now))
     }
 }

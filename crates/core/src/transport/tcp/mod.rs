@@ -1,18 +1,34 @@
-//! TCP (RFC 9293). One connection is a value with two halves, `Sender` and
-//! `Receiver`, each the only owner of its RFC variables; they meet in `arrive` and `transmit`.
+//! TCP (RFC 9293), room by room.
+//!
+//! One connection is a value, [`Connection`]: segments, calls and time go in (`on_*`, `write`, `close` …), segments and
+//! readiness come out (`poll_*`). It knows no IP header, no socket and no clock. Inside are two halves, each the only
+//! owner of its RFC variables: `sender` (SND.\*, with `scoreboard`, `rtt`, `recovery` and `congestion`) and `receiver`
+//! (RCV.\*, with `reassembly` and `delayed_ack`). They meet in two places only: `arrive`, where a segment comes in, and
+//! `transmit`, which decides what leaves next.
+//!
+//! Before a passive open is complete there is no connection but a [`Handshake`] (or not even that: [`cookie`]), and
+//! after the last FIN a [`TimeWait`] of a few words.
 
 mod arrive;
-pub mod congestion;
+mod call;
+mod congestion;
 mod connection;
 pub mod cookie;
+mod delayed_ack;
 mod handshake;
+mod info;
 mod isn;
+mod probe;
+mod reassembly;
 mod receiver;
+mod recovery;
 mod rtt;
+mod scoreboard;
 mod sender;
 mod settings;
 mod state;
 mod time_wait;
+mod timers;
 mod transmit;
 
 use core::net::SocketAddr;
@@ -20,12 +36,14 @@ use core::net::SocketAddr;
 use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
 pub use congestion::CongestionName;
-pub use connection::{Connection, Fired, TcpInfo};
+pub use connection::Connection;
 pub use handshake::{Handshake, HandshakeStep, HandshakeTimeout};
+pub use info::{Recovering, TcpInfo};
 pub use isn::Isn;
 pub use settings::{Keepalive, Settings};
 pub use state::State;
 pub use time_wait::{TimeWait, TimeWaitStep};
+pub use timers::Fired;
 pub use transmit::{Outgoing, RetransmitCause};
 
 /// The two ends of a connection.
@@ -40,26 +58,38 @@ pub struct Endpoints {
 /// What a connection begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// ISS, the initial sequence number.
+    /// ISS, the initial sequence number: [`Isn::next`].
     pub iss: SeqNumber,
-    /// What is added to the clock in this connection's timestamps (RFC 7323, 5.4).
+    /// What is added to the clock in this connection's timestamps (RFC 7323 section 5.4): [`Isn::timestamp_offset`].
     pub timestamp_offset: u32,
-    /// The largest segment the path carries, in bytes of TCP payload and options.
+    /// The largest segment the path carries, in bytes of TCP options and payload: the MTU less 40 (IPv4) or 60 (IPv6).
     pub path_mss: u16,
 }
 
-/// The RST that answers a segment for nobody (RFC 9293, 3.10.7.1); none answers a RST.
+/// The RST that answers a segment which belongs to no connection (RFC 9293 section 3.10.7.1); a RST is answered by
+/// nothing.
+///
+/// ```
+/// use sockeye_core::transport::tcp::reset_for;
+/// use sockeye_core::wire::tcp::{Flags, Options, Segment, SeqNumber};
+/// let syn = Segment {
+///     source_port: 40000, destination_port: 9, seq: SeqNumber(7), ack: SeqNumber(0), flags: Flags::SYN,
+///     window: 1000, urgent: 0, options: Options::default(), length: 0,
+/// };
+/// let reset = reset_for(&syn).unwrap();
+/// assert_eq!(reset.to_string(), "Flags [R.], seq 0, ack 8, win 0, length 0");
+/// assert_eq!(reset_for(&reset), None);
+/// ```
 pub fn reset_for(segment: &Segment) -> Option<Segment> {
     if segment.flags.contains(Flags::RST) {
         return None;
     }
-    let acknowledges = segment.flags.contains(Flags::ACK);
-    let (seq, ack, flags) = if acknowledges {
-        (segment.ack, SeqNumber(0), Flags::RST)
+    let reset = empty(segment.destination_port, segment.source_port);
+    Some(if segment.flags.contains(Flags::ACK) {
+        Segment { seq: segment.ack, flags: Flags::RST, ..reset }
     } else {
-        (SeqNumber(0), segment.end(), Flags::RST | Flags::ACK)
-    };
-    Some(Segment { seq, ack, flags, ..empty(segment.destination_port, segment.source_port) })
+        Segment { ack: segment.end(), flags: Flags::RST | Flags::ACK, ..reset }
+    })
 }
 
 /// A segment with ports and nothing else.
@@ -69,10 +99,13 @@ fn empty(source_port: u16, destination_port: u16) -> Segment {
         destination_port,
         seq: SeqNumber(0),
         ack: SeqNumber(0),
-        flags: Flags::default(),
+        flags: Flags::NONE,
         window: 0,
         urgent: 0,
         options: Options::default(),
         length: 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

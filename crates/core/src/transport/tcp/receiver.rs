@@ -1,268 +1,306 @@
-//! The receiving half: RCV.NXT, RCV.WND, what came out of order, and the acknowledgements owed.
+//! The receiving half: RCV.NXT, RCV.WND, the bytes that came, and the window announced for more.
 
+use super::Settings;
+use super::delayed_ack::{AckTime, DelayedAck};
+use super::reassembly::{Inserted, Reassembly};
 use crate::buffer::Ring;
+use crate::drop_reason::DropReason;
 use crate::time::{Duration, Instant};
-use crate::wire::tcp::{SackBlock, SackBlocks, SeqNumber};
+use crate::wire::tcp::{Segment, SeqNumber};
 
-/// The window a connection opens with before it is known how fast the program reads.
-const FIRST_WINDOW: usize = 65_535;
-/// How many separate ranges of out-of-order data are kept.
-const MOST_RANGES: usize = 256;
-/// The longest an acknowledgement is held back (RFC 9293, 3.8.6.3, allows 500 ms; Linux uses 40).
-const DELAY: Duration = Duration::from_millis(40);
+/// The window a connection begins with, in bytes: all that a SYN can announce.
+const FIRST_WINDOW: u32 = 65_535;
+/// A timestamp this old says nothing any more (RFC 7323 section 5.5).
+const PAWS_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
 
 /// The receiving half of a connection.
 #[derive(Debug)]
 pub(super) struct Receiver {
     pub(super) irs: SeqNumber,
     pub(super) nxt: SeqNumber,
-    /// The right edge of the window as last announced: it never moves back.
-    pub(super) edge: SeqNumber,
+    /// RCV.NXT + RCV.WND as last announced: it never moves back.
+    edge: SeqNumber,
+    /// RCV.NXT as last acknowledged (RFC 7323, Last.ACK.sent).
+    last_ack: SeqNumber,
+    /// Rcv.Wind.Shift (RFC 7323); zero where the peer does not scale.
     pub(super) shift: u8,
+    /// Whether the peer's FIN, and everything before it, has come.
+    pub(super) is_finished: bool,
     pub(super) ring: Ring,
-    limit: usize,
-    /// The part of the limit announced so far; it grows as the program keeps up.
-    target: usize,
-    read_in_epoch: usize,
-    ranges: Vec<SackBlock>,
-    recent: Option<SeqNumber>,
-    duplicate: Option<SackBlock>,
-    /// The sequence number of the peer's FIN, once seen.
-    pub(super) fin: Option<SeqNumber>,
-    /// Acknowledgements owed at once: a count, because each duplicate is owed its own.
-    pub(super) owed: u32,
-    unacknowledged: usize,
-    pub(super) delayed: Option<Instant>,
-    quick: u32,
-    pub(super) closed: bool,
+    pub(super) reassembly: Reassembly,
+    pub(super) ack: DelayedAck,
+    /// The most bytes that may wait to be read.
+    limit: u32,
+    /// The part of the limit that is in use: it grows as the program keeps up with what comes.
+    target: u32,
+    /// The largest segment we let the peer send.
+    pub(super) mss: u32,
+    /// TS.Recent (RFC 7323).
     pub(super) ts_recent: u32,
-    pub(super) ts_recent_at: Instant,
-    last_ack_sent: SeqNumber,
+    ts_recent_at: Instant,
+    tuning: Tuning,
+}
+
+/// Measures how fast the program reads (after the dynamic right-sizing of Fisk and Feng).
+#[derive(Debug)]
+struct Tuning {
+    /// When the stretch being measured began.
+    since: Instant,
+    /// Bytes read in it.
+    read: u32,
+    /// Bytes read in the busiest one so far.
+    most: u32,
+    /// The round-trip time as the receiver sees it: how long a window takes to be filled. An upper bound.
+    window_time: Duration,
+    /// When the window that is being filled was announced, and where it ends.
+    window_since: Instant,
+    window_end: SeqNumber,
 }
 
 impl Receiver {
-    pub(super) fn new(irs: SeqNumber, shift: u8, limit: usize) -> Self {
+    /// Nothing received; the peer's SYN will be `irs`.
+    pub(super) fn new(now: Instant, irs: SeqNumber, settings: &Settings) -> Self {
+        let limit = bounded(settings.receive_buffer);
         let nxt = irs + 1;
-        let target = limit.min(FIRST_WINDOW);
         Receiver {
             irs,
             nxt,
-            edge: nxt + target as u32,
-            shift,
-            ring: Ring::default(),
+            edge: nxt,
+            last_ack: nxt,
+            shift: 0,
+            is_finished: false,
+            ring: Ring::new(),
+            reassembly: Reassembly::default(),
+            ack: DelayedAck::new(),
             limit,
-            target,
-            read_in_epoch: 0,
-            ranges: Vec::new(),
-            recent: None,
-            duplicate: None,
-            fin: None,
-            owed: 0,
-            unacknowledged: 0,
-            delayed: None,
-            quick: 16,
-            closed: false,
+            target: limit.min(FIRST_WINDOW),
+            mss: 536,
             ts_recent: 0,
             ts_recent_at: Instant::ZERO,
-            last_ack_sent: nxt,
+            tuning: Tuning {
+                since: now,
+                read: 0,
+                most: 0,
+                window_time: Duration::MAX,
+                window_since: now,
+                window_end: nxt,
+            },
         }
     }
 
+    /// The peer's SYN has come; `announced` is the window in our own SYN or SYN-ACK.
+    pub(super) fn on_synced(&mut self, now: Instant, irs: SeqNumber, announced: u16) {
+        self.irs = irs;
+        self.nxt = irs + 1;
+        self.last_ack = self.nxt;
+        self.edge = self.nxt + u32::from(announced);
+        self.tuning.window_since = now;
+        self.tuning.window_end = self.edge;
+    }
+
+    /// The window for a SYN, never scaled: whole segments, as far as 16 bits go.
+    pub(super) fn first_window(limit: usize, mss: u32) -> u16 {
+        let window = bounded(limit).min(FIRST_WINDOW);
+        (if window > mss { window - window % mss.max(1) } else { window }) as u16
+    }
+
+    /// Another limit for what waits to be read. A window once announced stays.
     pub(super) fn set_limit(&mut self, limit: usize) {
-        self.limit = limit;
-        self.target = self.target.min(limit);
+        let old = self.limit;
+        self.limit = bounded(limit);
+        self.target = if self.limit < old { self.target.min(self.limit) } else { self.target };
     }
 
-    /// RCV.WND as announced.
+    /// RCV.WND: what the peer was told, less what it has used.
     pub(super) fn window(&self) -> u32 {
-        self.edge.distance(self.nxt).max(0) as u32
+        self.edge.distance(self.nxt).max(0).cast_unsigned()
     }
 
-    /// The four cases of RFC 9293, 3.10.7.4.
-    pub(super) fn is_acceptable(&self, seq: SeqNumber, length: u32) -> bool {
-        let window = self.window();
-        match (length, window) {
-            (0, 0) => seq == self.nxt,
-            (0, _) => seq.in_window(self.nxt, window),
-            (_, 0) => false,
-            _ => seq.in_window(self.nxt, window) || (seq + (length - 1)).in_window(self.nxt, window),
-        }
+    /// The first check of RFC 9293 section 3.10.7.4, as wide as Linux has it: what begins at the edge of the window, or
+    /// ends at the last acknowledgement, still brings its own acknowledgement.
+    pub(super) fn is_acceptable(&self, segment: &Segment) -> bool {
+        segment.end().at_or_after(self.last_ack) && segment.seq.at_or_before(self.nxt + self.window())
     }
 
-    /// Takes what is new of a segment's payload.
-    pub(super) fn accept(&mut self, now: Instant, mut seq: SeqNumber, mut payload: &[u8], mss: usize) {
-        if seq.is_before(self.nxt) {
-            let known = self.nxt.distance(seq) as usize;
-            let overlap = known.min(payload.len());
-            self.note_duplicate(seq, seq + overlap as u32);
-            payload = payload.get(known..).unwrap_or_default();
-            seq = self.nxt;
-        }
-        let room = self.edge.distance(seq).max(0) as usize;
-        payload = &payload[..payload.len().min(room)];
-        if payload.is_empty() {
-            self.owed += 1;
-            return;
-        }
-        let in_order = seq == self.nxt;
-        let first_gap = self.ranges.is_empty();
-        let offset = seq.distance(self.nxt).max(0) as usize;
-        if !in_order && !self.insert(seq, seq + payload.len() as u32) {
-            self.owed += 1;
-            return;
-        }
-        if !self.closed {
-            self.ring.write(offset, payload);
-        }
-        if in_order {
-            self.advance(payload.len());
-            self.unacknowledged += payload.len();
-            // A gap filled, fully or in part, is acknowledged at once (RFC 5681, 4.2).
-            let at_once = !first_gap || self.unacknowledged >= 2 * mss || self.quick > 0;
-            if at_once {
-                self.quick = self.quick.saturating_sub(1);
-                self.owed = self.owed.max(1);
-            } else if self.delayed.is_none() {
-                self.delayed = Some(now + DELAY);
-            }
-        } else {
-            self.recent = Some(seq);
-            self.owed += 1;
-        }
+    /// Whether the timestamp is older than what was seen (PAWS, RFC 7323 section 5.3).
+    pub(super) fn is_old(&self, now: Instant, value: u32) -> bool {
+        let is_before = value.wrapping_sub(self.ts_recent).cast_signed() < 0;
+        is_before && now.since(self.ts_recent_at) < PAWS_LIFETIME
     }
 
-    /// Something came twice: the peer is told (RFC 2883).
-    pub(super) fn note_duplicate(&mut self, left: SeqNumber, right: SeqNumber) {
-        if left.is_before(right) {
-            self.duplicate = Some(SackBlock { left, right });
-        }
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.nxt += count as u32;
-        let mut taken = count;
-        while let Some(first) = self.ranges.first().copied() {
-            if first.left.is_after(self.nxt) {
-                break;
-            }
-            if first.right.is_after(self.nxt) {
-                taken += first.right.distance(self.nxt) as usize;
-                self.nxt = first.right;
-            }
-            self.ranges.remove(0);
-        }
-        if !self.closed {
-            self.ring.extend(taken);
-        }
-    }
-
-    /// Notes a range out of order; `false` when there are too many.
-    fn insert(&mut self, left: SeqNumber, right: SeqNumber) -> bool {
-        let mut merged = SackBlock { left, right };
-        let from = self.ranges.partition_point(|range| range.right.is_before(left));
-        let to = self.ranges.partition_point(|range| range.left.at_or_before(right));
-        for range in self.ranges.get(from..to).unwrap_or_default() {
-            if range.left.at_or_before(left) && right.at_or_before(range.right) {
-                self.duplicate = Some(SackBlock { left, right });
-            }
-            merged.left = merged.left.min(range.left);
-            merged.right = merged.right.max(range.right);
-        }
-        if from >= to && self.ranges.len() >= MOST_RANGES {
-            return false;
-        }
-        self.ranges.splice(from..to.max(from), [merged]);
-        true
-    }
-
-    /// Whether the peer's FIN and everything before it have come.
-    pub(super) fn is_finished(&self) -> bool {
-        self.fin.is_some_and(|fin| self.nxt.is_after(fin))
-    }
-
-    /// The peer's FIN, once everything before it is there.
-    pub(super) fn reach_fin(&mut self) -> bool {
-        if self.fin != Some(self.nxt) {
-            return false;
-        }
-        self.nxt += 1;
-        self.owed = self.owed.max(1);
-        true
-    }
-
-    /// The ranges to report: a duplicate first (RFC 2883), then the most recent, then the others.
-    pub(super) fn sack_blocks(&mut self, most: usize) -> SackBlocks {
-        let mut blocks = SackBlocks::new();
-        let mut room = most;
-        let recent = self.recent.and_then(|seq| {
-            self.ranges.iter().find(|range| range.left.at_or_before(seq) && seq.is_before(range.right))
-        });
-        let others = self.ranges.iter().rev().filter(|range| Some(*range) != recent);
-        for block in self.duplicate.iter().chain(recent).chain(others) {
-            if room == 0 {
-                break;
-            }
-            room -= 1;
-            blocks.push(*block);
-        }
-        self.duplicate = None;
-        blocks
-    }
-
-    pub(super) fn has_gaps(&self) -> bool {
-        !self.ranges.is_empty() || self.duplicate.is_some()
-    }
-
-    /// The window that could be announced now.
-    fn offered(&self) -> usize {
-        self.target.saturating_sub(self.ring.len())
-    }
-
-    /// Moves the right edge as far as it may, and gives the window to announce (RFC 9293, 3.8.6.2.2: not by crumbs).
-    pub(super) fn announce(&mut self, mss: usize) -> u32 {
-        let candidate = self.nxt + self.offered() as u32;
-        let gain = candidate.distance(self.edge);
-        let worthwhile = (self.target / 2).min(mss) as i32;
-        if gain >= worthwhile || self.window() == 0 && gain > 0 && self.ring.is_empty() {
-            self.edge = candidate;
-        }
-        let granularity = 1_u32 << self.shift;
-        let window = self.window();
-        // What the shift cannot express is not announced.
-        window / granularity * granularity
-    }
-
-    /// Whether reading has opened the window so far that the peer should know.
-    pub(super) fn wants_update(&self, mss: usize) -> bool {
-        let candidate = self.nxt + self.offered() as u32;
-        let gain = candidate.distance(self.edge);
-        gain >= ((self.target / 2).min(2 * mss)) as i32 && gain >= (self.window() / 2) as i32
-    }
-
-    pub(super) fn on_read(&mut self, count: usize) {
-        self.read_in_epoch += count;
-        if self.read_in_epoch >= self.target / 2 && self.target < self.limit {
-            self.target = (self.target * 2).min(self.limit);
-            self.read_in_epoch = 0;
-        }
-        if self.ring.is_empty() && self.ranges.is_empty() {
-            self.ring.release_if_empty();
-        }
-    }
-
-    /// A segment with an acknowledgement leaves.
-    pub(super) fn on_ack_sent(&mut self) {
-        self.owed = self.owed.saturating_sub(1);
-        self.unacknowledged = 0;
-        self.delayed = None;
-        self.last_ack_sent = self.nxt;
-    }
-
-    /// RFC 7323, 4.3: which timestamp to echo.
+    /// Keeps the timestamp to echo (RFC 7323 section 4.3).
     pub(super) fn note_timestamp(&mut self, now: Instant, seq: SeqNumber, value: u32) {
-        if seq.at_or_before(self.last_ack_sent) && value.wrapping_sub(self.ts_recent) as i32 >= 0 {
+        if seq.at_or_before(self.last_ack) {
             self.ts_recent = value;
             self.ts_recent_at = now;
         }
     }
+
+    /// The payload of an acceptable segment, beginning at `seq`. New bytes are written where they belong; the
+    /// acknowledgement this asks for is noted, or its time given.
+    ///
+    /// # Errors
+    /// The reason why nothing of it was of use; it is acknowledged all the same.
+    pub(super) fn on_payload(
+        &mut self,
+        now: Instant,
+        seq: SeqNumber,
+        payload: &[u8],
+        timing: Timing,
+    ) -> Result<Option<Duration>, DropReason> {
+        let known = self.nxt.distance(seq).max(0) as usize;
+        if known > 0 {
+            let overlap = known.min(payload.len()) as u32;
+            self.reassembly.on_duplicate(seq, seq + overlap);
+        }
+        let Some(fresh) = payload.get(known..).filter(|fresh| !fresh.is_empty()) else {
+            self.ack.owe_another();
+            return Err(DropReason::OldDuplicate);
+        };
+        let seq = seq + known as u32;
+        let room = self.edge.distance(seq).max(0) as usize;
+        let fresh = fresh.get(..room).unwrap_or(fresh);
+        if fresh.is_empty() {
+            self.ack.owe_another();
+            return Err(DropReason::ReceiveBufferFull);
+        }
+        let length = fresh.len() as u32;
+        self.ack.on_data(now, length, self.mss, self.window(), timing.rto);
+        if seq != self.nxt {
+            self.ack.owe_another();
+            return match self.reassembly.insert(seq, seq + length) {
+                Inserted::New => {
+                    self.ring.write_ahead(seq.distance(self.nxt).max(0) as usize, fresh);
+                    Ok(None)
+                }
+                Inserted::Known => Err(DropReason::OldDuplicate),
+                Inserted::Refused => Err(DropReason::ReassemblyFull),
+            };
+        }
+        self.ring.write_ahead(0, fresh);
+        let had_gaps = !self.reassembly.is_empty();
+        let next = if had_gaps { self.reassembly.advance(seq + length) } else { seq + length };
+        let count = next.distance(self.nxt).cast_unsigned();
+        self.nxt = next;
+        self.ring.advance(count as usize);
+        self.time_window(now);
+        let due = self.ack.on_in_order(count, timing.rtt, timing.most);
+        if had_gaps || known > 0 {
+            // A gap filled, wholly or in part, is news the peer waits for (RFC 5681 section 4.2).
+            self.ack.owe();
+            return Ok(None);
+        }
+        Ok(match due {
+            AckTime::Now => None,
+            AckTime::Within(delay) => Some(delay),
+        })
+    }
+
+    /// Whether a FIN with this number is the next thing expected; if so it is taken.
+    pub(super) fn on_fin(&mut self, seq: SeqNumber) -> bool {
+        if self.is_finished || seq != self.nxt {
+            return false;
+        }
+        self.nxt += 1;
+        self.edge = self.edge.max(self.nxt);
+        self.is_finished = true;
+        self.ack.owe();
+        true
+    }
+
+    /// The window that there is memory for.
+    fn available(&self) -> u32 {
+        self.target.saturating_sub(self.ring.len() as u32)
+    }
+
+    /// By how much the window could grow.
+    fn gain(&self) -> u32 {
+        (self.nxt + self.available()).distance(self.edge).max(0).cast_unsigned()
+    }
+
+    /// The least growth worth telling (RFC 9293 section 3.8.6.2.2).
+    fn least_gain(&self) -> u32 {
+        (self.target / 2).min(self.mss).max(1)
+    }
+
+    /// The window field for a segment that leaves now; moves the edge as far as that is worth it.
+    pub(super) fn announce(&mut self) -> u16 {
+        if self.gain() >= self.least_gain() {
+            self.edge = self.nxt + self.available();
+        }
+        // Rounded up: a window must not shrink for the sake of the shift (RFC 7323 section 2.4).
+        let unit = 1_u32 << self.shift;
+        let field = self.window().div_ceil(unit).min(65_535);
+        self.edge = self.edge.max(self.nxt + field * unit);
+        field as u16
+    }
+
+    /// Whether reading has opened the window so far that the peer should know at once.
+    pub(super) fn wants_update(&self) -> bool {
+        let gain = self.gain();
+        !self.is_finished && gain >= self.least_gain() && gain >= self.window()
+    }
+
+    /// A segment with an acknowledgement leaves.
+    pub(super) fn on_ack_sent(&mut self) {
+        self.last_ack = self.nxt;
+        self.ack.on_ack_sent();
+        self.reassembly.on_reported();
+    }
+
+    /// The program has taken `count` bytes: does it keep up? `rtt` is the sender's view of the path.
+    pub(super) fn on_read(&mut self, now: Instant, count: usize, rtt: Option<Duration>) {
+        self.tuning.read = self.tuning.read.saturating_add(count as u32);
+        if self.target >= self.limit {
+            return;
+        }
+        let round = rtt.unwrap_or(Duration::MAX).min(self.tuning.window_time);
+        if now.since(self.tuning.since) < round {
+            return;
+        }
+        let read = core::mem::take(&mut self.tuning.read);
+        self.tuning.since = now;
+        if read > self.tuning.most {
+            // What was read in this round trip may be sent twice over in the next (slow start), and a few segments more.
+            self.tuning.most = read;
+            let wanted = read.saturating_mul(2).saturating_add(16 * self.mss);
+            let scaled = FIRST_WINDOW << self.shift;
+            self.target = self.target.max(wanted).min(self.limit).min(scaled.max(self.target));
+        }
+    }
+
+    /// Times how long the peer takes to use up a window.
+    fn time_window(&mut self, now: Instant) {
+        if self.nxt.is_before(self.tuning.window_end) {
+            return;
+        }
+        let took = now.since(self.tuning.window_since);
+        self.tuning.window_time = self.tuning.window_time.min(took.max(Duration::from_micros(1)));
+        self.tuning.window_since = now;
+        self.tuning.window_end = self.nxt + self.window().max(1);
+    }
+
+    /// Gives the memory of an idle connection back.
+    pub(super) fn release_idle(&mut self) {
+        if self.ring.is_empty() && self.reassembly.is_empty() {
+            self.ring.release();
+            self.reassembly.release();
+        }
+    }
+}
+
+/// What is known about time when data comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    /// The path's round-trip time.
+    pub(super) rtt: Option<Duration>,
+    /// Our own retransmission time-out, as a measure of the peer's.
+    pub(super) rto: Duration,
+    /// The longest an acknowledgement may be held back.
+    pub(super) most: Duration,
+}
+
+/// A buffer's limit as a window: at most what scaling can express.
+fn bounded(limit: usize) -> u32 {
+    u32::try_from(limit).unwrap_or(u32::MAX).min(1 << 30)
 }

@@ -1,60 +1,72 @@
 //! Round-trip time and retransmission time-out (RFC 6298).
 
-use crate::time::{Duration, Instant};
+use crate::time::Duration;
 
 /// The estimate of one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Rtt {
-    smoothed: Option<Duration>,
+    /// Zero before the first measurement.
+    smoothed: Duration,
     variance: Duration,
     minimum: Duration,
-    latest: Duration,
     rto: Duration,
-    /// How often the RTO was doubled since the last acknowledgement of new data.
-    pub(super) backoff: u32,
-    bounds: (Duration, Duration),
+    least_variance: Duration,
+    most: Duration,
+    /// How often the RTO was doubled since the last measurement.
+    backoff: u8,
 }
 
 impl Rtt {
-    pub(super) fn new(initial: Duration, bounds: (Duration, Duration)) -> Self {
+    /// Nothing measured: the RTO is `initial`. `least_variance` bounds the variance term from below, `most` the whole.
+    pub(super) fn new(initial: Duration, least_variance: Duration, most: Duration) -> Self {
         Rtt {
-            smoothed: None,
+            smoothed: Duration::ZERO,
             variance: Duration::ZERO,
             minimum: Duration::MAX,
-            latest: Duration::ZERO,
             rto: initial,
+            least_variance,
+            most,
             backoff: 0,
-            bounds,
         }
     }
 
-    /// A measurement (RFC 6298, 2.2 and 2.3).
-    pub(super) fn measured(&mut self, now: Instant, sent: Instant) {
-        let sample = now.since(sent).max(Duration::from_micros(1));
-        self.latest = sample;
+    /// A measurement, never of a segment that was sent twice (Karn): RFC 6298 sections 2.2 and 2.3. Ends the back-off.
+    pub(super) fn on_sample(&mut self, sample: Duration) {
+        let sample = sample.max(Duration::from_micros(1));
         self.minimum = self.minimum.min(sample);
-        let smoothed = match self.smoothed {
-            None => {
-                self.variance = sample / 2;
-                sample
-            }
-            Some(smoothed) => {
-                self.variance = (self.variance * 3 + smoothed.abs_diff(sample)) / 4;
-                (smoothed * 7 + sample) / 8
-            }
-        };
-        self.smoothed = Some(smoothed);
-        // Linux bounds the variance term, not the sum: a 180 ms path then has an RTO of 380 ms.
-        let (least, most) = self.bounds;
-        self.rto = (smoothed + (self.variance * 4).max(least)).min(most);
+        if self.smoothed.is_zero() {
+            self.smoothed = sample;
+            self.variance = sample / 2;
+        } else {
+            self.variance = (self.variance * 3 + self.smoothed.abs_diff(sample)) / 4;
+            self.smoothed = (self.smoothed * 7 + sample) / 8;
+        }
+        // As Linux: the bound applies to the variance term, not to the sum. A fixed minimum of 200 ms for the sum would
+        // fire on every hiccup of a 180 ms path.
+        self.rto = (self.smoothed + (self.variance * 4).max(self.least_variance)).min(self.most);
+        self.backoff = 0;
     }
 
+    /// The retransmission timer expired: wait twice as long next time (RFC 6298 section 5.5).
+    pub(super) fn back_off(&mut self) {
+        self.backoff = self.backoff.saturating_add(1);
+    }
+
+    /// New data was acknowledged, but what was measured is ambiguous. RFC 6298 section 5 would keep the whole back-off;
+    /// on a path that loses much, and without timestamps, that means minutes of silence. One doubling is taken back, so
+    /// that a time-out that was too short (which doubles it again) still finds its balance.
+    pub(super) fn on_unmeasured_progress(&mut self) {
+        self.backoff = self.backoff.saturating_sub(1);
+    }
+
+    /// The time-out, back-off included.
     pub(super) fn rto(&self) -> Duration {
-        self.rto.saturating_mul(1 << self.backoff.min(20)).min(self.bounds.1)
+        self.rto.saturating_mul(1 << self.backoff.min(16)).min(self.most)
     }
 
+    /// The smoothed round-trip time, once measured.
     pub(super) fn smoothed(&self) -> Option<Duration> {
-        self.smoothed
+        (!self.smoothed.is_zero()).then_some(self.smoothed)
     }
 
     pub(super) fn variance(&self) -> Duration {
@@ -62,6 +74,41 @@ impl Rtt {
     }
 
     pub(super) fn minimum(&self) -> Option<Duration> {
-        self.smoothed.map(|_| self.minimum)
+        self.smoothed().map(|_| self.minimum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn follows_rfc_6298_with_the_bound_on_the_variance() {
+        let mut rtt = Rtt::new(MS(1000), MS(200), MS(120_000));
+        assert_eq!((rtt.rto(), rtt.smoothed()), (MS(1000), None));
+        rtt.on_sample(MS(100));
+        assert_eq!((rtt.smoothed(), rtt.variance(), rtt.rto()), (Some(MS(100)), MS(50), MS(300)));
+        rtt.on_sample(MS(500));
+        assert_eq!(
+            (rtt.smoothed(), rtt.variance(), rtt.rto()),
+            (Some(MS(150)), Duration::from_micros(137_500), MS(700))
+        );
+        for _ in 0..100 {
+            rtt.on_sample(MS(180));
+        }
+        assert!(rtt.rto() >= MS(379), "a steady path of 180 ms has an RTO of {:?}", rtt.rto());
+    }
+
+    #[test]
+    fn backs_off_up_to_the_bound_until_measured_again() {
+        let mut rtt = Rtt::new(MS(1000), MS(200), MS(120_000));
+        for _ in 0..300 {
+            rtt.back_off();
+        }
+        assert_eq!(rtt.rto(), MS(120_000));
+        rtt.on_sample(MS(10));
+        assert_eq!(rtt.rto(), MS(210));
     }
 }

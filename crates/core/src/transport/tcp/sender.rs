@@ -1,13 +1,13 @@
-//! The sending half: SND.UNA, SND.NXT, SND.WND, the scoreboard of what the peer reported, and what is lost.
+//! The sending half: SND.UNA, SND.NXT, SND.WND, the bytes written, and how much of them may leave now.
 
 use super::congestion::Congestion;
+use super::recovery::Phase;
 use super::rtt::Rtt;
+use super::scoreboard::Scoreboard;
+use super::{RetransmitCause, Settings};
 use crate::buffer::Ring;
-use crate::time::Instant;
-use crate::wire::tcp::{SackBlock, SeqNumber};
-
-/// How many separate ranges the scoreboard keeps.
-const MOST_RANGES: usize = 1024;
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::{Segment, SeqNumber};
 
 /// The sending half of a connection.
 #[derive(Debug)]
@@ -15,47 +15,52 @@ pub(super) struct Sender {
     pub(super) iss: SeqNumber,
     pub(super) una: SeqNumber,
     pub(super) nxt: SeqNumber,
+    /// SND.WND in bytes, scaled.
     pub(super) wnd: u32,
-    pub(super) wl1: SeqNumber,
-    pub(super) wl2: SeqNumber,
+    /// SND.WL1: sequence number of the segment that last set `wnd`.
+    wl1: SeqNumber,
+    /// SND.WL2: its acknowledgement.
+    wl2: SeqNumber,
+    /// The largest window seen: what half of a window is reckoned from.
     pub(super) max_wnd: u32,
+    /// Snd.Wind.Shift (RFC 7323).
     pub(super) shift: u8,
-    /// Bytes from `una` on.
+    /// Bytes written and not acknowledged, from the first one behind SND.UNA on.
     pub(super) ring: Ring,
-    pub(super) fin_queued: bool,
-    /// The FIN's sequence number, once sent.
-    pub(super) fin: Option<SeqNumber>,
-    /// Bytes of payload in a full segment.
-    pub(super) mss: usize,
+    /// Whether a FIN follows the last byte.
+    pub(super) fin: Fin,
+    /// Whether our SYN is acknowledged.
+    pub(super) is_synced: bool,
+    pub(super) uses_sack: bool,
+    /// Bytes of payload in a full segment without SACK blocks.
+    pub(super) mss: u32,
+    /// The end of the last segment sent that was not full (Minshall).
+    small_end: SeqNumber,
+    pub(super) board: Scoreboard,
     pub(super) congestion: Congestion,
     pub(super) rtt: Rtt,
-    sacked: Vec<SackBlock>,
-    sacked_bytes: usize,
-    pub(super) uses_sack: bool,
-    pub(super) duplicate_acks: u32,
-    /// Everything before this and not reported received is lost.
-    pub(super) lost_below: SeqNumber,
-    /// Everything lost before this was sent again.
-    pub(super) high_rxt: SeqNumber,
-    /// Recovery ends when this is acknowledged.
-    pub(super) recovery: Option<SeqNumber>,
-    pub(super) after_timeout: bool,
-    /// The first retransmission of a recovery does not wait for the window.
-    pub(super) force: bool,
-    /// A segment being timed where there are no timestamps (Karn).
-    pub(super) timed: Option<(SeqNumber, Instant)>,
-    pub(super) retransmit_at: Option<Instant>,
-    pub(super) probe_at: Option<Instant>,
-    pub(super) probes: u32,
-    pub(super) retries: u32,
-    pub(super) stalled_since: Option<Instant>,
+    pub(super) phase: Phase,
+    /// SND.NXT at the last loss (RFC 6582, recover).
+    pub(super) recover: SeqNumber,
+    /// Duplicate acknowledgements in a row.
+    pub(super) duplicates: u32,
+    /// Why segments are sent again.
+    pub(super) cause: RetransmitCause,
+    /// The next retransmission does not wait for the congestion window.
+    pub(super) forced: bool,
+    /// The last segment was already sent once more in this recovery (RFC 6675, RescueRxt).
+    pub(super) rescued: bool,
+    /// Time-outs in a row.
+    pub(super) timeouts: u32,
+    /// Since when the peer owes an acknowledgement; [`Instant::MAX`] while it owes none.
+    pub(super) waiting_since: Instant,
+    /// When data was last sent.
     pub(super) last_sent: Instant,
-    pub(super) was_limited: bool,
-    pub(super) retransmitted: u64,
+    pub(super) retransmitted: u32,
 }
 
 impl Sender {
-    pub(super) fn new(iss: SeqNumber, mss: usize, congestion: Congestion, rtt: Rtt) -> Self {
+    pub(super) fn new(iss: SeqNumber, settings: &Settings) -> Self {
         Sender {
             iss,
             una: iss,
@@ -65,191 +70,229 @@ impl Sender {
             wl2: SeqNumber(0),
             max_wnd: 0,
             shift: 0,
-            ring: Ring::default(),
-            fin_queued: false,
-            fin: None,
-            mss,
-            congestion,
-            rtt,
-            sacked: Vec::new(),
-            sacked_bytes: 0,
+            ring: Ring::new(),
+            fin: Fin::None,
+            is_synced: false,
             uses_sack: false,
-            duplicate_acks: 0,
-            lost_below: iss,
-            high_rxt: iss,
-            recovery: None,
-            after_timeout: false,
-            force: false,
-            timed: None,
-            retransmit_at: None,
-            probe_at: None,
-            probes: 0,
-            retries: 0,
-            stalled_since: None,
+            mss: 536,
+            small_end: iss,
+            board: Scoreboard::new(iss + 1),
+            congestion: Congestion::new(settings.congestion, 536),
+            rtt: Rtt::new(settings.initial_rto, settings.rto_min, settings.rto_max),
+            phase: Phase::Open,
+            recover: iss,
+            duplicates: 0,
+            cause: RetransmitCause::FastRetransmit,
+            forced: false,
+            rescued: false,
+            timeouts: 0,
+            waiting_since: Instant::MAX,
             last_sent: Instant::ZERO,
-            was_limited: false,
             retransmitted: 0,
         }
     }
 
-    /// The sequence number of the first byte in the ring.
-    pub(super) fn data_start(&self) -> SeqNumber {
-        let first = if self.una == self.iss { self.iss + 1 } else { self.una };
-        self.fin.map_or(first, |fin| first.min(fin))
+    /// Our SYN is acknowledged: data begins behind it.
+    pub(super) fn on_synced(&mut self) {
+        self.is_synced = true;
+        self.una = self.iss + 1;
+        self.nxt = self.nxt.max(self.una);
+        self.small_end = self.una;
+        self.recover = self.iss;
+        self.timeouts = 0;
+        self.waiting_since = Instant::MAX;
     }
 
-    /// The sequence number behind the last byte written.
+    /// Sequence number of the first byte in the ring.
+    pub(super) fn data_start(&self) -> SeqNumber {
+        if self.is_synced { self.una } else { self.iss + 1 }
+    }
+
+    /// The sequence number behind the last byte written: that of the FIN.
     pub(super) fn data_end(&self) -> SeqNumber {
         self.data_start() + self.ring.len() as u32
     }
 
-    pub(super) fn in_flight(&self) -> usize {
-        self.nxt.distance(self.una).max(0) as usize
-    }
-
-    pub(super) fn fin_sent(&self) -> bool {
-        self.fin.is_some()
-    }
-
-    /// Bytes believed to be on their way (RFC 6675, `pipe`).
-    pub(super) fn pipe(&self) -> usize {
-        let reported =
-            if self.uses_sack { self.sacked_bytes } else { self.duplicate_acks as usize * self.mss };
-        let lost = self.unsent_losses();
-        self.in_flight().saturating_sub(reported).saturating_sub(lost)
-    }
-
-    /// Bytes lost and not yet sent again.
-    fn unsent_losses(&self) -> usize {
-        let from = self.high_rxt.max(self.una);
-        if !from.is_before(self.lost_below) {
+    /// Bytes written that never left.
+    pub(super) fn unsent(&self) -> u32 {
+        if matches!(self.fin, Fin::Sent | Fin::Acknowledged) {
             return 0;
         }
-        let covered: usize = self
-            .sacked
-            .iter()
-            .map(|range| {
-                let left = range.left.max(from);
-                let right = range.right.min(self.lost_below);
-                right.distance(left).max(0) as usize
-            })
-            .sum();
-        (self.lost_below.distance(from) as usize).saturating_sub(covered)
+        self.data_end().distance(self.nxt.max(self.data_start())).max(0).cast_unsigned()
     }
 
-    /// The next hole to send again: where it begins and where it ends.
-    pub(super) fn next_hole(&self) -> Option<(SeqNumber, SeqNumber)> {
-        let mut from = self.high_rxt.max(self.una);
-        let first = self.sacked.partition_point(|range| range.right.at_or_before(from));
-        for range in self.sacked.get(first..).unwrap_or_default() {
-            if range.left.is_after(from) {
-                break;
-            }
-            from = range.right;
-        }
-        if !from.is_before(self.lost_below) {
-            return None;
-        }
-        let next = self.sacked.partition_point(|range| range.left.at_or_before(from));
-        let end = self.sacked.get(next).map_or(self.lost_below, |range| range.left.min(self.lost_below));
-        Some((from, end))
+    /// Whether something that takes sequence numbers waits to be sent for the first time.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.unsent() > 0 || self.fin == Fin::Queued
     }
 
-    /// Notes what the peer reports received; `true` when that was news.
-    pub(super) fn on_sack(&mut self, blocks: &[SackBlock]) -> bool {
-        let mut news = false;
-        for block in blocks {
-            let valid = block.left.is_before(block.right)
-                && block.left.at_or_after(self.una)
-                && block.right.at_or_before(self.nxt);
-            if valid {
-                news |= self.insert(*block);
-            }
-        }
-        news
+    /// Sequence numbers sent and not acknowledged.
+    pub(super) fn outstanding(&self) -> u32 {
+        self.nxt.distance(self.una).max(0).cast_unsigned()
     }
 
-    fn insert(&mut self, block: SackBlock) -> bool {
-        let from = self.sacked.partition_point(|range| range.right.is_before(block.left));
-        let to = self.sacked.partition_point(|range| range.left.at_or_before(block.right));
-        let mut merged = block;
-        let mut known = 0;
-        for range in self.sacked.get(from..to).unwrap_or_default() {
-            merged.left = merged.left.min(range.left);
-            merged.right = merged.right.max(range.right);
-            known += range.right.distance(range.left) as usize;
+    /// Bytes believed to be on their way. Without SACK every duplicate acknowledgement stands for a segment that has
+    /// arrived (RFC 6582).
+    pub(super) fn pipe(&self) -> u32 {
+        let arrived = if self.uses_sack { 0 } else { self.duplicates.saturating_mul(self.mss) };
+        self.board.pipe().saturating_sub(arrived)
+    }
+
+    /// What the congestion window lets out now, in bytes.
+    pub(super) fn congestion_room(&self) -> u32 {
+        self.congestion.cwnd().saturating_sub(self.pipe())
+    }
+
+    /// What the peer's window lets out now beyond SND.NXT, in bytes.
+    pub(super) fn window_room(&self) -> u32 {
+        (self.una + self.wnd).distance(self.nxt).max(0).cast_unsigned()
+    }
+
+    /// Whether the congestion window is what limits sending.
+    pub(super) fn is_congestion_limited(&self) -> bool {
+        let flight = self.board.outstanding();
+        if self.congestion.is_slow_start() {
+            return self.congestion.cwnd() < flight.saturating_mul(2);
         }
-        let total = merged.right.distance(merged.left) as usize;
-        if total == known || from >= to && self.sacked.len() >= MOST_RANGES {
+        self.congestion_room() < self.mss && self.unsent() > 0
+            || flight.saturating_add(self.mss) > self.congestion.cwnd()
+    }
+
+    /// How many new bytes may leave in one segment, or in one burst of up to `largest` bytes that is cut into segments
+    /// of `mss`. Zero where silly-window avoidance (RFC 9293 section 3.8.6.2.1), Nagle or a window forbids it.
+    pub(super) fn sendable(&self, mss: u32, largest: u32, nagle: Nagle) -> u32 {
+        let unsent = self.unsent();
+        let limit = largest.max(mss);
+        let room = self.window_room().min(self.congestion_room());
+        let length = unsent.min(room).min(limit);
+        if length == 0 {
+            return 0;
+        }
+        if length == unsent && self.may_send_tail(length % mss, nagle) {
+            return length;
+        }
+        if length >= mss {
+            return length - length % mss;
+        }
+        // Less than a segment, and not the end of what was written (or Nagle holds the end back): only where the peer's
+        // window itself is that small.
+        let window = self.window_room();
+        let small_window = window < mss && length == window && window >= self.max_wnd / 2;
+        if small_window && length < unsent { length } else { 0 }
+    }
+
+    /// Whether a last segment of `length` bytes may leave although it is not full.
+    fn may_send_tail(&self, length: u32, nagle: Nagle) -> bool {
+        // Minshall: a small segment waits only for the acknowledgement of another small one.
+        length == 0 || nagle == Nagle::Off || self.fin != Fin::None || !self.small_end.is_after(self.una)
+    }
+
+    /// Data leaves for the first time; `length` counts the FIN.
+    pub(super) fn on_sent(&mut self, now: Instant, length: u32, payload: u32, mss: u32) {
+        self.board.push(now, self.nxt, length);
+        self.nxt += length;
+        if !payload.is_multiple_of(mss) {
+            self.small_end = self.nxt;
+        }
+        self.last_sent = now;
+        self.start_waiting(now);
+    }
+
+    /// The peer owes an answer, from now on unless it did already.
+    pub(super) fn start_waiting(&mut self, now: Instant) {
+        if !self.is_waiting() {
+            self.waiting_since = now;
+        }
+    }
+
+    /// The peer has answered: the wait begins anew, if anything is still owed.
+    pub(super) fn restart_waiting(&mut self, now: Instant) {
+        self.waiting_since = if self.outstanding() == 0 { Instant::MAX } else { now };
+    }
+
+    /// Whether the peer owes an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting_since != Instant::MAX
+    }
+
+    /// Before new data after a pause: the congestion window forgets what it knew.
+    pub(super) fn on_idle(&mut self, now: Instant) {
+        let idle = now.since(self.last_sent);
+        let rto = self.rtt.rto();
+        if self.una == self.nxt && idle > rto {
+            self.congestion.on_idle(idle, rto);
+        }
+    }
+
+    /// Takes the window of the segment that completes the handshake.
+    pub(super) fn set_window(&mut self, segment: &Segment, scale: Scale) {
+        self.wl1 = segment.seq - 1;
+        self.wl2 = segment.ack;
+        self.update_window(segment, scale);
+    }
+
+    /// Takes the window of an acceptable segment (RFC 9293 section 3.10.7.4, fifth check). Says whether it has changed.
+    pub(super) fn update_window(&mut self, segment: &Segment, scale: Scale) -> bool {
+        let wnd = match scale {
+            Scale::Apply => u32::from(segment.window) << self.shift,
+            Scale::Raw => u32::from(segment.window),
+        };
+        let is_newer = self.wl1.is_before(segment.seq)
+            || self.wl1 == segment.seq && self.wl2.at_or_before(segment.ack)
+            // A window of an acknowledgement that moves SND.UNA counts even where the sequence number is older.
+            || segment.ack.is_after(self.wl2);
+        if !is_newer {
             return false;
         }
-        self.sacked.splice(from..to.max(from), [merged]);
-        self.sacked_bytes += total - known;
-        true
+        let changed = wnd != self.wnd;
+        self.wnd = wnd;
+        self.max_wnd = self.max_wnd.max(wnd);
+        self.wl1 = segment.seq;
+        self.wl2 = segment.ack;
+        changed
     }
 
-    /// What is lost by RFC 6675's rule: more than two segments' worth was received above it.
-    pub(super) fn mark_lost(&mut self) -> bool {
-        let before = self.lost_below;
-        if self.uses_sack {
-            let mut above = 0;
-            for range in self.sacked.iter().rev() {
-                above += range.right.distance(range.left) as usize;
-                if above > 2 * self.mss {
-                    self.lost_below = self.lost_below.max(range.left);
-                    break;
-                }
-            }
-        } else if self.duplicate_acks >= 3 {
-            self.lost_below = self.lost_below.max((self.una + self.mss as u32).min(self.nxt));
-        }
-        self.lost_below.is_after(before) || self.next_hole().is_some()
-    }
-
-    /// SND.UNA moves.
-    pub(super) fn advance(&mut self, ack: SeqNumber) -> usize {
-        let start = self.data_start();
-        let acked = ack.distance(start).max(0) as usize;
-        let bytes = acked.min(self.ring.len());
-        self.ring.consume(bytes);
-        self.una = ack;
-        let passed = self.sacked.partition_point(|range| range.right.at_or_before(ack));
-        for range in self.sacked.drain(..passed) {
-            self.sacked_bytes -= range.right.distance(range.left) as usize;
-        }
-        if let Some(first) = self.sacked.first_mut()
-            && first.left.is_before(ack)
-        {
-            self.sacked_bytes -= ack.distance(first.left) as usize;
-            first.left = ack;
-        }
-        self.high_rxt = self.high_rxt.max(ack);
-        self.lost_below = self.lost_below.max(ack);
+    /// Gives the memory of an idle connection back.
+    pub(super) fn release_idle(&mut self) {
         if self.ring.is_empty() {
-            self.ring.release_if_empty();
+            self.ring.release();
         }
-        bytes
+        self.board.release();
     }
 
-    /// The retransmission timer expired: everything not reported received counts as lost.
-    pub(super) fn lose_all(&mut self) {
-        // The peer may have taken back what it reported (RFC 2018, 8).
-        self.sacked.clear();
-        self.sacked_bytes = 0;
-        self.duplicate_acks = 0;
-        self.high_rxt = self.una;
-        self.lost_below = self.nxt;
-        self.recovery = Some(self.nxt);
-        self.after_timeout = true;
-        self.force = true;
-        self.timed = None;
+    /// Since when the peer owes an acknowledgement, as a time passed.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        if self.is_waiting() { now.since(self.waiting_since) } else { Duration::ZERO }
     }
+}
 
-    pub(super) fn sacked_bytes(&self) -> usize {
-        self.sacked_bytes
-    }
+/// What has become of our FIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fin {
+    /// The program may still write.
+    None,
+    /// It follows the last byte.
+    Queued,
+    /// It has left.
+    Sent,
+    /// The peer has acknowledged it.
+    Acknowledged,
+}
 
-    pub(super) fn lost_bytes(&self) -> usize {
-        self.unsent_losses()
-    }
+/// Whether small segments wait for acknowledgements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nagle {
+    /// They do.
+    On,
+    /// They do not (`TCP_NODELAY`).
+    Off,
+}
+
+/// How a window field is to be read (RFC 7323 section 2.2: never scaled on a SYN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// Scaled.
+    Apply,
+    /// As it stands.
+    Raw,
 }

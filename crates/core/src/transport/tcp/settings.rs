@@ -3,41 +3,48 @@
 use super::CongestionName;
 use crate::time::Duration;
 
-/// How a silent peer is probed (RFC 9293, 3.8.4).
+/// How a silent peer is probed (RFC 9293 section 3.8.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Silence before the first probe.
+    /// Silence before the first probe: `TCP_KEEPIDLE`.
     pub idle: Duration,
-    /// Time between probes.
+    /// Time between probes: `TCP_KEEPINTVL`.
     pub interval: Duration,
-    /// Unanswered probes before the connection is given up.
+    /// Unanswered probes before the connection is given up: `TCP_KEEPCNT`.
     pub probes: u32,
 }
 
 /// What can be set for a connection.
+///
+/// ```
+/// use sockeye_core::transport::tcp::Settings;
+/// let settings = Settings { nagle: false, ..Settings::default() };
+/// assert_eq!(settings.window_shift(), 7); // 6 MiB in units of 128 bytes
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Limit of bytes written and not yet acknowledged.
     pub send_buffer: usize,
-    /// Limit of bytes received and not yet read.
+    /// Limit of bytes received and not yet read. The window starts at 64 KiB and grows up to it as the reader keeps up.
     pub receive_buffer: usize,
-    /// Nagle's algorithm (RFC 9293, 3.7.4); off is `TCP_NODELAY`.
+    /// Nagle's algorithm (RFC 9293 section 3.7.4, with Minshall's change); off is `TCP_NODELAY`.
     pub nagle: bool,
-    /// Whether a silent peer is probed.
+    /// Whether a silent peer is probed: `SO_KEEPALIVE`.
     pub keepalive: bool,
     /// How it is probed.
     pub keepalive_values: Keepalive,
-    /// How long sent data may stay unacknowledged (RFC 5482).
+    /// How long sent data may stay unacknowledged before the connection is given up: `TCP_USER_TIMEOUT` (RFC 5482).
+    /// `None`: as long as `retries` says.
     pub user_timeout: Option<Duration>,
-    /// `SO_LINGER`; zero makes `close` reset.
+    /// `SO_LINGER`; a time of zero makes `close` reset the connection. Waiting for other times is the socket's business.
     pub linger: Option<Duration>,
-    /// The largest segment to announce and to send.
+    /// The largest segment to announce and to send, in bytes of options and payload: `TCP_MAXSEG`.
     pub max_segment: Option<u16>,
-    /// The congestion control.
+    /// The congestion control: `TCP_CONGESTION`.
     pub congestion: CongestionName,
-    /// RTO before anything is measured.
+    /// Retransmission time-out before anything is measured (RFC 6298 section 2.1).
     pub initial_rto: Duration,
-    /// Lower bound of the RTO.
+    /// Lower bound of the RTO's variance term: the RTO is never less than the smoothed RTT plus this.
     pub rto_min: Duration,
     /// Upper bound of the RTO.
     pub rto_max: Duration,
@@ -45,13 +52,16 @@ pub struct Settings {
     pub syn_retries: u32,
     /// How often a SYN-ACK is sent again.
     pub syn_ack_retries: u32,
-    /// How often data is sent again.
+    /// How long data is sent again, expressed as Linux's `tcp_retries2`: the time this many doublings from `rto_min`
+    /// take (15: 924.6 s).
     pub retries: u32,
-    /// The same for a connection that no program holds any more (`tcp_orphan_retries`).
+    /// The same for a connection that no program holds any more (`tcp_orphan_retries`; 8: 102.2 s).
     pub orphan_retries: u32,
+    /// The longest an acknowledgement is held back. It adapts below that, from 40 ms on.
+    pub ack_delay: Duration,
     /// Maximum segment lifetime; TIME-WAIT lasts two of them.
     pub msl: Duration,
-    /// How long an orphan waits in FIN-WAIT-2.
+    /// How long a connection that no program holds any more waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
     /// Window scaling (RFC 7323).
     pub window_scaling: bool,
@@ -84,6 +94,7 @@ impl Default for Settings {
             syn_ack_retries: 5,
             retries: 15,
             orphan_retries: 8,
+            ack_delay: Duration::from_millis(200),
             msl: Duration::from_secs(30),
             fin_wait_2: Duration::from_secs(60),
             window_scaling: true,
@@ -94,12 +105,37 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The shift that lets the whole receive buffer be announced in 16 bits.
+    /// The shift that lets the whole receive buffer be announced in 16 bits (RFC 7323 section 2.3: at most 14).
     pub fn window_shift(&self) -> u8 {
-        let mut shift = 0;
-        while shift < 14 && self.receive_buffer >> shift > 65_535 {
-            shift += 1;
+        (0..14).find(|shift| self.receive_buffer >> shift <= 65_535).unwrap_or(14)
+    }
+
+    /// How long `retries` doublings of the time-out take, as Linux reckons it: from `rto_min`, bounded by `rto_max`.
+    pub(super) fn patience(&self, retries: u32) -> Duration {
+        let mut timeout = self.rto_min;
+        let mut total = Duration::ZERO;
+        for _ in 0..=retries.min(255) {
+            total += timeout.min(self.rto_max);
+            timeout = timeout.saturating_mul(2);
         }
-        shift
+        total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_that_of_linux() {
+        let settings = Settings::default();
+        assert_eq!(settings.patience(settings.retries), Duration::from_millis(924_600));
+        assert_eq!(settings.patience(settings.orphan_retries), Duration::from_millis(102_200));
+    }
+
+    #[test]
+    fn the_shift_is_bounded_whatever_the_buffer() {
+        let with = |receive_buffer| Settings { receive_buffer, ..Settings::default() }.window_shift();
+        assert_eq!((with(0), with(65_535), with(65_536), with(1 << 29), with(usize::MAX)), (0, 0, 1, 14, 14));
     }
 }

@@ -1,21 +1,31 @@
-//! TIME-WAIT in a few words (RFC 9293, 3.4.1; RFC 6191).
+//! TIME-WAIT in a few words (RFC 9293 section 3.4.1, RFC 6191).
 
-use super::{Connection, Endpoints, empty};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use super::connection::{Connection, timestamp};
+use super::{Endpoints, empty};
 use crate::drop_reason::DropReason;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Flags, Options, Segment, SeqNumber, Timestamps};
 
-/// What is kept of a connection for two segment lifetimes.
+/// What is kept of a connection for two segment lifetimes: 80 bytes in place of a connection and its buffers.
 #[derive(Clone, Debug)]
 pub struct TimeWait {
-    ends: Endpoints,
+    /// IPv4 addresses in their mapped form.
+    local: [u8; 16],
+    remote: [u8; 16],
+    ports: (u16, u16),
+    /// Our window, as the field goes into the header.
+    window: u16,
+    has_timestamps: bool,
+    is_v4: bool,
     snd_nxt: SeqNumber,
     rcv_nxt: SeqNumber,
     ts_recent: u32,
-    ts_offset: Option<u32>,
-    window: u16,
-    lifetime: Duration,
+    ts_offset: u32,
+    lifetime_ms: u32,
     expires: Instant,
+    answered: Instant,
 }
 
 /// What a segment does in TIME-WAIT.
@@ -23,35 +33,49 @@ pub struct TimeWait {
 pub enum TimeWaitStep {
     /// The last acknowledgement, once more.
     Acknowledge(Segment),
-    /// A new connection between the same two ends may begin; its initial sequence number shall not be before this.
+    /// A new connection between the same two ends may begin, if somebody listens; its initial sequence number is not to
+    /// lie before this.
     Reopen {
         /// The least initial sequence number.
         iss_at_least: SeqNumber,
     },
     /// Over at once.
     Closed,
-    /// Refused.
+    /// Refused; nothing changes.
     Drop(DropReason),
 }
 
 impl TimeWait {
     pub(super) fn new(now: Instant, connection: &Connection) -> TimeWait {
-        let lifetime = connection.settings.msl * 2;
+        let lifetime = connection.settings.msl.saturating_mul(2);
+        let lifetime_ms = u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX);
+        let receiver = &connection.receiver;
+        let Endpoints { local, remote } = connection.endpoints();
         TimeWait {
-            ends: connection.ends,
+            local: octets(local.ip()),
+            remote: octets(remote.ip()),
+            ports: (local.port(), remote.port()),
+            window: (receiver.window() >> receiver.shift).min(65_535) as u16,
+            has_timestamps: connection.clock.is_some(),
+            is_v4: local.is_ipv4(),
             snd_nxt: connection.sender.nxt,
-            rcv_nxt: connection.receiver.nxt,
-            ts_recent: connection.receiver.ts_recent,
-            ts_offset: connection.timestamps,
-            window: (connection.receiver.window() >> connection.receiver.shift).min(65_535) as u16,
-            lifetime,
-            expires: now + lifetime,
+            rcv_nxt: receiver.nxt,
+            ts_recent: receiver.ts_recent,
+            ts_offset: connection.clock.unwrap_or(0),
+            lifetime_ms,
+            expires: now + Duration::from_millis(lifetime_ms.into()),
+            answered: Instant::ZERO,
         }
     }
 
     /// Its two ends.
     pub fn endpoints(&self) -> Endpoints {
-        self.ends
+        let address = |octets: [u8; 16], port| {
+            let v6 = Ipv6Addr::from(octets);
+            let ip = v6.to_ipv4_mapped().filter(|_| self.is_v4).map_or(IpAddr::V6(v6), IpAddr::V4);
+            SocketAddr::new(ip, port)
+        };
+        Endpoints { local: address(self.local, self.ports.0), remote: address(self.remote, self.ports.1) }
     }
 
     /// When it is over.
@@ -59,44 +83,69 @@ impl TimeWait {
         self.expires
     }
 
-    /// A segment for it.
+    /// A segment for it (RFC 9293 section 3.10.7.4, RFC 6191 section 2).
     pub fn on_segment(&mut self, now: Instant, segment: &Segment) -> TimeWaitStep {
         let flags = segment.flags;
         if flags.contains(Flags::RST) {
-            // RFC 1337: a RST must not cut TIME-WAIT short.
-            return TimeWaitStep::Drop(DropReason::OutOfWindow);
+            // A RST must not cut TIME-WAIT short (RFC 1337).
+            return TimeWaitStep::Drop(DropReason::UnexpectedSegment);
         }
-        let newer = match (segment.options.timestamps, self.ts_offset) {
-            (Some(timestamps), Some(_)) => timestamps.value.wrapping_sub(self.ts_recent) as i32 > 0,
-            _ => segment.seq.is_after(self.rcv_nxt),
-        };
-        if flags.contains(Flags::SYN)
-            && !flags.contains(Flags::ACK)
-            && (newer || segment.seq.is_after(self.rcv_nxt))
-        {
-            return TimeWaitStep::Reopen { iss_at_least: self.snd_nxt + 65_536 };
+        let stamped = segment.options.timestamps.filter(|_| self.has_timestamps);
+        let age = stamped.map(|timestamps| timestamps.value.wrapping_sub(self.ts_recent).cast_signed());
+        if flags.contains(Flags::SYN) && !flags.contains(Flags::ACK) {
+            let is_new = segment.seq.is_after(self.rcv_nxt) || age.is_some_and(|age| age > 0);
+            if is_new && age.is_none_or(|age| age >= 0) {
+                return TimeWaitStep::Reopen { iss_at_least: self.snd_nxt + 65_537 };
+            }
+            return self.acknowledge(now);
+        }
+        if age.is_some_and(|age| age < 0) {
+            return self.acknowledge_seldom(now, DropReason::OldTimestamp);
+        }
+        if !flags.contains(Flags::ACK) {
+            return TimeWaitStep::Drop(DropReason::UnexpectedSegment);
         }
         if flags.contains(Flags::FIN) && segment.end() == self.rcv_nxt {
-            self.expires = now + self.lifetime;
+            // The peer's FIN again: our last acknowledgement was lost.
+            self.expires = now + Duration::from_millis(self.lifetime_ms.into());
+            return self.acknowledge(now);
         }
         if segment.sequence_length() == 0 && segment.seq == self.rcv_nxt {
             return TimeWaitStep::Drop(DropReason::OldDuplicate);
         }
-        TimeWaitStep::Acknowledge(self.acknowledgement(now))
+        if segment.length > 0 {
+            self.acknowledge(now)
+        } else {
+            self.acknowledge_seldom(now, DropReason::OutOfWindow)
+        }
     }
 
-    fn acknowledgement(&self, now: Instant) -> Segment {
-        let timestamps = self.ts_offset.map(|offset| Timestamps {
-            value: (now.as_millis() as u32).wrapping_add(offset),
-            echo: self.ts_recent,
-        });
-        Segment {
+    /// Answers a bare segment at most twice a second, lest two ends acknowledge each other for ever.
+    fn acknowledge_seldom(&mut self, now: Instant, reason: DropReason) -> TimeWaitStep {
+        if self.answered != Instant::ZERO && now.since(self.answered) < Duration::from_millis(500) {
+            return TimeWaitStep::Drop(reason);
+        }
+        self.answered = now;
+        self.acknowledge(now)
+    }
+
+    fn acknowledge(&self, now: Instant) -> TimeWaitStep {
+        let value = timestamp(now, self.ts_offset);
+        let timestamps = self.has_timestamps.then_some(Timestamps { value, echo: self.ts_recent });
+        TimeWaitStep::Acknowledge(Segment {
             seq: self.snd_nxt,
             ack: self.rcv_nxt,
             flags: Flags::ACK,
             window: self.window,
             options: Options { timestamps, ..Options::default() },
-            ..empty(self.ends.local.port(), self.ends.remote.port())
-        }
+            ..empty(self.ports.0, self.ports.1)
+        })
+    }
+}
+
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
     }
 }

@@ -1,16 +1,42 @@
 //! What leaves next: one list, in order of priority.
 
-use super::{Connection, State, empty};
+use super::connection::Connection;
+use super::receiver::Receiver;
+use super::sender::{Fin, Nagle};
+use super::timers::Timer;
+use super::{State, empty};
 use crate::time::Instant;
-use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
+use crate::wire::tcp::{Flags, Options, SackBlocks, Segment, SeqNumber};
+
+/// The most bytes of payload one packet can hold, whatever the device would cut.
+const MOST_PAYLOAD: usize = 65_160;
 
 /// Why a segment is sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RetransmitCause {
     /// The retransmission timer expired.
     Timeout,
     /// The peer's acknowledgements show that it was lost.
     FastRetransmit,
+    /// It was too large for the path.
+    PathMtu,
+}
+
+impl RetransmitCause {
+    /// The cause in a word or two.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RetransmitCause::Timeout => "timeout",
+            RetransmitCause::FastRetransmit => "fast retransmit",
+            RetransmitCause::PathMtu => "path MTU",
+        }
+    }
+}
+
+impl core::fmt::Display for RetransmitCause {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// A segment to send.
@@ -18,272 +44,291 @@ pub enum RetransmitCause {
 pub struct Outgoing {
     /// Its header, final but for the checksum.
     pub segment: Segment,
-    /// Where its payload begins in the send buffer, for [`Connection::payload`].
+    /// Where its payload begins in the send buffer: see [`Connection::payload`].
     pub offset: usize,
     /// Bytes of payload.
     pub length: usize,
-    /// Bytes of payload in each segment, where this stands for several.
+    /// Bytes of payload in each segment, where this stands for several that the device is to cut.
     pub segment_size: Option<u16>,
     /// Why it is sent again, if it is.
     pub retransmission: Option<RetransmitCause>,
 }
 
+/// What leaves next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A RST.
+    Reset,
+    /// A SYN or SYN-ACK.
+    Syn,
+    /// `payload` bytes from `start` on once more, and the FIN behind them.
+    Again { start: SeqNumber, payload: u32, fin: bool, mss: u32 },
+    /// `payload` new bytes, and the FIN behind them.
+    Data { payload: u32, fin: bool, mss: u32 },
+    /// An empty segment with an old number, for the sake of the answer.
+    Probe,
+    /// An acknowledgement.
+    Ack,
+}
+
 impl Connection {
-    /// Whether [`Connection::poll_transmit`] may have something.
+    /// Whether [`Connection::poll_transmit`] has something. Nothing is to be waited for: if this says no, it takes a
+    /// segment, a call or a timer to change that.
     pub fn has_transmit(&self) -> bool {
-        if self.reset.is_some() {
-            return true;
-        }
-        match self.state {
-            State::Closed => false,
-            State::SynSent | State::SynReceived => self.sender.nxt == self.sender.iss || self.sender.force,
-            _ => {
-                self.receiver.owed > 0
-                    || self.probe
-                    || self.next_retransmission().is_some()
-                    || self.next_data(usize::MAX).is_some()
-                    || self.fin_is_due()
-                    || self.receiver.wants_update(self.sender.mss)
-            }
-        }
+        self.next(0).is_some()
     }
 
-    /// The bytes of a segment just polled.
+    /// The bytes of a segment just polled, lent from the send buffer in two pieces.
     pub fn payload(&self, offset: usize, length: usize) -> [&[u8]; 2] {
         self.sender.ring.slices(offset, length)
     }
 
-    /// The next segment. `largest` is how many bytes of payload the device cuts into segments by itself; 0 if it
-    /// cannot.
+    /// The next segment to send. `largest` is how many bytes of payload the device takes at once and cuts into segments
+    /// by itself; zero if it cannot.
     pub fn poll_transmit(&mut self, now: Instant, largest: usize) -> Option<Outgoing> {
-        if let Some((seq, ack)) = self.reset.take() {
-            return Some(self.rst(now, seq, ack));
+        if self.sender.outstanding() == 0 && self.sender.has_unsent() && self.sender.is_synced {
+            self.sender.on_idle(now);
+        }
+        let outgoing = match self.next(largest.min(MOST_PAYLOAD) as u32) {
+            None => {
+                self.arm_probe(now);
+                return None;
+            }
+            Some(Next::Reset) => {
+                let reset = self.reset.take()?;
+                let flags = if reset.ack.is_some() { Flags::RST | Flags::ACK } else { Flags::RST };
+                let ack = reset.ack.unwrap_or(SeqNumber(0));
+                Outgoing::bare(Segment { seq: reset.seq, ack, flags, ..self.header() })
+            }
+            Some(Next::Syn) => self.send_syn(now),
+            Some(Next::Again { start, payload, fin, mss }) => self.send_again(now, start, payload, fin, mss),
+            Some(Next::Data { payload, fin, mss }) => self.send_data(now, payload, fin, mss),
+            Some(Next::Probe) => {
+                self.probe_due = false;
+                let segment = self.acknowledgement(now, SackBlocks::new());
+                Outgoing::bare(Segment { seq: self.sender.una - 1, ..segment })
+            }
+            Some(Next::Ack) => {
+                let blocks = self.sack_blocks();
+                let segment = self.acknowledgement(now, blocks);
+                self.acknowledged();
+                Outgoing::bare(segment)
+            }
+        };
+        self.touch(now);
+        Some(outgoing)
+    }
+
+    /// The decision, which changes nothing.
+    pub(super) fn next(&self, largest: u32) -> Option<Next> {
+        if self.reset.is_some() {
+            return Some(Next::Reset);
         }
         match self.state {
-            State::Closed => return None,
-            State::SynSent | State::SynReceived => return self.syn(now),
+            State::Closed | State::Listen => return None,
+            State::SynSent => return self.syn_due.then_some(Next::Syn),
+            State::SynReceived if self.syn_due => return Some(Next::Syn),
+            State::SynReceived | State::TimeWait => return self.next_ack(),
             _ => {}
         }
-        if self.sender.in_flight() == 0 && now.since(self.sender.last_sent) > self.sender.rtt.rto() {
-            self.sender.congestion.on_idle();
+        let sender = &self.sender;
+        if sender.board.to_resend() > 0
+            || sender.fin != Fin::Acknowledged && !sender.ring.is_empty()
+            || sender.fin == Fin::Queued
+        {
+            let mss = self.room();
+            if let Some(again) = self.next_again(mss, largest) {
+                return Some(again);
+            }
+            if let Some(data) = self.next_data(mss, largest) {
+                return Some(data);
+            }
         }
-        if let Some((from, length)) = self.next_retransmission() {
-            return Some(self.send_again(now, from, length));
+        if self.probe_due {
+            return Some(Next::Probe);
         }
-        if let Some((length, push)) = self.next_data(largest) {
-            return Some(self.send_data(now, length, push));
-        }
-        if self.fin_is_due() {
-            return Some(self.send_data(now, 0, true));
-        }
-        self.arm_probe(now);
-        if self.probe {
-            self.probe = false;
-            return Some(self.send_probe(now));
-        }
-        if self.receiver.owed > 0 || self.receiver.wants_update(self.sender.mss) {
-            let seq = self.sender.nxt;
-            return Some(self.outgoing(now, seq, 0, Flags::ACK));
-        }
-        None
+        self.next_ack()
     }
 
-    fn rst(&self, now: Instant, seq: SeqNumber, ack: Option<SeqNumber>) -> Outgoing {
-        let flags = if ack.is_some() { Flags::RST | Flags::ACK } else { Flags::RST };
-        let timestamps = self.timestamp(now).filter(|_| ack.is_some());
-        let segment = Segment {
-            seq,
-            ack: ack.unwrap_or(SeqNumber(0)),
-            flags,
-            options: Options { timestamps, ..Options::default() },
-            ..empty(self.ends.local.port(), self.ends.remote.port())
-        };
-        Outgoing { segment, offset: 0, length: 0, segment_size: None, retransmission: None }
+    fn next_ack(&self) -> Option<Next> {
+        (self.receiver.ack.owed() > 0 || self.receiver.wants_update()).then_some(Next::Ack)
     }
 
-    fn syn(&mut self, now: Instant) -> Option<Outgoing> {
-        let again = self.sender.force;
-        if self.sender.nxt != self.sender.iss && !again {
-            return None;
-        }
-        self.sender.force = false;
-        self.sender.nxt = self.sender.iss + 1;
-        if again {
-            self.sender.retransmitted += 1;
-            self.sender.timed = None;
+    /// Bytes of payload that fit beside the options a data segment carries now.
+    fn room(&self) -> u32 {
+        let blocks = if self.receiver.reassembly.has_report() {
+            self.sack_blocks().as_slice().len() as u32
         } else {
-            self.sender.timed = Some((self.sender.nxt, now));
+            0
+        };
+        let option = if blocks > 0 { 4 + 8 * blocks } else { 0 };
+        self.sender.mss.saturating_sub(option).max(1)
+    }
+
+    fn next_again(&self, mss: u32, largest: u32) -> Option<Next> {
+        let sender = &self.sender;
+        let (start, length) = sender.next_again()?;
+        let data = sender.data_end().distance(start).max(0).cast_unsigned();
+        let most = if sender.forced { mss } else { sender.congestion_room().min(largest.max(mss)).max(mss) };
+        // What lies beyond a window that has shrunk waits, but for the first segment, which serves as a probe.
+        let inside = (sender.una + sender.wnd).distance(start).max(0).cast_unsigned();
+        let inside = if start == sender.una { inside.max(mss) } else { inside };
+        let whole = length.min(data);
+        let mut payload = whole.min(most).min(inside);
+        if payload > mss && payload < whole {
+            payload -= payload % mss;
         }
-        self.sender.retransmit_at = Some(now + self.sender.rtt.rto());
-        self.sender.stalled_since.get_or_insert(now);
-        self.sender.last_sent = now;
-        let answers = self.state == State::SynReceived;
-        let shift = self.settings.window_scaling.then_some(self.receiver.shift);
+        let fin = length > data && payload == data;
+        (payload > 0 || fin).then_some(Next::Again { start, payload, fin, mss })
+    }
+
+    fn next_data(&self, mss: u32, largest: u32) -> Option<Next> {
+        let sender = &self.sender;
+        let unsent = sender.unsent();
+        let nagle = if self.settings.nagle { Nagle::On } else { Nagle::Off };
+        let mut payload = sender.sendable(mss, largest, nagle);
+        if payload == 0 && self.small_due {
+            payload = unsent.min(sender.window_room()).min(mss);
+        }
+        // The FIN takes a sequence number like any byte, but does not wait for the congestion window.
+        let fin = sender.fin == Fin::Queued && payload == unsent && sender.window_room() > payload;
+        (payload > 0 || fin).then_some(Next::Data { payload, fin, mss })
+    }
+
+    fn header(&self) -> Segment {
+        empty(self.ends.local.port(), self.ends.remote.port())
+    }
+
+    fn sack_blocks(&self) -> SackBlocks {
+        if !self.sender.uses_sack || !self.receiver.reassembly.has_report() {
+            return SackBlocks::new();
+        }
+        let most = if self.clock.is_some() { SackBlocks::MAX_WITH_TIMESTAMPS } else { SackBlocks::MAX };
+        self.receiver.reassembly.blocks(most)
+    }
+
+    /// A segment with nothing but an acknowledgement.
+    fn acknowledgement(&mut self, now: Instant, sack: SackBlocks) -> Segment {
+        Segment {
+            seq: self.sender.nxt,
+            ack: self.receiver.nxt,
+            flags: Flags::ACK,
+            window: self.receiver.announce(),
+            options: Options { timestamps: self.timestamps(now), sack, ..Options::default() },
+            ..self.header()
+        }
+    }
+
+    /// An acknowledgement has left, alone or with data.
+    fn acknowledged(&mut self) {
+        self.receiver.on_ack_sent();
+        self.timers.stop(Timer::DelayedAck);
+    }
+
+    /// The window in our SYN.
+    pub(super) fn first_window(&self) -> u16 {
+        Receiver::first_window(self.settings.receive_buffer, self.own_mss().into())
+    }
+
+    fn send_syn(&mut self, now: Instant) -> Outgoing {
+        let is_answer = self.state == State::SynReceived;
+        let is_again = self.sender.nxt != self.sender.iss && self.sender.timeouts > 0;
+        let options = Options {
+            mss: Some(self.own_mss()),
+            // A SYN offers what we can do, a SYN-ACK accepts what both can.
+            window_scale: match is_answer {
+                false => self.settings.window_scaling.then(|| self.settings.window_shift()),
+                true => (self.receiver.shift > 0 || self.sender.shift > 0).then_some(self.receiver.shift),
+            },
+            sack_permitted: if is_answer { self.sender.uses_sack } else { self.settings.sack },
+            timestamps: self.timestamps(now),
+            ..Options::default()
+        };
         let segment = Segment {
             seq: self.sender.iss,
-            ack: if answers { self.receiver.nxt } else { SeqNumber(0) },
-            flags: if answers { Flags::SYN | Flags::ACK } else { Flags::SYN },
-            window: self.settings.receive_buffer.min(65_535) as u16,
-            options: Options {
-                mss: Some(self.own_mss()),
-                window_scale: shift,
-                sack_permitted: self.settings.sack,
-                timestamps: self.timestamp(now),
-                ..Options::default()
-            },
-            ..empty(self.ends.local.port(), self.ends.remote.port())
-        };
-        let retransmission = again.then_some(RetransmitCause::Timeout);
-        Some(Outgoing { segment, offset: 0, length: 0, segment_size: None, retransmission })
-    }
-
-    /// A hole to fill: where, and how many bytes of sequence space.
-    fn next_retransmission(&self) -> Option<(SeqNumber, usize)> {
-        let sender = &self.sender;
-        let (from, end) = sender.next_hole()?;
-        let length = (end.distance(from) as usize).min(sender.mss);
-        let has_room = sender.force || sender.pipe() + length <= sender.congestion.cwnd;
-        has_room.then_some((from, length))
-    }
-
-    /// New data that may leave: how many bytes, and whether they are the last written.
-    fn next_data(&self, largest: usize) -> Option<(usize, bool)> {
-        let sender = &self.sender;
-        if !matches!(
-            self.state,
-            State::Established | State::CloseWait | State::FinWait1 | State::LastAck | State::Closing
-        ) {
-            return None;
-        }
-        let unsent = sender.data_end().distance(sender.nxt).max(0) as usize;
-        if unsent == 0 {
-            return None;
-        }
-        let flight = sender.in_flight();
-        let window = (sender.wnd as usize).saturating_sub(flight);
-        let credit = sender.congestion.cwnd.saturating_sub(sender.pipe());
-        let mut length = unsent.min(window).min(credit);
-        let whole =
-            if largest > sender.mss { (largest / sender.mss).clamp(1, 64) * sender.mss } else { sender.mss };
-        length = length.min(whole);
-        if length == 0 {
-            return None;
-        }
-        if length > sender.mss && length < unsent {
-            length -= length % sender.mss;
-        }
-        let last = length == unsent;
-        let full = length >= sender.mss;
-        // Nagle (RFC 9293, 3.7.4), and no silly windows (3.8.6.2.1).
-        let small_ok = last && (!self.settings.nagle || flight == 0 || sender.fin_queued);
-        let half_window = length >= (sender.max_wnd as usize / 2).max(1) && window < sender.mss;
-        (full || small_ok || half_window).then_some((length, last))
-    }
-
-    fn fin_is_due(&self) -> bool {
-        let sender = &self.sender;
-        sender.fin_queued && sender.fin.is_none() && sender.nxt == sender.data_end()
-    }
-
-    fn send_data(&mut self, now: Instant, length: usize, push: bool) -> Outgoing {
-        let seq = self.sender.nxt;
-        let mut flags = Flags::ACK;
-        if push && length > 0 {
-            flags |= Flags::PSH;
-        }
-        let end = seq + length as u32;
-        let with_fin = self.sender.fin_queued && end == self.sender.data_end();
-        if with_fin {
-            flags |= Flags::FIN;
-        }
-        let out = self.outgoing(now, seq, length, flags);
-        let sender = &mut self.sender;
-        if sender.in_flight() == 0 {
-            sender.stalled_since = Some(now);
-        }
-        if with_fin {
-            sender.fin = Some(end);
-        }
-        sender.nxt = end + u32::from(with_fin);
-        if sender.timed.is_none() {
-            sender.timed = Some((sender.nxt, now));
-        }
-        if sender.retransmit_at.is_none() {
-            sender.retransmit_at = Some(now + sender.rtt.rto());
-        }
-        sender.was_limited = sender.pipe() + sender.mss * 2 > sender.congestion.cwnd
-            || sender.congestion.cwnd < sender.congestion.ssthresh
-                && sender.pipe() * 2 > sender.congestion.cwnd;
-        sender.last_sent = now;
-        out
-    }
-
-    fn send_again(&mut self, now: Instant, from: SeqNumber, length: usize) -> Outgoing {
-        let end_of_data = self.sender.data_end();
-        let bytes = length.min(end_of_data.distance(from).max(0) as usize);
-        let with_fin = self.sender.fin_sent() && from + bytes as u32 == end_of_data;
-        let flags = if with_fin { Flags::ACK | Flags::FIN } else { Flags::ACK };
-        let mut out = self.outgoing(now, from, bytes, flags);
-        let sender = &mut self.sender;
-        sender.high_rxt = from + (bytes as u32 + u32::from(with_fin)).max(1);
-        sender.force = false;
-        sender.retransmitted += 1;
-        sender.timed = None;
-        if sender.retransmit_at.is_none() {
-            sender.retransmit_at = Some(now + sender.rtt.rto());
-        }
-        sender.last_sent = now;
-        let cause =
-            if sender.after_timeout { RetransmitCause::Timeout } else { RetransmitCause::FastRetransmit };
-        out.retransmission = Some(cause);
-        out
-    }
-
-    /// Nothing is in flight and the window is shut (or too small to be used): the peer must be asked (3.8.6.1).
-    pub(super) fn arm_probe(&mut self, now: Instant) {
-        let blocked = self.next_data(0).is_none();
-        let sender = &mut self.sender;
-        let waits = sender.data_end().is_after(sender.nxt) && sender.in_flight() == 0 && blocked;
-        if waits && sender.probe_at.is_none() {
-            sender.probe_at = Some(now + sender.rtt.rto());
-        } else if !waits && sender.probe_at.is_some() {
-            sender.probe_at = None;
-            sender.probes = 0;
-        }
-    }
-
-    /// An old sequence number makes the peer acknowledge (as Linux probes, for windows and for keepalive alike).
-    fn send_probe(&mut self, now: Instant) -> Outgoing {
-        let unsent = self.sender.data_end().is_after(self.sender.nxt);
-        if unsent && self.sender.wnd > 0 && self.sender.in_flight() == 0 {
-            // The window is open but small: use it.
-            let length = (self.sender.wnd as usize).min(self.sender.ring.len()).min(self.sender.mss);
-            return self.send_data(now, length, true);
-        }
-        let seq = self.sender.nxt - 1;
-        self.outgoing(now, seq, 0, Flags::ACK)
-    }
-
-    fn outgoing(&mut self, now: Instant, seq: SeqNumber, length: usize, flags: Flags) -> Outgoing {
-        let offset = seq.distance(self.sender.data_start()).max(0) as usize;
-        let timestamps = self.timestamp(now);
-        let mut options = Options { timestamps, ..Options::default() };
-        if self.sender.uses_sack && self.receiver.has_gaps() && length == 0 {
-            options.sack = self.receiver.sack_blocks(if timestamps.is_some() { 3 } else { 4 });
-        }
-        let mss = self.sender.mss;
-        let window = self.receiver.announce(mss) >> self.receiver.shift;
-        self.receiver.on_ack_sent();
-        let segment = Segment {
-            seq,
-            ack: self.receiver.nxt,
-            flags,
-            window: window.min(65_535) as u16,
+            ack: if is_answer { self.receiver.nxt } else { SeqNumber(0) },
+            flags: if is_answer { Flags::SYN | Flags::ACK } else { Flags::SYN },
+            window: self.first_window(),
             options,
-            length: length as u32,
-            ..empty(self.ends.local.port(), self.ends.remote.port())
+            ..self.header()
         };
-        let segment_size = (length > mss).then_some(mss as u16);
-        Outgoing { segment, offset, length, segment_size, retransmission: None }
+        self.syn_due = false;
+        self.sender.nxt = self.sender.iss + 1;
+        self.sender.last_sent = now;
+        self.sender.start_waiting(now);
+        self.arm_user_timeout();
+        if !self.timers.is_set(Timer::Retransmit) {
+            self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
+        }
+        if is_again {
+            self.sender.retransmitted += 1;
+        }
+        Outgoing { retransmission: is_again.then_some(RetransmitCause::Timeout), ..Outgoing::bare(segment) }
+    }
+
+    fn send_again(&mut self, now: Instant, start: SeqNumber, payload: u32, fin: bool, mss: u32) -> Outgoing {
+        let is_head = start == self.sender.una;
+        let outgoing = self.data_segment(now, start, payload, fin, mss);
+        self.sender.on_sent_again(now, start, payload + u32::from(fin));
+        if is_head || !self.timers.is_set(Timer::Retransmit) {
+            self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
+        }
+        Outgoing { retransmission: Some(self.sender.cause), ..outgoing }
+    }
+
+    fn send_data(&mut self, now: Instant, payload: u32, fin: bool, mss: u32) -> Outgoing {
+        let start = self.sender.nxt;
+        let outgoing = self.data_segment(now, start, payload, fin, mss);
+        self.sender.on_sent(now, payload + u32::from(fin), payload, mss);
+        if fin {
+            self.sender.fin = Fin::Sent;
+        }
+        self.small_due = false;
+        self.probe_due = false;
+        self.timers.stop(Timer::Probe);
+        self.arm_user_timeout();
+        if !self.timers.is_set(Timer::Retransmit) {
+            self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
+        }
+        if payload > 0 {
+            self.receiver.ack.on_data_sent(now);
+        }
+        outgoing
+    }
+
+    fn data_segment(
+        &mut self,
+        now: Instant,
+        start: SeqNumber,
+        payload: u32,
+        fin: bool,
+        mss: u32,
+    ) -> Outgoing {
+        let blocks = self.sack_blocks();
+        let offset = start.distance(self.sender.data_start()).max(0) as usize;
+        let is_last = start + payload == self.sender.data_end();
+        let mut segment = self.acknowledgement(now, blocks);
+        segment.seq = start;
+        segment.length = payload;
+        if fin {
+            segment.flags |= Flags::FIN;
+        }
+        if is_last && payload > 0 {
+            segment.flags |= Flags::PSH;
+        }
+        self.acknowledged();
+        Outgoing {
+            segment,
+            offset,
+            length: payload as usize,
+            segment_size: (payload > mss).then_some(mss as u16),
+            retransmission: None,
+        }
+    }
+}
+
+impl Outgoing {
+    fn bare(segment: Segment) -> Outgoing {
+        Outgoing { segment, offset: 0, length: 0, segment_size: None, retransmission: None }
     }
 }

@@ -1,0 +1,209 @@
+//! What a program does to its connection, and what it may ask.
+
+use super::connection::{Connection, Reset};
+use super::sender::Fin;
+use super::timers::Timer;
+use super::{Settings, State};
+use crate::error::Error;
+use crate::time::{Duration, Instant};
+
+impl Connection {
+    /// Takes as many of `bytes` as the send buffer has room for; says how many.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] when it has room for none or the handshake is not complete; the error that ended the
+    /// connection, once; [`Error::BrokenPipe`] after that, and after a shutdown of writing.
+    pub fn write(&mut self, now: Instant, bytes: &[u8]) -> Result<usize, Error> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        match self.state {
+            _ if self.sender.fin != Fin::None => return Err(Error::BrokenPipe),
+            State::SynSent | State::SynReceived => return Err(Error::WouldBlock),
+            State::Established | State::CloseWait => {}
+            _ => return Err(Error::BrokenPipe),
+        }
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let taken = self.sender.ring.push(bytes, self.settings.send_buffer.min(MOST_BUFFERED));
+        if taken == 0 {
+            return Err(Error::WouldBlock);
+        }
+        self.touch(now);
+        self.arm_probe(now);
+        Ok(taken)
+    }
+
+    /// Takes received bytes into `buffer`; says how many. Zero is the end of the stream: the peer's FIN, or a shutdown
+    /// of reading. What came before an error is still read first.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] when nothing has come; the error that ended the connection, once.
+    pub fn read(&mut self, now: Instant, buffer: &mut [u8]) -> Result<usize, Error> {
+        let count = self.peek(buffer)?;
+        if count > 0 {
+            self.receiver.ring.consume(count);
+            self.receiver.on_read(now, count, self.sender.rtt.smoothed());
+        }
+        Ok(count)
+    }
+
+    /// [`Connection::read`] that leaves the bytes where they are.
+    ///
+    /// # Errors
+    /// As [`Connection::read`].
+    pub fn peek(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let count = self.receiver.ring.copy_to(buffer);
+        if count > 0 || buffer.is_empty() && !self.receiver.ring.is_empty() {
+            return Ok(count);
+        }
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if self.is_read_closed() { Ok(0) } else { Err(Error::WouldBlock) }
+    }
+
+    /// No more will be written: a FIN follows what was. Reading goes on.
+    pub fn shutdown_write(&mut self, now: Instant) {
+        if self.sender.fin != Fin::None {
+            return;
+        }
+        let next = match self.state {
+            State::Established => State::FinWait1,
+            State::CloseWait => State::LastAck,
+            State::SynSent | State::SynReceived => self.state, // the FIN waits for the handshake
+            _ => return,
+        };
+        self.sender.fin = Fin::Queued;
+        if next != self.state {
+            self.set_state(now, next);
+        }
+        self.arm_probe(now);
+    }
+
+    /// Nothing more will be read. As on Linux this tells the peer nothing: what still comes is acknowledged and can even
+    /// be read, but a read never waits again.
+    pub fn shutdown_read(&mut self, _now: Instant) {
+        self.is_read_shut = true;
+    }
+
+    /// The program lets go: what was written still goes out, followed by a FIN, and the connection finishes by itself.
+    /// With bytes unread, or a linger time of zero, it is reset instead (RFC 1122 section 4.2.2.13, RFC 2525 section
+    /// 2.17).
+    pub fn close(&mut self, now: Instant) {
+        self.is_orphan = true;
+        self.is_read_shut = true;
+        let is_hard = self.settings.linger == Some(Duration::ZERO);
+        match self.state {
+            State::Closed | State::SynSent => {
+                if self.state == State::SynSent {
+                    self.set_state(now, State::Closed);
+                }
+                self.receiver.ring.release();
+            }
+            State::TimeWait => self.receiver.ring.release(),
+            _ if is_hard || !self.receiver.ring.is_empty() => self.abort(now),
+            _ => {
+                self.shutdown_write(now);
+                self.timers.stop(Timer::Keepalive);
+                if self.state == State::FinWait2 {
+                    self.timers.set(Timer::FinWait2, now + self.settings.fin_wait_2);
+                }
+            }
+        }
+    }
+
+    /// Ends the connection at once; the peer, if it knows of it, gets a RST (RFC 9293 section 3.10.5).
+    pub fn abort(&mut self, now: Instant) {
+        self.is_orphan = true;
+        match self.state {
+            State::Closed => {}
+            State::SynSent | State::Listen | State::Closing | State::LastAck | State::TimeWait => {
+                self.set_state(now, State::Closed);
+            }
+            State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait => {
+                self.reset = Some(Reset { seq: self.sender.nxt, ack: Some(self.receiver.nxt) });
+                self.set_state(now, State::Closed);
+            }
+        }
+        self.receiver.ring.release();
+    }
+
+    /// Changes the settings, which act at once: without Nagle what it held back leaves, a keepalive starts or stops.
+    /// The congestion control, the segment size and the options of the handshake stay as they were agreed.
+    pub fn set_settings(&mut self, now: Instant, settings: Settings) {
+        self.receiver.set_limit(settings.receive_buffer);
+        let congestion = self.settings.congestion;
+        *self.settings = Settings { congestion, ..settings };
+        self.timers.stop(Timer::Keepalive);
+        self.timers.stop(Timer::UserTimeout);
+        self.arm_keepalive(now);
+        self.arm_user_timeout();
+        self.arm_probe(now);
+    }
+
+    /// Whether a read would not wait: bytes, the end of the stream, or an error.
+    pub fn is_readable(&self) -> bool {
+        !self.receiver.ring.is_empty() || self.is_read_closed() || self.error.is_some()
+    }
+
+    /// Whether a write would not wait: a third of the send buffer is free, or it would fail at once.
+    pub fn is_writable(&self) -> bool {
+        match self.state {
+            State::SynSent | State::SynReceived => false,
+            _ if self.is_write_closed() || self.error.is_some() => true,
+            _ => {
+                self.sender.ring.len()
+                    < self.settings.send_buffer.min(MOST_BUFFERED).div_ceil(3).saturating_mul(2)
+            }
+        }
+    }
+
+    /// Whether nothing more will come to be read.
+    pub fn is_read_closed(&self) -> bool {
+        self.receiver.is_finished || self.is_read_shut || self.state == State::Closed
+    }
+
+    /// Whether nothing more can be written.
+    pub fn is_write_closed(&self) -> bool {
+        self.sender.fin != Fin::None || self.state == State::Closed
+    }
+
+    /// Whether the connection is over, or was never there.
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Whether an error waits to be taken.
+    pub fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// Whether it ended before it was established.
+    pub fn was_refused(&self) -> bool {
+        self.state == State::Closed && !self.sender.is_synced
+    }
+
+    /// The error that ended the connection, once: `SO_ERROR`.
+    pub fn take_error(&mut self) -> Option<Error> {
+        self.error.take()
+    }
+
+    /// Bytes that wait to be read.
+    pub fn receive_queue(&self) -> usize {
+        self.receiver.ring.len()
+    }
+
+    /// Bytes that wait to be sent or acknowledged.
+    pub fn send_queue(&self) -> usize {
+        self.sender.ring.len()
+    }
+}
+
+/// The most bytes a send buffer may hold, so that sequence numbers stay comparable.
+const MOST_BUFFERED: usize = 1 << 30;

@@ -1,0 +1,122 @@
+//! What is known about a connection, for the program and for whoever watches.
+
+use super::recovery::Phase;
+use super::{CongestionName, Connection, State};
+use crate::time::Duration;
+use crate::wire::tcp::SeqNumber;
+
+/// What a connection is doing about losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovering {
+    /// Nothing is known to be lost.
+    No,
+    /// Fast recovery.
+    Fast,
+    /// After a retransmission time-out.
+    Timeout,
+}
+
+/// What is known about a connection: `TCP_INFO`, every number as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpInfo {
+    /// Its state.
+    pub state: State,
+    /// The congestion control's name.
+    pub congestion: CongestionName,
+    /// What it is doing about losses.
+    pub recovering: Recovering,
+    /// SND.UNA.
+    pub snd_una: SeqNumber,
+    /// SND.NXT.
+    pub snd_nxt: SeqNumber,
+    /// SND.WND in bytes.
+    pub snd_wnd: u32,
+    /// RCV.NXT.
+    pub rcv_nxt: SeqNumber,
+    /// RCV.WND in bytes.
+    pub rcv_wnd: u32,
+    /// By how many bits the peer shifts its window fields.
+    pub snd_shift: u8,
+    /// By how many bits we shift ours.
+    pub rcv_shift: u8,
+    /// Whether timestamps are in use.
+    pub timestamps: bool,
+    /// Whether SACK is in use.
+    pub sack: bool,
+    /// Bytes of payload in a full segment that we send.
+    pub snd_mss: u16,
+    /// Bytes of payload in the largest segment that came.
+    pub rcv_mss: u16,
+    /// Congestion window in bytes.
+    pub cwnd: usize,
+    /// Slow-start threshold in bytes; `usize::MAX` before the first loss.
+    pub ssthresh: usize,
+    /// Smoothed round-trip time, once measured.
+    pub rtt: Option<Duration>,
+    /// Its variance.
+    pub rtt_variance: Duration,
+    /// The shortest round-trip time seen.
+    pub rtt_minimum: Option<Duration>,
+    /// Retransmission time-out, back-off included.
+    pub rto: Duration,
+    /// Time-outs in a row.
+    pub retransmits: u32,
+    /// Unanswered window or keepalive probes.
+    pub probes: u32,
+    /// Segments sent again so far.
+    pub total_retransmits: u64,
+    /// Bytes sent and not acknowledged.
+    pub in_flight: usize,
+    /// Bytes of these that the peer reported received.
+    pub sacked: usize,
+    /// Bytes of these believed lost.
+    pub lost: usize,
+    /// Bytes written and never sent.
+    pub unsent: usize,
+    /// Bytes that came and are not read.
+    pub unread: usize,
+    /// Bytes that came out of order and wait for those before them.
+    pub out_of_order: usize,
+}
+
+impl TcpInfo {
+    pub(super) fn new(connection: &Connection) -> TcpInfo {
+        let (sender, receiver) = (&connection.sender, &connection.receiver);
+        let ssthresh = sender.congestion.ssthresh();
+        TcpInfo {
+            state: connection.state,
+            congestion: connection.settings.congestion,
+            recovering: match sender.phase {
+                Phase::Open => Recovering::No,
+                Phase::Recovery { .. } => Recovering::Fast,
+                Phase::Loss { .. } => Recovering::Timeout,
+            },
+            snd_una: sender.una,
+            snd_nxt: sender.nxt,
+            snd_wnd: sender.wnd,
+            rcv_nxt: receiver.nxt,
+            rcv_wnd: receiver.window(),
+            snd_shift: sender.shift,
+            rcv_shift: receiver.shift,
+            timestamps: connection.clock.is_some(),
+            sack: sender.uses_sack,
+            snd_mss: sender.mss as u16,
+            rcv_mss: receiver.ack.segment() as u16,
+            cwnd: sender.congestion.cwnd() as usize,
+            ssthresh: if ssthresh == u32::MAX { usize::MAX } else { ssthresh as usize },
+            rtt: sender.rtt.smoothed(),
+            rtt_variance: sender.rtt.variance(),
+            rtt_minimum: sender.rtt.minimum(),
+            rto: sender.rtt.rto(),
+            retransmits: sender.timeouts,
+            probes: connection.probes,
+            total_retransmits: u64::from(sender.retransmitted),
+            in_flight: sender.outstanding() as usize,
+            sacked: sender.board.sacked() as usize,
+            lost: sender.board.lost() as usize,
+            unsent: sender.unsent() as usize,
+            unread: receiver.ring.len(),
+            out_of_order: receiver.reassembly.bytes(),
+        }
+    }
+}
