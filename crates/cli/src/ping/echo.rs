@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use sockeye::{Host, PingSocket};
+use sockeye_core::wire::Checksum;
 
 use super::{Answer, EchoSocket};
 
@@ -103,8 +104,11 @@ impl EchoSocket for OsEcho {
         message.extend(self.identifier.to_be_bytes());
         message.extend(sequence.to_be_bytes());
         message.extend(data);
+        // Everywhere but here the kernel fills it in.
         if self.target.is_ipv4() && self.form == Form::Raw {
-            let sum = internet_checksum(&message).to_be_bytes();
+            let mut sum = Checksum::new();
+            sum.add(&message);
+            let sum = sum.finish().to_be_bytes();
             if let Some(field) = message.get_mut(2..4) {
                 field.copy_from_slice(&sum);
             }
@@ -121,15 +125,4 @@ impl EchoSocket for OsEcho {
             }
         }
     }
-}
-
-/// RFC 1071. A raw ICMPv4 socket leaves it to us; everything else here has it from the kernel.
-fn internet_checksum(message: &[u8]) -> u16 {
-    let mut sum = 0u32;
-    for pair in message.chunks(2) {
-        let [high, low] = [pair.first(), pair.get(1)].map(|byte| byte.copied().unwrap_or(0));
-        sum += u32::from(u16::from_be_bytes([high, low]));
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !u16::try_from(sum).unwrap_or(u16::MAX)
 }

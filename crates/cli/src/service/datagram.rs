@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::Service;
 use super::stream::{characters, time_of_day};
@@ -15,9 +16,10 @@ pub(crate) async fn serve_datagrams<D: Datagrams>(service: Service, socket: D) {
     let mut buffer = vec![0; DATAGRAM_AT_MOST];
     let mut answered: usize = 0;
     loop {
-        // An error is news about an answer sent earlier (its asker's port was closed): nothing to do about it.
+        // An error is news about an answer sent earlier (its asker's port was closed): nothing to do about it. One that
+        // stays must not keep a processor busy.
         let Ok((length, from)) = socket.receive_from(&mut buffer).await else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             continue;
         };
         if is_answering_machine(from) {
