@@ -213,6 +213,53 @@ fn many_hosts_all_at_once() {
 }
 
 #[test]
+fn groups_are_heard_while_they_are_joined() {
+    let lan = Lan::builder().seed(3).build().unwrap();
+    let build = |name: &str, v4: &str, v6: &str| {
+        lan.host(name).address(v4.parse().unwrap()).address(v6.parse().unwrap()).build().unwrap()
+    };
+    let sender = build("sender", "10.0.0.2/24", "fd00::2/64");
+    let hearer = build("hearer", "10.0.0.3/24", "fd00::3/64");
+    let (v4, v6) = ("239.1.2.3".parse().unwrap(), "ff02::1234".parse().unwrap());
+    let short = Some(Duration::from_millis(100));
+    let mut buffer = [0; 10];
+
+    let socket = UdpSocket::bind(&hearer, "0.0.0.0:5000").unwrap();
+    let speaker = UdpSocket::bind(&sender, "10.0.0.2:0").unwrap();
+    let mut says = |text: &[u8], to: &str, speaker: &UdpSocket, socket: &UdpSocket| {
+        speaker.send_to(text, to).unwrap();
+        socket.set_read_timeout(short).unwrap();
+        socket.recv_from(&mut buffer).map(|(length, _)| length)
+    };
+    assert_eq!(says(b"1", "239.1.2.3:5000", &speaker, &socket).unwrap_err().kind(), ErrorKind::WouldBlock);
+    socket.join_multicast_v4(&v4, &"0.0.0.0".parse().unwrap()).unwrap();
+    assert_eq!(says(b"22", "239.1.2.3:5000", &speaker, &socket).unwrap(), 2);
+    let again = socket.join_multicast_v4(&v4, &"10.0.0.3".parse().unwrap()).unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::AddrInUse);
+    let nowhere = socket.join_multicast_v4(&v4, &"10.9.9.9".parse().unwrap()).unwrap_err();
+    assert_eq!(nowhere.raw_os_error(), Some(rustix::io::Errno::NODEV.raw_os_error()));
+    let no_group = socket.join_multicast_v4(&"10.0.0.9".parse().unwrap(), &"0.0.0.0".parse().unwrap());
+    assert_eq!(no_group.unwrap_err().kind(), ErrorKind::InvalidInput);
+    socket.leave_multicast_v4(&v4, &"10.0.0.3".parse().unwrap()).unwrap();
+    assert_eq!(says(b"3", "239.1.2.3:5000", &speaker, &socket).unwrap_err().kind(), ErrorKind::WouldBlock);
+    let gone = socket.leave_multicast_v4(&v4, &"10.0.0.3".parse().unwrap()).unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::AddrNotAvailable);
+
+    let socket = UdpSocket::bind(&hearer, "[::]:5001").unwrap();
+    let other = UdpSocket::bind(&hearer, "[::]:5002").unwrap();
+    let speaker = UdpSocket::bind(&sender, "[fd00::2]:0").unwrap();
+    assert_eq!(says(b"1", "[ff02::1234]:5001", &speaker, &socket).unwrap_err().kind(), ErrorKind::WouldBlock);
+    socket.join_multicast_v6(&v6, 1).unwrap();
+    other.join_multicast_v6(&v6, 0).unwrap();
+    assert_eq!(says(b"22", "[ff02::1234]:5001", &speaker, &socket).unwrap(), 2);
+    // A membership ends with its socket, and only that one.
+    drop(socket);
+    assert_eq!(says(b"333", "[ff02::1234]:5002", &speaker, &other).unwrap(), 3);
+    other.leave_multicast_v6(&v6, 1).unwrap();
+    assert_eq!(says(b"4", "[ff02::1234]:5002", &speaker, &other).unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
 fn what_does_not_fit_together_is_refused() {
     let lan = Lan::builder().seed(3).build().unwrap();
     let first = host(&lan, "first", "10.0.0.2/24");

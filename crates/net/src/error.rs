@@ -42,6 +42,11 @@ pub(crate) fn host_is_down() -> io::Error {
     io::Error::from_raw_os_error(Errno::NETDOWN.raw_os_error())
 }
 
+/// What the kernel says of an interface that is not there.
+pub(crate) fn no_such_device() -> io::Error {
+    io::Error::from_raw_os_error(Errno::NODEV.raw_os_error())
+}
+
 /// What std answers to a timeout of zero.
 pub(crate) fn zero_timeout() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "cannot set a 0 duration timeout")

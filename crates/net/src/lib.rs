@@ -35,6 +35,7 @@ mod driver;
 mod engine;
 mod error;
 mod gateway;
+mod group;
 mod host;
 mod lan;
 mod listener;

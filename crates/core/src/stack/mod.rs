@@ -16,6 +16,7 @@
 mod config;
 mod datagram;
 mod deadlines;
+mod group;
 mod listen;
 mod open;
 mod option;
@@ -104,6 +105,8 @@ pub struct Stack {
     sockets: Table<Socket>,
     tcp: Tcp,
     udp: Bound,
+    /// Multicast groups, by socket; few, and looked through only when they change.
+    memberships: Vec<group::Membership>,
     ping: Bound,
     /// Sockets with something to send, each at most once.
     ready: VecDeque<SocketId>,
@@ -198,6 +201,7 @@ impl Stack {
                 cookie_secret: cookie,
                 outbox: VecDeque::new(),
             },
+            memberships: Vec::new(),
             udp: Bound { demux: Demux::new(udp), ports: Ports::new(udp) },
             ping: Bound { demux: Demux::new(ping), ports: Ports::new(ping) },
             ready: VecDeque::new(),

@@ -305,6 +305,7 @@ impl Stack {
     /// [`Error::BadSocket`].
     pub fn close(&mut self, now: Instant, id: SocketId) -> Result<(), Error> {
         self.held_mut(id)?.holder = Holder::Nobody;
+        self.leave_all(id);
         match &self.sockets.get(id).ok_or(Error::BadSocket)?.body {
             Body::Listener(_) => {
                 self.end_listener(now, id);

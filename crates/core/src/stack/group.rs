@@ -1,0 +1,112 @@
+//! Multicast groups that datagram sockets listen to: `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP` and their opposites.
+
+use core::net::IpAddr;
+
+use super::{LOOPBACK, Stack};
+use crate::error::Error;
+use crate::network::InterfaceId;
+use crate::socket::{Body, SocketId};
+use crate::time::Instant;
+
+/// One socket listens to one group on one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Membership {
+    socket: SocketId,
+    interface: InterfaceId,
+    group: IpAddr,
+}
+
+impl Stack {
+    /// The most memberships of all sockets together.
+    pub const MEMBERSHIP_LIMIT: usize = 1024;
+
+    /// The socket begins to listen to a group: on `interface`, or on the first one with an address of its family. The
+    /// membership ends with the socket.
+    ///
+    /// # Errors
+    /// [`Error::AddressInUse`] if it listens already; [`Error::InvalidArgument`] for an address that is no group;
+    /// [`Error::AddressNotAvailable`] without a suitable interface; [`Error::NoBuffers`] beyond
+    /// [`Stack::MEMBERSHIP_LIMIT`]; [`Error::NotSupported`] on a stream socket.
+    pub fn join(
+        &mut self,
+        _now: Instant,
+        id: SocketId,
+        interface: Option<InterfaceId>,
+        group: IpAddr,
+    ) -> Result<(), Error> {
+        let membership = self.membership(id, interface, group)?;
+        if self.memberships.contains(&membership) {
+            return Err(Error::AddressInUse);
+        }
+        if self.memberships.len() >= Stack::MEMBERSHIP_LIMIT {
+            return Err(Error::NoBuffers);
+        }
+        self.network.join(membership.interface, group)?;
+        self.memberships.push(membership);
+        Ok(())
+    }
+
+    /// Ends what [`Stack::join`] began.
+    ///
+    /// # Errors
+    /// [`Error::AddressNotAvailable`] if the socket does not listen to the group there; as [`Stack::join`].
+    pub fn leave(
+        &mut self,
+        _now: Instant,
+        id: SocketId,
+        interface: Option<InterfaceId>,
+        group: IpAddr,
+    ) -> Result<(), Error> {
+        let membership = self.membership(id, interface, group)?;
+        let place = self.memberships.iter().position(|known| *known == membership);
+        self.memberships.swap_remove(place.ok_or(Error::AddressNotAvailable)?);
+        self.network.leave(membership.interface, group)
+    }
+
+    /// The interface that has this address.
+    pub fn interface_of(&self, address: IpAddr) -> Option<InterfaceId> {
+        self.interface_ids().find(|id| self.network.addresses(*id).any(|own| own.address() == address))
+    }
+
+    /// The interface with this name, `lo` for the loopback interface.
+    pub fn interface_named(&self, name: &str) -> Option<InterfaceId> {
+        self.interface_ids().zip(&self.interfaces).find(|(_, entry)| entry.name == name).map(|(id, _)| id)
+    }
+
+    /// A socket is being closed.
+    pub(super) fn leave_all(&mut self, id: SocketId) {
+        while let Some(place) = self.memberships.iter().position(|membership| membership.socket == id) {
+            let membership = self.memberships.swap_remove(place);
+            // It was joined once for this entry: there is nothing that could be missing.
+            let _ = self.network.leave(membership.interface, membership.group);
+        }
+    }
+
+    fn membership(
+        &self,
+        id: SocketId,
+        interface: Option<InterfaceId>,
+        group: IpAddr,
+    ) -> Result<Membership, Error> {
+        if !matches!(self.held(id)?.body, Body::Datagram(_)) {
+            return Err(Error::NotSupported);
+        }
+        if !group.is_multicast() {
+            return Err(Error::InvalidArgument);
+        }
+        let suits = |id: &InterfaceId| {
+            *id != LOOPBACK
+                && self.network.addresses(*id).any(|own| own.address().is_ipv4() == group.is_ipv4())
+        };
+        let interface = match interface {
+            Some(interface) => interface,
+            None => self.interface_ids().find(suits).ok_or(Error::AddressNotAvailable)?,
+        };
+        Ok(Membership { socket: id, interface, group })
+    }
+
+    fn interface_ids(&self) -> impl Iterator<Item = InterfaceId> {
+        // There are never more than 256.
+        (0..self.interfaces.len()).filter_map(|index| u8::try_from(index).ok()).map(InterfaceId)
+    }
+}
