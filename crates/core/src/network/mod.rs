@@ -113,6 +113,9 @@ pub struct Path {
     pub next_hop: Hop,
     /// The largest packet known to get through, in bytes.
     pub mtu: usize,
+    /// Whether routers shall be allowed to cut a packet of that size: only where one of them claims to carry so little
+    /// that it is not believed. Meant for TCP; datagrams may always be cut.
+    pub fragmentation: Fragmentation,
 }
 
 /// One host's network layer.

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use super::Network;
+use super::{Fragmentation, Network};
 use crate::hash::{SecretMap, SecretState};
 use crate::time::Instant;
 
@@ -23,8 +23,18 @@ const PLATEAUS: [usize; 10] = [65_535, 32_000, 17_914, 8166, 4352, 2002, 1492, 1
 /// What is known of paths.
 #[derive(Debug)]
 pub(super) struct PathMtus {
-    table: SecretMap<IpAddr, (usize, Instant)>,
+    table: SecretMap<IpAddr, Known>,
     expiry: BTreeSet<(Instant, IpAddr)>,
+}
+
+/// What is known of one path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// The largest packet, in bytes.
+    pub(super) mtu: usize,
+    /// Whether routers may cut packets: where one claims to carry less than is believed.
+    pub(super) fragmentation: Fragmentation,
+    expires: Instant,
 }
 
 impl PathMtus {
@@ -33,27 +43,37 @@ impl PathMtus {
     }
 
     /// What a destination is known to receive.
-    pub(super) fn get(&self, destination: IpAddr) -> Option<usize> {
+    pub(super) fn get(&self, destination: IpAddr) -> Option<Known> {
         if self.table.is_empty() {
             return None;
         }
-        self.table.get(&destination).map(|(mtu, _)| *mtu)
+        self.table.get(&destination).copied()
     }
 
     /// Notes a report, and answers what is now believed. Reports of more than is known already change nothing.
     pub(super) fn lower(&mut self, now: Instant, destination: IpAddr, mtu: usize) -> usize {
-        let mtu = mtu.max(if destination.is_ipv4() { LEAST_V4 } else { LEAST_V6 });
-        if let Some((known, expires)) = self.table.get(&destination).copied() {
-            if known < mtu {
-                return known;
+        let least = if destination.is_ipv4() { LEAST_V4 } else { LEAST_V6 };
+        // Should the claim be true all the same, packets must be cut on the way, or none would arrive.
+        let mut fragmentation = if mtu < least && destination.is_ipv4() {
+            Fragmentation::Allowed
+        } else {
+            Fragmentation::Forbidden
+        };
+        let mtu = mtu.max(least);
+        if let Some(known) = self.table.get(&destination).copied() {
+            if known.mtu < mtu {
+                return known.mtu;
             }
-            self.expiry.remove(&(expires, destination));
+            if known.fragmentation == Fragmentation::Allowed {
+                fragmentation = known.fragmentation;
+            }
+            self.expiry.remove(&(known.expires, destination));
         } else if self.table.len() >= MOST
             && let Some((_, oldest)) = self.expiry.pop_first()
         {
             self.table.remove(&oldest);
         }
-        self.table.insert(destination, (mtu, now + AGE));
+        self.table.insert(destination, Known { mtu, fragmentation, expires: now + AGE });
         self.expiry.insert((now + AGE, destination));
         mtu
     }
@@ -86,7 +106,7 @@ impl Network {
 
     /// The largest packet known to reach `destination`, in bytes, if a router has said so in the last ten minutes.
     pub fn path_mtu(&self, destination: IpAddr) -> Option<usize> {
-        self.path_mtus.get(destination)
+        self.path_mtus.get(destination).map(|known| known.mtu)
     }
 }
 
@@ -98,16 +118,33 @@ mod tests {
         PathMtus::new(SecretState::new(1, 2))
     }
 
+    fn mtu(mtus: &PathMtus, destination: IpAddr) -> Option<usize> {
+        mtus.get(destination).map(|known| known.mtu)
+    }
+
     #[test]
     fn only_less_is_believed_and_not_too_little() {
         let (mut mtus, now) = (table(), Instant::ZERO);
         let (v4, v6) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 1]));
-        assert_eq!(mtus.get(v4), None);
+        assert_eq!(mtu(&mtus, v4), None);
         assert_eq!(mtus.lower(now, v4, 1400), 1400);
         assert_eq!(mtus.lower(now, v4, 1450), 1400);
         assert_eq!(mtus.lower(now, v4, 68), 552);
         assert_eq!(mtus.lower(now, v6, 68), 1280);
-        assert_eq!((mtus.get(v4), mtus.get(v6)), (Some(552), Some(1280)));
+        assert_eq!((mtu(&mtus, v4), mtu(&mtus, v6)), (Some(552), Some(1280)));
+    }
+
+    #[test]
+    fn packets_may_be_cut_where_a_claim_is_not_believed() {
+        let (mut mtus, now) = (table(), Instant::ZERO);
+        let to = IpAddr::from([10, 0, 0, 1]);
+        let fragmentation = |mtus: &PathMtus| mtus.get(to).map(|known| known.fragmentation);
+        mtus.lower(now, to, 552);
+        assert_eq!(fragmentation(&mtus), Some(Fragmentation::Forbidden));
+        mtus.lower(now, to, 551);
+        assert_eq!((mtu(&mtus, to), fragmentation(&mtus)), (Some(552), Some(Fragmentation::Allowed)));
+        mtus.lower(now, to, 552);
+        assert_eq!(fragmentation(&mtus), Some(Fragmentation::Allowed), "the narrow link is still there");
     }
 
     #[test]
@@ -118,9 +155,9 @@ mod tests {
         mtus.lower(Instant::from_secs(60), to, 1400); // heard again: counts from then
         assert_eq!(mtus.next_due(), Some(Instant::from_secs(660)));
         mtus.expire(Instant::from_secs(659));
-        assert_eq!(mtus.get(to), Some(1400));
+        assert_eq!(mtu(&mtus, to), Some(1400));
         mtus.expire(Instant::from_secs(660));
-        assert_eq!((mtus.get(to), mtus.next_due()), (None, None));
+        assert_eq!((mtu(&mtus, to), mtus.next_due()), (None, None));
     }
 
     #[test]
@@ -130,8 +167,8 @@ mod tests {
             mtus.lower(Instant::from_millis(number.into()), IpAddr::from(number.to_be_bytes()), 1400);
         }
         assert_eq!((mtus.table.len(), mtus.expiry.len()), (MOST, MOST));
-        assert_eq!(mtus.get(IpAddr::from(9999u32.to_be_bytes())), Some(1400));
-        assert_eq!(mtus.get(IpAddr::from(1u32.to_be_bytes())), None);
+        assert_eq!(mtu(&mtus, IpAddr::from(9999u32.to_be_bytes())), Some(1400));
+        assert_eq!(mtu(&mtus, IpAddr::from(1u32.to_be_bytes())), None);
     }
 
     #[test]

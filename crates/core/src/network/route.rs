@@ -6,7 +6,7 @@
 use core::net::IpAddr;
 
 use super::interface::{self, InterfaceKind};
-use super::{Hop, InterfaceId, Network, Path};
+use super::{Fragmentation, Hop, InterfaceId, Network, Path};
 use crate::error::Error;
 use crate::wire::ip::Cidr;
 
@@ -211,11 +211,13 @@ impl Network {
             None if next_hop == Hop::Broadcast => IpAddr::from([0; 4]),
             None => return Err(Error::AddressNotAvailable),
         };
-        let mtu = match next_hop {
-            Hop::Unicast(_) => self.path_mtus.get(destination).map_or(link.mtu, |mtu| mtu.min(link.mtu)),
-            _ => link.mtu,
+        let known = match next_hop {
+            Hop::Unicast(_) => self.path_mtus.get(destination),
+            _ => None,
         };
-        Ok(Path { interface: id, source, next_hop, mtu })
+        let mtu = known.map_or(link.mtu, |known| known.mtu.min(link.mtu));
+        let fragmentation = known.map_or(Fragmentation::Forbidden, |known| known.fragmentation);
+        Ok(Path { interface: id, source, next_hop, mtu, fragmentation })
     }
 
     /// From this host to itself.
@@ -228,6 +230,7 @@ impl Network {
             source: source.unwrap_or(own),
             next_hop: Hop::Local,
             mtu: loopback.map_or(Network::LOOPBACK_MTU, |interface| interface.mtu),
+            fragmentation: Fragmentation::Forbidden,
         }
     }
 

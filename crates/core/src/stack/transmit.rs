@@ -209,7 +209,7 @@ impl Lower<'_> {
             protocol: Protocol::Tcp,
             hop_limit: options.hop_limit,
             traffic_class: options.traffic_class & !3,
-            fragmentation: Fragmentation::Forbidden,
+            fragmentation: path.fragmentation,
             payload_length: 0,
         };
         let partial = (emit == ChecksumEmit::PseudoOnly).then_some(TCP_CHECKSUM_OFFSET);
