@@ -6,6 +6,7 @@
 
 mod program;
 mod scenario;
+mod topology;
 mod transfer;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,9 +23,6 @@ use transfer::{Summary, World};
 
 /// Failing seeds that are shown before the rest is given up.
 const FAILURES_SHOWN: usize = 5;
-
-/// By number of the port.
-const HOSTS: [&str; 2] = ["client", "server"];
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -102,14 +100,17 @@ fn replay(seed: u64) {
     }
     let outcome = catch_unwind(AssertUnwindSafe(|| world.run()));
     let mut lines = Vec::new();
-    let lan = world.sim.lan_mut(world.lan);
-    if lan.observations_lost() > 0 {
-        println!("({} earlier frames are not shown)", lan.observations_lost());
+    for (lan, names) in &world.lans {
+        let lan = world.sim.lan_mut(*lan);
+        if lan.observations_lost() > 0 {
+            println!("({} earlier frames are not shown)", lan.observations_lost());
+        }
+        while let Some(observation) = lan.poll_observation() {
+            lines.push((observation.at, line(names, &observation)));
+        }
     }
-    while let Some(observation) = lan.poll_observation() {
-        lines.push((observation.at, line(&observation)));
-    }
-    for (host, name) in world.sim.hosts().zip(HOSTS) {
+    // The order in which the topology adds them.
+    for (host, name) in world.sim.hosts().zip(["client", "server", "router 1", "router 2"]) {
         while let Some(trace) = world.sim.stack_mut(host).poll_trace() {
             if !matches!(trace.event, TraceEvent::Frame { .. }) {
                 lines.push((trace.at, format!("{} {name}: {}", trace.at, event(&trace.event))));
@@ -137,8 +138,8 @@ fn event(event: &TraceEvent) -> String {
     }
 }
 
-fn line(observation: &Observation) -> String {
-    let host = HOSTS.get(observation.port.number() as usize).unwrap_or(&"?");
+fn line(names: &[&str], observation: &Observation) -> String {
+    let host = names.get(observation.port.number() as usize).unwrap_or(&"?");
     let arrow = if observation.direction == Direction::Up { "->" } else { "<-" };
     let fate = match observation.fate {
         Fate::Lost(loss) => format!("  ✗ {loss}"),
@@ -157,9 +158,10 @@ fn fingerprint(seed: u64) -> u64 {
     let mut world = World::new(&Scenario::new(seed), Observing::On).expect("a world");
     world.run().unwrap_or_else(|failure| panic!("seed {seed} fails: {failure}"));
     let mut hasher = DefaultHasher::new();
-    let lan = world.sim.lan_mut(world.lan);
-    while let Some(observation) = lan.poll_observation() {
-        (observation.at, observation.port, observation.direction, &observation.frame).hash(&mut hasher);
+    for (lan, _) in &world.lans {
+        while let Some(observation) = world.sim.lan_mut(*lan).poll_observation() {
+            (observation.at, observation.port, observation.direction, &observation.frame).hash(&mut hasher);
+        }
     }
     hasher.finish()
 }

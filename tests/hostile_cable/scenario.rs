@@ -55,6 +55,9 @@ pub struct Scenario {
     pub mtu: [usize; 2],
     /// The cables of client and server.
     pub cables: [Duplex; 2],
+    /// Where two routers stand between the hosts: the MTU of the link between the routers, which is smaller than both
+    /// hosts know.
+    pub bottleneck: Option<usize>,
     pub backlog: usize,
     pub plans: Vec<Plan>,
 }
@@ -150,9 +153,16 @@ impl Scenario {
         let family = if choices.chance(50) { Family::V4 } else { Family::V6 };
         let smallest = if family == Family::V4 { 128 } else { 1280 };
         let mtu = [(); 2].map(|()| if choices.chance(40) { choices.between(smallest, 1500) } else { 1500 });
+        let narrowest = *mtu.iter().min().unwrap_or(&smallest);
+        // Hosts do not believe in IPv4 links below 552 bytes, and let routers cut their packets there: in two pieces at
+        // most, or a queue of two frames would lose a third piece every time.
+        let bottleneck =
+            choices.chance(25).then(|| choices.between(narrowest.min(smallest.max(300)), narrowest));
         // Only the client's cable flips bits: a second flip in the same frame can undo the first in the sixteen bits of
         // the checksum, and no TCP notices that. (Real cables have the CRC of Ethernet.)
-        let cables = [(mtu[0], 0.06), (mtu[1], 0.0)].map(|(mtu, corrupt)| Duplex {
+        // The same goes for the pieces of one packet.
+        let corrupt = if bottleneck.is_some_and(|mtu| mtu < 552) { 0.0 } else { 0.06 };
+        let cables = [(mtu[0], corrupt), (mtu[1], 0.0)].map(|(mtu, corrupt)| Duplex {
             up: choices.conditions(mtu, corrupt),
             down: choices.conditions(mtu, corrupt),
         });
@@ -171,7 +181,7 @@ impl Scenario {
             plan
         });
         let plans = plans.collect();
-        Scenario { seed, family, mtu, cables, backlog: choices.between(1, 4), plans }
+        Scenario { seed, family, mtu, cables, bottleneck, backlog: choices.between(1, 4), plans }
     }
 }
 
@@ -180,6 +190,9 @@ impl fmt::Display for Scenario {
         writeln!(f, "seed {}: {:?}, backlog {}", self.seed, self.family, self.backlog)?;
         for (name, (mtu, cable)) in ["client", "server"].iter().zip(self.mtu.iter().zip(&self.cables)) {
             writeln!(f, "  {name}: mtu {mtu}\n    up:   {}\n    down: {}", cable.up, cable.down)?;
+        }
+        if let Some(mtu) = self.bottleneck {
+            writeln!(f, "  two routers between them, mtu {mtu} between the routers")?;
         }
         for plan in &self.plans {
             writeln!(

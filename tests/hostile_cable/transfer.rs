@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use sockeye_core::error::Error;
 use sockeye_core::lan::Observing;
-use sockeye_core::sim::{HostConfig, HostId, LanId, Outcome, Simulation};
+use sockeye_core::sim::{HostId, LanId, Outcome, Simulation};
 use sockeye_core::socket::{Family, Kind, SocketId, SocketOption};
 use sockeye_core::stack::{Config, Stack};
 use sockeye_core::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use sockeye_core::transport::tcp::Settings;
 
 use crate::program::{Pattern, Running};
 use crate::scenario::{Choices, Plan, Program, Scenario};
+use crate::topology::{self, Topology};
 
 /// How long all transfers of a seed may take.
 const LIMIT: Duration = Duration::from_secs(24 * 3600);
@@ -34,36 +35,19 @@ pub struct Summary {
 /// A seed's world.
 pub struct World {
     pub sim: Simulation,
-    pub lan: LanId,
+    /// The LANs, with the names of the hosts at their ports.
+    pub lans: Vec<(LanId, [&'static str; 2])>,
     transfers: Transfers,
 }
 
 impl World {
     pub fn new(scenario: &Scenario, observing: Observing) -> Result<World, Error> {
         let mut sim = Simulation::new(scenario.seed);
-        let lan = sim.add_lan();
-        sim.lan_mut(lan).set_observing(observing);
-        let (prefix, length) = match scenario.family {
-            Family::V4 => ("10.0.0.", 24),
-            Family::V6 => ("fd00::", 64),
-        };
-        let mut add = |number: usize, name: &str| {
-            let address =
-                format!("{prefix}{}/{length}", number + 1).parse().map_err(|_| Error::InvalidArgument)?;
-            let config = HostConfig {
-                mtu: scenario.mtu[number],
-                conditions: scenario.cables[number],
-                config: config(),
-                ..HostConfig::new(name, address)
-            };
-            sim.add_host(lan, config)
-        };
-        let (client, server) = (add(0, "client")?, add(1, "server")?);
+        let Topology { client, server, server_address, lans } =
+            topology::build(&mut sim, scenario, observing, config())?;
+        let server_address = SocketAddr::new(server_address, 7788);
         let now = sim.now();
         let stack = sim.stack_mut(server);
-        let server_address =
-            stack.snapshot().addresses().find(|address| address.to_string().starts_with(prefix));
-        let server_address = SocketAddr::new(server_address.ok_or(Error::AddressNotAvailable)?, 7788);
         let listener = stack.open(scenario.family, Kind::Stream)?;
         // Accepted sockets begin with their listener's options.
         set_options(stack, now, listener, &scenario.plans[0].server)?;
@@ -88,7 +72,7 @@ impl World {
             by_socket: HashMap::new(),
             failed_attempts: 0,
         };
-        Ok(World { sim, lan, transfers })
+        Ok(World { sim, lans, transfers })
     }
 
     /// Runs all transfers and then the hosts until they are silent.
