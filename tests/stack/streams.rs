@@ -328,3 +328,20 @@ fn a_host_talks_to_itself_over_loopback_and_by_its_own_address() {
         assert_eq!(network.hosts[0].tcp_info(client).unwrap().state, State::Established);
     }
 }
+
+#[test]
+fn events_that_nobody_polls_take_bounded_room() {
+    let mut network = Network::pair();
+    let listener = network.listen(1, "0.0.0.0:7788", 5);
+    let (client, server) = network.connected(listener, "10.0.0.2:7788");
+    for _ in 0..100 {
+        assert_eq!(network.write(0, client, b"hello"), Ok(5));
+        assert_eq!(network.read(1, server), Ok(b"hello".to_vec()), "readable, and then not");
+    }
+    let events: Vec<_> = std::iter::from_fn(|| network.hosts[1].poll_event()).collect();
+    assert!(events.iter().filter(|event| event.socket == server).count() <= 1, "{events:?}");
+    assert_eq!(network.write(0, client, b"again"), Ok(5));
+    network.run(FOREVER);
+    let event = network.hosts[1].poll_event().expect("news after a poll");
+    assert!(event.socket == server && event.readiness.is_readable());
+}

@@ -97,6 +97,8 @@ pub struct Socket {
     pub reported: Readiness,
     /// Whether it stands in the queue of sockets with something to send.
     pub queued: bool,
+    /// Whether an event of it waits to be polled.
+    pub noticed: bool,
 }
 
 /// What kind of socket it is, and how far it got.
@@ -169,6 +171,7 @@ impl Socket {
             error: None,
             reported: Readiness::NONE,
             queued: false,
+            noticed: false,
         }
     }
 

@@ -320,6 +320,7 @@ impl Stack {
             if let Some(socket) = self.sockets.get_mut(id) {
                 let readiness = socket.readiness();
                 socket.reported = readiness;
+                socket.noticed = false;
                 return Some(Event { socket: id, readiness });
             }
         }

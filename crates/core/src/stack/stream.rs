@@ -174,13 +174,15 @@ impl Stack {
         }
     }
 
-    /// Compares the socket's readiness with what was last reported, and queues an event where it has grown.
+    /// Compares the socket's readiness with what was last reported, and queues an event where it has grown and none
+    /// waits already.
     pub(super) fn report(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let readiness = socket.readiness();
         let grown = readiness.gains_on(socket.reported);
         socket.reported = readiness;
-        if grown && socket.holder == Holder::Program {
+        if grown && socket.holder == Holder::Program && !socket.noticed {
+            socket.noticed = true;
             self.events.push_back(id);
         }
     }
