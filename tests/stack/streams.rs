@@ -336,6 +336,7 @@ fn events_that_nobody_polls_take_bounded_room() {
     let (client, server) = network.connected(listener, "10.0.0.2:7788");
     for _ in 0..100 {
         assert_eq!(network.write(0, client, b"hello"), Ok(5));
+        network.run(Duration::from_secs(1));
         assert_eq!(network.read(1, server), Ok(b"hello".to_vec()), "readable, and then not");
     }
     let events: Vec<_> = std::iter::from_fn(|| network.hosts[1].poll_event()).collect();
