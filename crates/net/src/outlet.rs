@@ -195,15 +195,19 @@ mod tests {
     #[test]
     fn a_full_outlet_says_so_and_a_panicking_sink_frees_it() {
         let (go, wait) = mpsc::channel::<()>();
+        let (enter, entered) = mpsc::channel();
         let outlet = Outlet::open(
             "outlet-panic".into(),
             Box::new(move |_: &u32| {
+                let _ = enter.send(());
                 let _ = wait.recv();
                 std::panic::resume_unwind(Box::new("sink"));
             }),
         )
         .unwrap();
-        for n in 0..=u32::try_from(2 * CAPACITY).unwrap() {
+        outlet.push(0);
+        entered.recv().unwrap(); // the sink is at work: nobody takes what comes now
+        for n in 1..=u32::try_from(CAPACITY).unwrap() {
             outlet.push(n);
         }
         assert!(outlet.is_full());
