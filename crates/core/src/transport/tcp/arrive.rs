@@ -45,6 +45,9 @@ impl Connection {
         self.check_timestamp(now, segment)?;
         self.check_sequence(now, segment, payload)?;
         self.check_reset(now, segment)?;
+        if self.state == State::Closed {
+            return Ok(());
+        }
         self.check_syn(now, segment)?;
         self.heard(now);
         if let Some(timestamps) = segment.options.timestamps.filter(|_| self.clock.is_some()) {
@@ -100,7 +103,7 @@ impl Connection {
         }
         let is_old = segment.end().at_or_before(self.receiver.nxt);
         if is_old && !payload.is_empty() {
-            self.receiver.reassembly.on_duplicate(segment.seq, segment.seq + payload.len() as u32);
+            self.receiver.note_duplicate(segment.seq, segment.seq + payload.len() as u32);
         }
         self.answer_unacceptable(now, segment);
         Err(if is_old { DropReason::OldDuplicate } else { DropReason::OutOfWindow })
@@ -122,7 +125,7 @@ impl Connection {
         if !segment.flags.contains(Flags::RST) {
             return Ok(());
         }
-        if segment.seq != self.receiver.nxt && self.receiver.reassembly.highest() != Some(segment.seq) {
+        if segment.seq != self.receiver.nxt && self.receiver.highest() != Some(segment.seq) {
             self.challenge(now);
             return Err(DropReason::OutOfWindow);
         }
@@ -137,9 +140,6 @@ impl Connection {
 
     /// Fourth check: SYN. It is answered and otherwise disregarded (RFC 5961 section 4.2).
     fn check_syn(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
-        if self.state == State::Closed {
-            return Ok(());
-        }
         if !segment.flags.contains(Flags::SYN) {
             return Ok(());
         }
@@ -158,9 +158,6 @@ impl Connection {
         segment: &Segment,
         payload: &[u8],
     ) -> Result<(), DropReason> {
-        if self.state == State::Closed {
-            return Ok(());
-        }
         if !segment.flags.contains(Flags::ACK) {
             return Err(DropReason::UnexpectedSegment);
         }
@@ -232,8 +229,13 @@ impl Connection {
     /// Seventh and eighth check: the payload and the FIN.
     fn take_payload(&mut self, now: Instant, segment: &Segment, payload: &[u8]) -> Result<(), DropReason> {
         if !matches!(self.state, State::Established | State::FinWait1 | State::FinWait2) {
-            // In the other states the peer has sent its FIN: nothing can follow it.
-            return Ok(());
+            // In the other states the peer has sent its FIN: nothing can follow it. What was before it comes again
+            // because our acknowledgement was lost.
+            if self.state == State::Closed || segment.sequence_length() == 0 {
+                return Ok(());
+            }
+            self.receiver.ack.owe_another();
+            return Err(DropReason::OldDuplicate);
         }
         let has_fin = segment.flags.contains(Flags::FIN);
         let end = segment.seq + payload.len() as u32;
@@ -258,8 +260,6 @@ impl Connection {
                 }
                 Err(reason) => outcome = Err(reason),
             }
-        } else if segment.seq.is_before(self.receiver.nxt) && segment.sequence_length() == 0 {
-            // An old bare acknowledgement: nothing more.
         }
         if has_fin {
             self.take_fin(now, segment, payload, &mut outcome);

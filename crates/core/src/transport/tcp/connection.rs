@@ -72,7 +72,8 @@ pub struct Connection {
     pub(super) probe_backoff: u8,
     /// When the peer was last heard of.
     pub(super) last_heard: Instant,
-    last_challenge: Option<Instant>,
+    /// [`Instant::MAX`]: never.
+    last_challenge: Instant,
 }
 
 /// A RST to send.
@@ -136,7 +137,7 @@ impl Connection {
             probes: 0,
             probe_backoff: 0,
             last_heard: now,
-            last_challenge: None,
+            last_challenge: Instant::MAX,
             settings: Box::new(settings),
         };
         connection.size_segments();
@@ -265,9 +266,10 @@ impl Connection {
     /// Nothing is sent any more and no timer runs.
     fn retire(&mut self) {
         self.timers.stop_all();
+        self.sender.waiting_since = Instant::MAX;
         self.sender.ring.release();
         self.sender.board.clear(self.sender.nxt);
-        self.receiver.reassembly.release();
+        self.receiver.forget_gaps();
     }
 
     /// The connection is over, and the program is to learn why.
@@ -284,10 +286,10 @@ impl Connection {
 
     /// Owes the answer to a segment that should not have come, unless one was given just now (RFC 5961 section 7).
     pub(super) fn challenge(&mut self, now: Instant) {
-        if self.last_challenge.is_some_and(|last| now.since(last) < CHALLENGE_INTERVAL) {
+        if self.last_challenge != Instant::MAX && now.since(self.last_challenge) < CHALLENGE_INTERVAL {
             return;
         }
-        self.last_challenge = Some(now);
+        self.last_challenge = now;
         self.receiver.ack.owe();
     }
 

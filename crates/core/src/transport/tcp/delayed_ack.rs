@@ -28,8 +28,8 @@ pub(super) struct DelayedAck {
     is_interactive: bool,
     /// Bytes received in order and not acknowledged.
     unacknowledged: u32,
-    /// The time an acknowledgement is held back now; zero before the first data.
-    delay: Duration,
+    /// The time an acknowledgement is held back now, in microseconds; zero before the first data.
+    delay_micros: u32,
     last_data: Instant,
     /// The largest segment seen, as an estimate of the peer's full one.
     segment: u32,
@@ -42,7 +42,7 @@ impl DelayedAck {
             quick: 0,
             is_interactive: false,
             unacknowledged: 0,
-            delay: Duration::ZERO,
+            delay_micros: 0,
             last_data: Instant::ZERO,
             segment: 88,
         }
@@ -73,21 +73,30 @@ impl DelayedAck {
     /// patience as far as we know it.
     pub(super) fn on_data(&mut self, now: Instant, length: u32, most: u32, window: u32, rto: Duration) {
         self.segment = self.segment.max(length.min(most));
-        if self.delay.is_zero() {
+        let delay = self.delay();
+        if delay.is_zero() {
             self.begin_quick(window);
-            self.delay = LEAST;
+            self.set_delay(LEAST);
         } else {
             let pause = now.since(self.last_data);
             if pause <= LEAST / 2 {
-                self.delay = self.delay / 2 + LEAST / 2;
-            } else if pause < self.delay {
-                self.delay = (self.delay / 2 + pause).min(rto);
+                self.set_delay(delay / 2 + LEAST / 2);
+            } else if pause < delay {
+                self.set_delay((delay / 2 + pause).min(rto));
             } else if pause > rto {
                 // So long a silence ends with the peer in slow start again.
                 self.begin_quick(window);
             }
         }
         self.last_data = now;
+    }
+
+    fn delay(&self) -> Duration {
+        Duration::from_micros(self.delay_micros.into())
+    }
+
+    fn set_delay(&mut self, delay: Duration) {
+        self.delay_micros = u32::try_from(delay.as_micros()).unwrap_or(u32::MAX).max(1);
     }
 
     fn begin_quick(&mut self, window: u32) {
@@ -106,13 +115,14 @@ impl DelayedAck {
             self.owe();
             return AckTime::Now;
         }
-        let bound = if self.delay > LEAST { most.min(rtt.map_or(most, |rtt| rtt.max(LEAST))) } else { most };
-        AckTime::Within(self.delay.min(bound))
+        let bound =
+            if self.delay() > LEAST { most.min(rtt.map_or(most, |rtt| rtt.max(LEAST))) } else { most };
+        AckTime::Within(self.delay().min(bound))
     }
 
     /// We have sent data: an answer, if it comes soon after the peer's.
     pub(super) fn on_data_sent(&mut self, now: Instant) {
-        if !self.delay.is_zero() && now.since(self.last_data) < self.delay {
+        if self.delay_micros > 0 && now.since(self.last_data) < self.delay() {
             self.is_interactive = true;
         }
     }
@@ -122,9 +132,9 @@ impl DelayedAck {
         if self.is_interactive {
             // So nobody answers in turns.
             self.is_interactive = false;
-            self.delay = LEAST;
+            self.set_delay(LEAST);
         } else {
-            self.delay = (self.delay * 2).min(rto);
+            self.set_delay((self.delay() * 2).min(rto));
         }
         if self.unacknowledged > 0 {
             self.owe();

@@ -116,7 +116,7 @@ impl TcpInfo {
             lost: sender.board.lost() as usize,
             unsent: sender.unsent() as usize,
             unread: receiver.ring.len(),
-            out_of_order: receiver.reassembly.bytes(),
+            out_of_order: receiver.out_of_order(),
         }
     }
 }

@@ -124,11 +124,6 @@ impl Reassembly {
         self.ranges.last().map(|range| range.right)
     }
 
-    /// Forgets everything and gives the memory back.
-    pub(super) fn release(&mut self) {
-        *self = Reassembly::default();
-    }
-
     fn touch(&mut self, seq: SeqNumber) {
         let index = self.ranges.partition_point(|range| range.right.at_or_before(seq));
         let Some(range) = self.ranges.get(index).copied() else { return };

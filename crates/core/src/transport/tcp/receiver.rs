@@ -6,7 +6,7 @@ use super::reassembly::{Inserted, Reassembly};
 use crate::buffer::Ring;
 use crate::drop_reason::DropReason;
 use crate::time::{Duration, Instant};
-use crate::wire::tcp::{Segment, SeqNumber};
+use crate::wire::tcp::{SackBlocks, Segment, SeqNumber};
 
 /// The window a connection begins with, in bytes: all that a SYN can announce.
 const FIRST_WINDOW: u32 = 65_535;
@@ -27,7 +27,8 @@ pub(super) struct Receiver {
     /// Whether the peer's FIN, and everything before it, has come.
     pub(super) is_finished: bool,
     pub(super) ring: Ring,
-    pub(super) reassembly: Reassembly,
+    /// Boxed and made when first needed: most connections never see a gap.
+    reassembly: Option<Box<Reassembly>>,
     pub(super) ack: DelayedAck,
     /// The most bytes that may wait to be read.
     limit: u32,
@@ -51,7 +52,7 @@ struct Tuning {
     /// Bytes read in the busiest one so far.
     most: u32,
     /// The round-trip time as the receiver sees it: how long a window takes to be filled. An upper bound.
-    window_time: Duration,
+    window_micros: u32,
     /// When the window that is being filled was announced, and where it ends.
     window_since: Instant,
     window_end: SeqNumber,
@@ -70,7 +71,7 @@ impl Receiver {
             shift: 0,
             is_finished: false,
             ring: Ring::new(),
-            reassembly: Reassembly::default(),
+            reassembly: None,
             ack: DelayedAck::new(),
             limit,
             target: limit.min(FIRST_WINDOW),
@@ -81,7 +82,7 @@ impl Receiver {
                 since: now,
                 read: 0,
                 most: 0,
-                window_time: Duration::MAX,
+                window_micros: u32::MAX,
                 window_since: now,
                 window_end: nxt,
             },
@@ -151,7 +152,7 @@ impl Receiver {
         let known = self.nxt.distance(seq).max(0) as usize;
         if known > 0 {
             let overlap = known.min(payload.len()) as u32;
-            self.reassembly.on_duplicate(seq, seq + overlap);
+            self.note_duplicate(seq, seq + overlap);
         }
         let Some(fresh) = payload.get(known..).filter(|fresh| !fresh.is_empty()) else {
             self.ack.owe_another();
@@ -168,7 +169,7 @@ impl Receiver {
         self.ack.on_data(now, length, self.mss, self.window(), timing.rto);
         if seq != self.nxt {
             self.ack.owe_another();
-            return match self.reassembly.insert(seq, seq + length) {
+            return match self.gaps().insert(seq, seq + length) {
                 Inserted::New => {
                     self.ring.write_ahead(seq.distance(self.nxt).max(0) as usize, fresh);
                     Ok(None)
@@ -178,8 +179,10 @@ impl Receiver {
             };
         }
         self.ring.write_ahead(0, fresh);
-        let had_gaps = !self.reassembly.is_empty();
-        let next = if had_gaps { self.reassembly.advance(seq + length) } else { seq + length };
+        let end = seq + length;
+        let waiting = self.reassembly.as_mut().filter(|reassembly| !reassembly.is_empty());
+        let had_gaps = waiting.is_some();
+        let next = waiting.map_or(end, |reassembly| reassembly.advance(end));
         let count = next.distance(self.nxt).cast_unsigned();
         self.nxt = next;
         self.ring.advance(count as usize);
@@ -245,7 +248,9 @@ impl Receiver {
     pub(super) fn on_ack_sent(&mut self) {
         self.last_ack = self.nxt;
         self.ack.on_ack_sent();
-        self.reassembly.on_reported();
+        if let Some(reassembly) = &mut self.reassembly {
+            reassembly.on_reported();
+        }
     }
 
     /// The program has taken `count` bytes: does it keep up? `rtt` is the sender's view of the path.
@@ -254,7 +259,8 @@ impl Receiver {
         if self.target >= self.limit {
             return;
         }
-        let round = rtt.unwrap_or(Duration::MAX).min(self.tuning.window_time);
+        let filled = Duration::from_micros(self.tuning.window_micros.into());
+        let round = rtt.unwrap_or(Duration::MAX).min(filled);
         if now.since(self.tuning.since) < round {
             return;
         }
@@ -275,17 +281,52 @@ impl Receiver {
             return;
         }
         let took = now.since(self.tuning.window_since);
-        self.tuning.window_time = self.tuning.window_time.min(took.max(Duration::from_micros(1)));
+        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
+        self.tuning.window_micros = self.tuning.window_micros.min(took);
         self.tuning.window_since = now;
         self.tuning.window_end = self.nxt + self.window().max(1);
     }
 
     /// Gives the memory of an idle connection back.
     pub(super) fn release_idle(&mut self) {
-        if self.ring.is_empty() && self.reassembly.is_empty() {
+        if self.ring.is_empty() && self.reassembly.as_ref().is_none_or(|reassembly| reassembly.is_empty()) {
             self.ring.release();
-            self.reassembly.release();
+            self.reassembly = None;
         }
+    }
+
+    fn gaps(&mut self) -> &mut Reassembly {
+        self.reassembly.get_or_insert_default()
+    }
+
+    /// Something came again that is to be reported (RFC 2883).
+    pub(super) fn note_duplicate(&mut self, left: SeqNumber, right: SeqNumber) {
+        self.gaps().on_duplicate(left, right);
+    }
+
+    /// The SACK blocks to send, at most `most`.
+    pub(super) fn sack_blocks(&self, most: usize) -> SackBlocks {
+        self.reassembly.as_ref().map_or(SackBlocks::new(), |reassembly| reassembly.blocks(most))
+    }
+
+    /// Whether there is anything to report in SACK blocks.
+    pub(super) fn has_report(&self) -> bool {
+        self.reassembly.as_ref().is_some_and(|reassembly| reassembly.has_report())
+    }
+
+    /// The highest number received, if anything is out of order.
+    pub(super) fn highest(&self) -> Option<SeqNumber> {
+        self.reassembly.as_ref().and_then(|reassembly| reassembly.highest())
+    }
+
+    /// Bytes out of order.
+    pub(super) fn out_of_order(&self) -> usize {
+        self.reassembly.as_ref().map_or(0, |reassembly| reassembly.bytes())
+    }
+
+    /// What came out of order will not be read any more.
+    pub(super) fn forget_gaps(&mut self) {
+        self.reassembly = None;
     }
 }
 

@@ -56,6 +56,7 @@ impl Sender {
             acked = ack.distance(self.una).cast_unsigned();
             delivered = self.board.acknowledge(ack);
             self.take_acknowledged(ack);
+            self.end_round();
         }
         let cumulative = delivered.bytes;
         if self.uses_sack {
@@ -156,7 +157,7 @@ impl Sender {
 
     /// RFC 6675 section 5, step 4; RFC 6582 section 3.2, step 2.
     fn enter_recovery(&mut self) {
-        let flight = self.board.outstanding().min(self.congestion.cwnd());
+        let flight = self.recent_flight().min(self.congestion.cwnd());
         self.congestion.on_loss(flight);
         self.recover = self.nxt;
         self.phase = Phase::Recovery { end: self.nxt };
@@ -188,7 +189,7 @@ impl Sender {
     /// The retransmission timer expired: everything that is not reported received counts as lost, and sending starts
     /// again from one segment.
     pub(super) fn on_rto(&mut self) {
-        let flight = self.board.outstanding().min(self.congestion.cwnd());
+        let flight = self.recent_flight().min(self.congestion.cwnd());
         let which = if self.timeouts == 0 { Timeout::First } else { Timeout::Again };
         self.congestion.on_timeout(flight, which);
         let reports = if self.board.is_reneged() { Reports::Disbelieve } else { Reports::Believe };

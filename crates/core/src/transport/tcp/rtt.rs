@@ -2,16 +2,16 @@
 
 use crate::time::Duration;
 
-/// The estimate of one connection.
+/// The estimate of one connection; all times in microseconds, which is as fine as matters and takes a quarter of the room.
 #[derive(Clone, Debug)]
 pub(super) struct Rtt {
     /// Zero before the first measurement.
-    smoothed: Duration,
-    variance: Duration,
-    minimum: Duration,
-    rto: Duration,
-    least_variance: Duration,
-    most: Duration,
+    smoothed: u32,
+    variance: u32,
+    minimum: u32,
+    rto: u32,
+    least_variance: u32,
+    most: u32,
     /// How often the RTO was doubled since the last measurement.
     backoff: u8,
 }
@@ -20,30 +20,31 @@ impl Rtt {
     /// Nothing measured: the RTO is `initial`. `least_variance` bounds the variance term from below, `most` the whole.
     pub(super) fn new(initial: Duration, least_variance: Duration, most: Duration) -> Self {
         Rtt {
-            smoothed: Duration::ZERO,
-            variance: Duration::ZERO,
-            minimum: Duration::MAX,
-            rto: initial,
-            least_variance,
-            most,
+            smoothed: 0,
+            variance: 0,
+            minimum: u32::MAX,
+            rto: micros(initial),
+            least_variance: micros(least_variance),
+            most: micros(most),
             backoff: 0,
         }
     }
 
     /// A measurement, never of a segment that was sent twice (Karn): RFC 6298 sections 2.2 and 2.3. Ends the back-off.
     pub(super) fn on_sample(&mut self, sample: Duration) {
-        let sample = sample.max(Duration::from_micros(1));
+        let sample = micros(sample).max(1);
         self.minimum = self.minimum.min(sample);
-        if self.smoothed.is_zero() {
+        if self.smoothed == 0 {
             self.smoothed = sample;
             self.variance = sample / 2;
         } else {
-            self.variance = (self.variance * 3 + self.smoothed.abs_diff(sample)) / 4;
-            self.smoothed = (self.smoothed * 7 + sample) / 8;
+            self.variance = weighted(self.variance, 3, self.smoothed.abs_diff(sample));
+            self.smoothed = weighted(self.smoothed, 7, sample).max(1);
         }
         // As Linux: the bound applies to the variance term, not to the sum. A fixed minimum of 200 ms for the sum would
         // fire on every hiccup of a 180 ms path.
-        self.rto = (self.smoothed + (self.variance * 4).max(self.least_variance)).min(self.most);
+        let spread = self.variance.saturating_mul(4).max(self.least_variance);
+        self.rto = self.smoothed.saturating_add(spread).min(self.most);
         self.backoff = 0;
     }
 
@@ -61,21 +62,31 @@ impl Rtt {
 
     /// The time-out, back-off included.
     pub(super) fn rto(&self) -> Duration {
-        self.rto.saturating_mul(1 << self.backoff.min(16)).min(self.most)
+        Duration::from_micros(self.rto.saturating_mul(1 << self.backoff.min(24)).min(self.most).into())
     }
 
     /// The smoothed round-trip time, once measured.
     pub(super) fn smoothed(&self) -> Option<Duration> {
-        (!self.smoothed.is_zero()).then_some(self.smoothed)
+        (self.smoothed > 0).then_some(Duration::from_micros(self.smoothed.into()))
     }
 
     pub(super) fn variance(&self) -> Duration {
-        self.variance
+        Duration::from_micros(self.variance.into())
     }
 
     pub(super) fn minimum(&self) -> Option<Duration> {
-        self.smoothed().map(|_| self.minimum)
+        self.smoothed().map(|_| Duration::from_micros(self.minimum.into()))
     }
+}
+
+/// An hour and more fits; what is longer counts as that.
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+}
+
+/// `old` counting `weight` times and `new` once.
+fn weighted(old: u32, weight: u64, new: u32) -> u32 {
+    ((u64::from(old) * weight + u64::from(new)) / (weight + 1)) as u32
 }
 
 #[cfg(test)]

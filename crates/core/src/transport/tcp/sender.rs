@@ -57,6 +57,11 @@ pub(super) struct Sender {
     /// When data was last sent.
     pub(super) last_sent: Instant,
     pub(super) retransmitted: u32,
+    /// The most in flight in this round trip, and in the one before.
+    peak: u32,
+    last_peak: u32,
+    /// SND.NXT when this round trip began.
+    round_end: SeqNumber,
 }
 
 impl Sender {
@@ -89,6 +94,9 @@ impl Sender {
             waiting_since: Instant::MAX,
             last_sent: Instant::ZERO,
             retransmitted: 0,
+            peak: 0,
+            last_peak: 0,
+            round_end: iss,
         }
     }
 
@@ -148,14 +156,28 @@ impl Sender {
         (self.una + self.wnd).distance(self.nxt).max(0).cast_unsigned()
     }
 
-    /// Whether the congestion window is what limits sending.
+    /// The most that was in flight in this round trip and the one before. What is in flight at the moment says less: many
+    /// acknowledgements may be taken in before anything is sent again.
+    pub(super) fn recent_flight(&self) -> u32 {
+        self.peak.max(self.last_peak)
+    }
+
+    /// SND.UNA has moved: a round trip ends when everything that was in flight at its beginning is acknowledged.
+    pub(super) fn end_round(&mut self) {
+        if self.una.at_or_after(self.round_end) {
+            self.last_peak = self.peak;
+            self.peak = self.outstanding();
+            self.round_end = self.nxt;
+        }
+    }
+
+    /// Whether the congestion window is what limits sending: only then may it grow (RFC 7661, as Linux reckons it).
     pub(super) fn is_congestion_limited(&self) -> bool {
-        let flight = self.board.outstanding();
+        let flight = self.recent_flight();
         if self.congestion.is_slow_start() {
             return self.congestion.cwnd() < flight.saturating_mul(2);
         }
-        self.congestion_room() < self.mss && self.unsent() > 0
-            || flight.saturating_add(self.mss) > self.congestion.cwnd()
+        flight.saturating_add(self.mss) > self.congestion.cwnd()
     }
 
     /// How many new bytes may leave in one segment, or in one burst of up to `largest` bytes that is cut into segments
@@ -195,6 +217,7 @@ impl Sender {
             self.small_end = self.nxt;
         }
         self.last_sent = now;
+        self.peak = self.peak.max(self.outstanding());
         self.start_waiting(now);
     }
 

@@ -156,11 +156,7 @@ impl Connection {
 
     /// Bytes of payload that fit beside the options a data segment carries now.
     fn room(&self) -> u32 {
-        let blocks = if self.receiver.reassembly.has_report() {
-            self.sack_blocks().as_slice().len() as u32
-        } else {
-            0
-        };
+        let blocks = if self.receiver.has_report() { self.sack_blocks().as_slice().len() as u32 } else { 0 };
         let option = if blocks > 0 { 4 + 8 * blocks } else { 0 };
         self.sender.mss.saturating_sub(option).max(1)
     }
@@ -200,11 +196,11 @@ impl Connection {
     }
 
     fn sack_blocks(&self) -> SackBlocks {
-        if !self.sender.uses_sack || !self.receiver.reassembly.has_report() {
+        if !self.sender.uses_sack || !self.receiver.has_report() {
             return SackBlocks::new();
         }
         let most = if self.clock.is_some() { SackBlocks::MAX_WITH_TIMESTAMPS } else { SackBlocks::MAX };
-        self.receiver.reassembly.blocks(most)
+        self.receiver.sack_blocks(most)
     }
 
     /// A segment with nothing but an acknowledgement.

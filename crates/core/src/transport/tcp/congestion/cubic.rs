@@ -15,7 +15,7 @@ pub(super) struct Cubic {
     prior: u32,
     epoch: Option<Epoch>,
     /// What division left over: growth in bytes times the window.
-    remainder: u64,
+    remainder: u32,
 }
 
 /// One stretch of congestion avoidance.
@@ -23,7 +23,7 @@ pub(super) struct Cubic {
 struct Epoch {
     start: Instant,
     /// When the curve reaches `origin`, in milliseconds from the start.
-    k: i64,
+    k: i32,
     origin: u32,
     /// What Reno's window would be, times 2^10.
     estimate: u64,
@@ -58,8 +58,8 @@ impl CongestionControl for Cubic {
         let aim =
             epoch.curve(elapsed + acked.rtt, window.mss).clamp(i64::from(cwnd), i64::from(cwnd) * 3 / 2);
         let distance = u64::try_from(aim - i64::from(cwnd)).unwrap_or(0);
-        let grown = distance * u64::from(acked.bytes) + self.remainder;
-        self.remainder = grown % u64::from(cwnd);
+        let grown = distance * u64::from(acked.bytes) + u64::from(self.remainder);
+        self.remainder = (grown % u64::from(cwnd)) as u32;
         u32::try_from(grown / u64::from(cwnd)).unwrap_or(u32::MAX)
     }
 
@@ -84,16 +84,16 @@ impl Epoch {
     fn curve(&self, elapsed: Duration, mss: u32) -> i64 {
         let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         // Beyond 500 s the window has long been at its bound.
-        let from_k = elapsed.saturating_sub(self.k).clamp(-500_000, 500_000);
+        let from_k = elapsed.saturating_sub(self.k.into()).clamp(-500_000, 500_000);
         i64::from(self.origin) + from_k * from_k * from_k / 1_000_000 * i64::from(mss) * 4 / 10_000
     }
 }
 
 /// K: how many milliseconds the curve takes from `below` bytes under its origin (section 4.2):
 /// the cube root of `below / mss / 0.4` seconds cubed.
-fn time_to_regain(below: u32, mss: u32) -> i64 {
+fn time_to_regain(below: u32, mss: u32) -> i32 {
     let cube = u128::from(below) * 2_500_000_000 / u128::from(mss.max(1));
-    i64::from(cube_root(u64::try_from(cube).unwrap_or(u64::MAX)))
+    cube_root(u64::try_from(cube).unwrap_or(u64::MAX)).cast_signed()
 }
 
 /// The largest integer whose cube is not above `cube`.

@@ -1,11 +1,13 @@
 //! Two ends over a pipe in virtual time.
-#![allow(dead_code)]
 
 mod calls;
 mod corners;
+mod hostile_peer;
 mod matrix;
 mod pipe;
+mod reassembly;
 mod recovery;
+mod scoreboard;
 mod transfers;
 
 use crate::time::{Duration, Instant};
@@ -107,6 +109,6 @@ fn check(connection: &Connection) {
     assert!(sender.congestion.cwnd() >= 1);
     assert!(receiver.ring.len() <= connection.settings.receive_buffer.max(65_535) + (1 << receiver.shift));
     if connection.state == State::Closed || connection.state == State::TimeWait {
-        assert_eq!(connection.poll_timeout(), None);
+        assert_eq!(connection.poll_timeout(), None, "{connection:?}");
     }
 }
