@@ -1,6 +1,11 @@
 //! Two or three hosts wired together in virtual time, driven through the socket calls alone.
 
 mod datagrams;
+mod groups;
+mod hostile;
+mod lifecycle;
+mod ports;
+mod readiness;
 mod routing;
 mod streams;
 mod wire;

@@ -1,6 +1,6 @@
 //! A perfect network: hosts, and wires that carry every frame at once or lose what a test wants lost.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use sockeye_core::error::Error;
 use sockeye_core::link::Medium;
@@ -8,7 +8,12 @@ use sockeye_core::network::InterfaceId;
 use sockeye_core::socket::{Family, Kind, SocketId};
 use sockeye_core::stack::{ChecksumOffload, Config, Frame, InterfaceConfig, Stack};
 use sockeye_core::time::{Duration, Instant};
-use sockeye_core::wire::ethernet::MacAddr;
+use sockeye_core::wire::Protocol;
+use sockeye_core::wire::checksum::{ChecksumEmit, PseudoHeader};
+use sockeye_core::wire::ethernet::{EtherType, Ethernet, MacAddr};
+use sockeye_core::wire::headers::Headers;
+use sockeye_core::wire::ipv4::Ipv4Header;
+use sockeye_core::wire::tcp::Segment;
 
 /// Where an interface is plugged in: host and interface number.
 pub type Plug = (usize, InterfaceId);
@@ -167,6 +172,19 @@ impl Network {
     pub fn close(&mut self, host: usize, id: SocketId) {
         self.hosts[host].close(self.now, id).unwrap();
         self.settle();
+    }
+
+    /// Throws a TCP segment at the first interface of a host, as if its neighbour had sent it.
+    pub fn inject(&mut self, host: usize, from: Ipv4Addr, to: Ipv4Addr, segment: &Segment) {
+        let mut headers = Headers::new();
+        let pseudo = PseudoHeader::new(from.into(), to.into(), Protocol::Tcp, 0);
+        segment.prepend(&mut headers, &pseudo, [&[], &[]], ChecksumEmit::Full);
+        Ipv4Header { payload_length: headers.len(), ..Ipv4Header::new(from, to, Protocol::Tcp) }
+            .prepend(&mut headers);
+        let mac = self.hosts[host].snapshot().interfaces[1].mac.unwrap();
+        Ethernet { destination: mac, source: MacAddr([2, 9, 9, 9, 9, 9]), ethertype: EtherType::Ipv4 }
+            .prepend(&mut headers);
+        self.hosts[host].receive(self.now, InterfaceId(1), Frame::new(headers.as_slice()));
     }
 
     /// Asserts that no host holds anything any more.

@@ -29,6 +29,8 @@ macro_rules! drop_reasons {
 
 drop_reasons! {
     // Link layer.
+    /// The frame came by an interface that does not exist, or that has no link.
+    UnknownInterface => "no such interface",
     /// The frame is shorter than its headers, or a length field lies.
     Malformed => "malformed",
     /// The frame's destination MAC address is not ours.
@@ -91,6 +93,8 @@ drop_reasons! {
     Reset => "connection reset",
     /// No socket is bound to that port.
     NoSocket => "no socket for this port",
+    /// The socket's reading was shut down.
+    ReadingShutDown => "reading was shut down",
     /// The socket's receive buffer is full.
     ReceiveBufferFull => "receive buffer full",
     /// Too many separate stretches of data have come out of order.

@@ -103,7 +103,7 @@ pub enum TraceEvent {
 pub enum Tracing {
     /// They are not, at no cost.
     Off,
-    /// They wait for `Stack::poll_trace`; at most [`Log::LIMIT`] of them.
+    /// They wait for `Stack::poll_trace`; at most [`Log::LIMIT`] of them, and [`Log::BYTES_LIMIT`] bytes of frames.
     On,
 }
 
@@ -111,6 +111,8 @@ pub enum Tracing {
 #[derive(Debug, Default)]
 pub struct Log {
     events: VecDeque<Trace>,
+    /// Bytes of frames in them.
+    bytes: usize,
     lost: u64,
 }
 
@@ -118,11 +120,15 @@ impl Log {
     /// How many events wait at most; beyond it the oldest are forgotten, and an [`TraceEvent::Overrun`] says so.
     pub const LIMIT: usize = 65_536;
 
+    /// How many bytes of frames wait at most; beyond it, too, the oldest events are forgotten.
+    pub const BYTES_LIMIT: usize = 64 << 20;
+
     /// Records an event.
     pub fn push(&mut self, at: Instant, event: TraceEvent) {
-        if self.events.len() >= Log::LIMIT {
-            self.events.pop_front();
+        self.bytes += bytes_of(&event);
+        while self.events.len() >= Log::LIMIT || self.bytes > Log::BYTES_LIMIT && !self.events.is_empty() {
             self.lost += 1;
+            self.take();
         }
         self.events.push_back(Trace { at, event });
     }
@@ -133,7 +139,22 @@ impl Log {
             let at = self.events.front().map_or(Instant::ZERO, |event| event.at);
             return Some(Trace { at, event: TraceEvent::Overrun { lost: core::mem::take(&mut self.lost) } });
         }
-        self.events.pop_front()
+        self.take()
+    }
+
+    fn take(&mut self) -> Option<Trace> {
+        let trace = self.events.pop_front()?;
+        self.bytes -= bytes_of(&trace.event);
+        Some(trace)
+    }
+}
+
+/// Bytes of frames in an event.
+fn bytes_of(event: &TraceEvent) -> usize {
+    match event {
+        TraceEvent::Frame { frame, .. } => frame.len(),
+        TraceEvent::Drop { excerpt, .. } => excerpt.len(),
+        _ => 0,
     }
 }
 
@@ -163,5 +184,29 @@ impl DropCounters {
     /// The reasons that occurred, with how often, in order of the layers.
     pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> {
         DropReason::ALL.iter().map(|reason| (*reason, self.of(*reason))).filter(|(_, count)| *count > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_events_are_forgotten_and_counted_when_there_are_too_many_or_too_large() {
+        let frame = |length: usize| TraceEvent::Drop {
+            interface: None,
+            reason: DropReason::Malformed,
+            excerpt: vec![0; length].into(),
+        };
+        for (length, kept) in [(0, Log::LIMIT), (1 << 20, Log::BYTES_LIMIT >> 20)] {
+            let mut log = Log::default();
+            for at in 0..kept as u64 + 10 {
+                log.push(Instant::from_millis(at), frame(length));
+            }
+            assert!(matches!(log.pop().unwrap().event, TraceEvent::Overrun { lost: 10 }));
+            let left: Vec<Trace> = core::iter::from_fn(|| log.pop()).collect();
+            assert_eq!((left.len(), left[0].at), (kept, Instant::from_millis(10)));
+            assert_eq!(log.bytes, 0);
+        }
     }
 }

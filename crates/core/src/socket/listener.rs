@@ -3,10 +3,15 @@
 use std::collections::VecDeque;
 
 use crate::table::Handle;
+use crate::time::{Duration, Instant};
 use crate::transport::tcp::Settings;
 
 /// The largest backlog, as Linux's `net.core.somaxconn`.
 pub const MAX_BACKLOG: usize = 4096;
+
+/// For how long after the last SYN cookie an acknowledgement is taken for the answer to one, as on Linux: a cookie can be
+/// guessed, with patience, and where none was sent there is nothing to guess.
+const COOKIE_LIFETIME: Duration = Duration::from_secs(120);
 
 /// What a listener holds. Half-open connections (半连接) are records of their own in the demultiplexer, counted here;
 /// complete ones (全连接) wait for `accept` in the queue.
@@ -17,6 +22,7 @@ pub struct Listener {
     backlog: usize,
     half_open_limit: usize,
     half_open: usize,
+    last_cookie: Option<Instant>,
     queue: VecDeque<Handle>,
 }
 
@@ -24,8 +30,14 @@ impl Listener {
     /// A listener for `backlog` waiting connections (at least one, at most [`MAX_BACKLOG`]) and `half_open_limit`
     /// half-open ones.
     pub fn new(settings: Box<Settings>, backlog: usize, half_open_limit: usize) -> Self {
-        let mut listener =
-            Listener { settings, backlog: 1, half_open_limit, half_open: 0, queue: VecDeque::new() };
+        let mut listener = Listener {
+            settings,
+            backlog: 1,
+            half_open_limit,
+            half_open: 0,
+            last_cookie: None,
+            queue: VecDeque::new(),
+        };
         listener.set_backlog(backlog);
         listener
     }
@@ -53,6 +65,16 @@ impl Listener {
     /// Counts one half-open connection less: complete, refused or given up.
     pub fn on_half_open_end(&mut self) {
         self.half_open = self.half_open.saturating_sub(1);
+    }
+
+    /// A SYN cookie was sent.
+    pub fn on_cookie(&mut self, now: Instant) {
+        self.last_cookie = Some(now);
+    }
+
+    /// Whether somebody may still answer a SYN cookie.
+    pub fn awaits_cookies(&self, now: Instant) -> bool {
+        self.last_cookie.is_some_and(|sent| now.since(sent) <= COOKIE_LIFETIME)
     }
 
     /// How many half-open connections there are.

@@ -8,7 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::error::Error;
 use crate::table::Handle;
-use crate::transport::demux::{Dual, Scope, canonical_socket, mapped_socket};
+use crate::transport::demux::{Dual, FlowKey, Scope, canonical_socket, mapped_socket};
 use crate::transport::tcp::{Connection, Settings};
 use crate::transport::udp::DatagramQueue;
 
@@ -34,6 +34,14 @@ impl Family {
         match address {
             SocketAddr::V4(_) => Family::V4,
             SocketAddr::V6(_) => Family::V6,
+        }
+    }
+
+    /// The address that names none: `0.0.0.0` or `::`.
+    pub const fn unspecified(self) -> IpAddr {
+        match self {
+            Family::V4 => IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
+            Family::V6 => IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED),
         }
     }
 }
@@ -123,6 +131,8 @@ pub struct Stream {
     pub waits_at: Option<SocketId>,
     /// Whether the demultiplexer knows it under its own flow (a TIME-WAIT record takes its place there).
     pub in_demux: bool,
+    /// The largest segment its path was last known to carry, in bytes of payload and options.
+    pub path_mss: u16,
 }
 
 /// A datagram or ping socket.
@@ -132,6 +142,8 @@ pub struct Datagram {
     pub kind: Kind,
     /// The peer given to `connect`.
     pub peer: Option<SocketAddr>,
+    /// Our own address towards the peer, chosen by `connect` where `bind` has named none.
+    pub source: Option<IpAddr>,
     /// What came and was not read yet.
     pub received: DatagramQueue,
     /// What was sent and has not left yet.
@@ -151,6 +163,7 @@ impl Datagram {
         Datagram {
             kind,
             peer: None,
+            source: None,
             received: DatagramQueue::new(DATAGRAM_BUFFER),
             sending: DatagramQueue::new(DATAGRAM_BUFFER),
             read_closed: false,
@@ -210,6 +223,26 @@ impl Socket {
         }
     }
 
+    /// The address at which packets reach this socket and no other of its port, once that is one address: `bind` has
+    /// named it, or `connect` has chosen it. With the port.
+    pub fn own_address(&self) -> Option<SocketAddr> {
+        let bound = self.binding?.address;
+        match &self.body {
+            Body::Datagram(datagram) if bound.ip().is_unspecified() => {
+                datagram.source.map(|source| SocketAddr::new(source, bound.port()))
+            }
+            _ => Some(bound).filter(|bound| !bound.ip().is_unspecified()),
+        }
+    }
+
+    /// The flow of a connected datagram socket.
+    pub fn datagram_flow(&self) -> Option<FlowKey> {
+        match &self.body {
+            Body::Datagram(datagram) => Some(FlowKey::new(self.own_address()?, datagram.peer?)),
+            _ => None,
+        }
+    }
+
     /// The connection, if there is one.
     pub fn connection(&self) -> Option<&Connection> {
         match &self.body {
@@ -224,6 +257,12 @@ impl Socket {
             Body::Stream(stream) => Some(&mut stream.connection),
             _ => None,
         }
+    }
+
+    /// Whether a program knows this socket: it is not closed, and does not wait to be accepted.
+    pub fn has_program(&self) -> bool {
+        let waits = matches!(&self.body, Body::Stream(stream) if stream.waits_at.is_some());
+        self.holder == Holder::Program && !waits
     }
 
     /// What the socket is ready for at this moment.
@@ -247,7 +286,8 @@ impl Socket {
                 .with_if(Readiness::READABLE, !datagram.received.is_empty() || datagram.read_closed)
                 .with_if(Readiness::READ_CLOSED, datagram.read_closed)
                 .with_if(Readiness::WRITE_CLOSED, datagram.write_closed)
-                .with_if(Readiness::WRITABLE, datagram.sending.has_room(2048)),
+                // Half of the limit free, as on Linux: a sender that was refused is not woken for each datagram.
+                .with_if(Readiness::WRITABLE, datagram.sending.is_half_empty() || datagram.write_closed),
         }
     }
 }

@@ -22,25 +22,28 @@ pub enum SocketOption {
     KeepCount(u32),
     /// `TCP_USER_TIMEOUT`: how long sent data may stay unacknowledged before the connection is given up.
     UserTimeout(Option<Duration>),
-    /// `SO_LINGER`: with zero, `close` resets the connection.
+    /// `SO_LINGER`: with zero, `close` resets the connection. Any other time is kept for whoever calls `close` and can wait,
+    /// which the stack never does: until `Stack::tcp_info` shows that the closed socket's state is none of FIN-WAIT-1,
+    /// CLOSING and LAST-ACK any more, or answers `EBADF`.
     Linger(Option<Duration>),
     /// `TCP_MAXSEG`: the largest segment, in bytes of payload; to be set before the connection is opened.
     MaxSegment(u16),
     /// `TCP_CONGESTION`: the congestion control, by name; to be set before the connection is opened.
     Congestion(CongestionName),
-    /// `SO_SNDBUF`: the limit of bytes written but not yet acknowledged.
+    /// `SO_SNDBUF`: the limit of bytes written but not yet acknowledged; of a datagram socket: that have not left yet.
     SendBuffer(usize),
     /// `SO_RCVBUF`: the limit of bytes received but not yet read.
     ReceiveBuffer(usize),
     /// `SO_REUSEADDR`: share the port with others that say so, and with connections in TIME-WAIT.
     ReuseAddress(bool),
-    /// `SO_BROADCAST`: allow datagrams to broadcast addresses.
+    /// `SO_BROADCAST`: allow datagrams to broadcast addresses. (A stream socket has it too, and sends none.)
     Broadcast(bool),
     /// `IPV6_V6ONLY`: an IPv6 wildcard takes no IPv4; to be set before `bind`.
     OnlyV6(bool),
-    /// `IP_TTL`, `IPV6_UNICAST_HOPS`: the hop limit packets leave with.
+    /// `IP_TTL`, `IPV6_UNICAST_HOPS`: the hop limit packets leave with; a listener's SYN-ACKs too.
     HopLimit(u8),
-    /// `IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`: the hop limit multicast packets leave with; 1 by default.
+    /// `IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`: the hop limit multicast packets leave with; 1 by default. With 0 they
+    /// do not leave, but this host's own members hear them.
     MulticastHopLimit(u8),
     /// `IP_MULTICAST_LOOP`: deliver multicast datagrams to this host's own members too.
     MulticastLoop(bool),

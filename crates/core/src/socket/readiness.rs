@@ -63,6 +63,12 @@ impl Readiness {
         self.0 & !before.0 != 0
     }
 
+    /// This set, less all that is in `other`.
+    #[must_use]
+    pub const fn without(self, other: Readiness) -> Readiness {
+        Readiness(self.0 & !other.0)
+    }
+
     /// This set, with `other` where `condition` holds.
     #[must_use]
     pub const fn with_if(self, other: Readiness, condition: bool) -> Readiness {

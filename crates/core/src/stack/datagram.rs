@@ -5,8 +5,9 @@ use core::net::{IpAddr, SocketAddr};
 use super::Stack;
 use crate::drop_reason::DropReason;
 use crate::error::Error;
+use crate::link::Cast;
 use crate::network::{Hop, IpMeta, Path};
-use crate::socket::{Body, Datagram, Kind, Socket, SocketId};
+use crate::socket::{Body, Datagram, Kind, Readiness, Socket, SocketId};
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey};
 use crate::transport::udp::{Entry, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6};
@@ -23,6 +24,8 @@ pub struct Received {
     pub length: usize,
     /// Who sent it.
     pub source: SocketAddr,
+    /// Which address it was sent to (`IP_PKTINFO`): one of ours, a group's or a broadcast address.
+    pub destination: SocketAddr,
     /// Echo sequence number, on a ping socket.
     pub sequence: u16,
     /// The hop limit it arrived with.
@@ -41,45 +44,45 @@ impl Stack {
         let socket = self.held(id)?;
         let target = socket.inward(remote)?;
         if target.ip().is_unspecified() && target.port() == 0 {
-            return self.set_peer(id, None, None);
+            return self.set_peer(id, None);
         }
+        let target = super::open::reachable(target);
         let broadcast = socket.options.broadcast;
-        let bound = socket.binding.map(|binding| binding.address.ip()).filter(|ip| !ip.is_unspecified());
+        let bound = socket.binding.map(|binding| binding.address.ip()).and_then(|ip| self.source(ip));
         let path = self.network.route(target.ip(), bound, None)?;
         if path.next_hop == Hop::Broadcast && !broadcast {
             return Err(Error::PermissionDenied);
         }
         self.bind_if_needed(id)?;
-        self.set_peer(id, Some(target), Some(path.source))
+        self.set_peer(id, Some((target, path.source)))
     }
 
-    fn set_peer(
-        &mut self,
-        id: SocketId,
-        peer: Option<SocketAddr>,
-        source: Option<IpAddr>,
-    ) -> Result<(), Error> {
+    /// Connects to a peer from a source address, or no longer.
+    fn set_peer(&mut self, id: SocketId, ends: Option<(SocketAddr, IpAddr)>) -> Result<(), Error> {
         let socket = self.held_mut(id)?;
-        let mut local = socket.binding.map(|binding| binding.address);
+        let old = socket.datagram_flow();
         let Body::Datagram(datagram) = &mut socket.body else { return Err(Error::NotSupported) };
-        let (kind, before) = (datagram.kind, datagram.peer);
-        datagram.peer = peer;
-        if let (Some(own), Some(before)) = (local, before) {
-            self.bound_mut(kind).demux.remove_flow(&FlowKey::new(own, before), Flow::Connection(id));
+        let kind = datagram.kind;
+        // An echo request has no port at its other end.
+        let port_of = |peer: SocketAddr| if kind == Kind::Ping { 0 } else { peer.port() };
+        datagram.peer = ends.map(|(peer, _)| SocketAddr::new(peer.ip(), port_of(peer)));
+        datagram.source = ends.map(|(_, source)| source);
+        let new = socket.datagram_flow();
+        let demux = &mut self.bound_mut(kind).demux;
+        if let Some(old) = old {
+            demux.remove_flow(&old, Flow::Connection(id));
         }
-        if let (Some(own), Some(source)) = (&mut local, source)
-            && own.ip().is_unspecified()
-        {
-            own.set_ip(source);
-            if let Some(binding) = &mut self.held_mut(id)?.binding {
-                binding.address = *own;
-            }
-        }
-        if let (Some(own), Some(peer)) = (local, peer) {
-            self.bound_mut(kind).demux.insert_flow(FlowKey::new(own, peer), Flow::Connection(id));
+        if let Some(new) = new {
+            demux.insert_flow(new, Flow::Connection(id));
         }
         self.report(id);
         Ok(())
+    }
+
+    /// The address that packets of a socket with this own address come from: none where it is bound to every address,
+    /// or to one at which it only hears.
+    fn source(&self, own: IpAddr) -> Option<IpAddr> {
+        Some(own).filter(|own| !own.is_unspecified() && self.network.is_local(*own))
     }
 
     /// Sends one datagram: to `to`, or to the connected peer. It is copied and leaves with the next transmissions.
@@ -127,11 +130,11 @@ impl Stack {
     ) -> Result<usize, Error> {
         let socket = self.held_mut(id)?;
         if let Some(error) = socket.error.take() {
+            self.report(id);
             return Err(error);
         }
-        let target = to.map(|to| socket.inward(to)).transpose()?;
+        let target = to.map(|to| socket.inward(to).map(super::open::reachable)).transpose()?;
         let broadcast = socket.options.broadcast;
-        let bound = socket.binding.map(|binding| binding.address.ip()).filter(|ip| !ip.is_unspecified());
         let Body::Datagram(datagram) = &socket.body else { return Err(Error::NotSupported) };
         if datagram.write_closed {
             return Err(Error::BrokenPipe);
@@ -145,17 +148,17 @@ impl Stack {
         if bytes.len() > most {
             return Err(Error::MessageTooLong);
         }
-        let source = bound.filter(|ip| !ip.is_multicast() && self.network.is_local(*ip));
-        let path = self.network.route(peer.ip(), source, None)?;
+        let path = self.datagram_path(self.held(id)?, peer)?;
         if path.next_hop == Hop::Broadcast && !broadcast {
             return Err(Error::PermissionDenied);
         }
         self.bind_if_needed(id)?;
         let socket = self.held_mut(id)?;
         let Body::Datagram(datagram) = &mut socket.body else { return Err(Error::NotSupported) };
-        let entry = Entry { peer, local: None, length: bytes.len(), mark, hop_limit: 0 };
+        let local = SocketAddr::new(path.source, 0);
+        let entry = Entry { peer, local, length: bytes.len(), mark, hop_limit: 0 };
         if !datagram.sending.push(entry, &[bytes]) {
-            self.report(id);
+            self.refuse(id, Readiness::WRITABLE);
             return Err(Error::WouldBlock);
         }
         self.make_ready(id);
@@ -192,26 +195,27 @@ impl Stack {
         let Body::Datagram(datagram) = &mut socket.body else { return Err(Error::NotSupported) };
         let Some((entry, copied)) = datagram.received.copy_front(buffer) else {
             let read_closed = datagram.read_closed;
-            let source = datagram.peer;
-            self.report(id);
-            return match source {
-                // After a shutdown of reading: the end, as an empty message.
-                Some(source) if read_closed => {
-                    Ok(Received { copied: 0, length: 0, source, sequence: 0, hop_limit: 0 })
-                }
-                _ => Err(Error::WouldBlock),
-            };
+            if !read_closed {
+                self.refuse(id, Readiness::READABLE);
+                return Err(Error::WouldBlock);
+            }
+            // After a shutdown of reading: the end, as an empty message.
+            let nobody = SocketAddr::new(socket.family.unspecified(), 0);
+            let source = datagram.peer.map_or(nobody, |peer| socket.outward(peer));
+            let end =
+                Received { copied: 0, length: 0, source, destination: nobody, sequence: 0, hop_limit: 0 };
+            return Ok(end);
         };
         if take == Take::Away {
             datagram.received.pop();
         }
-        let source = socket.outward(entry.peer);
+        let (source, destination) = (socket.outward(entry.peer), socket.outward(entry.local));
         self.report(id);
-
         Ok(Received {
             copied,
             length: entry.length,
             source,
+            destination,
             sequence: entry.mark,
             hop_limit: entry.hop_limit,
         })
@@ -223,35 +227,31 @@ impl Stack {
         let (udp, payload) = Udp::parse(bytes, &pseudo, meta.check).map_err(super::receive::reason_of)?;
         let local = SocketAddr::new(meta.destination, udp.destination_port);
         let remote = SocketAddr::new(meta.source, udp.source_port);
-        let entry = Entry {
-            peer: remote,
-            local: Some(local),
-            length: payload.len(),
-            mark: 0,
-            hop_limit: meta.hop_limit,
-        };
-        self.deliver(Kind::Datagram, meta, local, entry, payload)
+        let entry = Entry { peer: remote, local, length: payload.len(), mark: 0, hop_limit: meta.hop_limit };
+        self.deliver(Kind::Datagram, meta.cast, entry, payload)
     }
 
     /// Gives a datagram to its socket; a broadcast or multicast to all that hear it.
     pub(super) fn deliver(
         &mut self,
         kind: Kind,
-        meta: &IpMeta,
-        local: SocketAddr,
+        cast: Cast,
         entry: Entry,
         payload: &[u8],
     ) -> Result<(), DropReason> {
         let bound = if kind == Kind::Ping { &self.ping } else { &self.udp };
-        if !meta.is_unicast() {
-            let hearers: Vec<SocketId> = bound.demux.all_bound(local).collect();
-            let mut outcome = Err(DropReason::NoSocket);
-            for id in hearers {
-                if self.hears(id, entry.peer) {
-                    outcome = self.enqueue(id, entry, payload);
+        let local = entry.local;
+        if !cast.is_unicast() {
+            let mut hearers = core::mem::take(&mut self.hearers);
+            hearers.extend(bound.demux.all_bound(local).filter(|id| self.hears(*id, &entry)));
+            let nobody = hearers.is_empty();
+            for id in hearers.drain(..) {
+                if let Err(reason) = self.enqueue(id, entry, payload) {
+                    self.drops.count(reason);
                 }
             }
-            return outcome;
+            self.hearers = hearers;
+            return if nobody { Err(DropReason::NoSocket) } else { Ok(()) };
         }
         let id = match bound.demux.flow(&FlowKey::new(local, entry.peer)) {
             Some(Flow::Connection(id)) => id,
@@ -259,37 +259,37 @@ impl Stack {
             _ => bound
                 .demux
                 .ranked_bound(local)
-                .find(|id| self.hears(*id, entry.peer))
+                .find(|id| self.hears(*id, &entry))
                 .ok_or(DropReason::NoSocket)?,
         };
         self.enqueue(id, entry, payload)
     }
 
-    fn hears(&self, id: SocketId, peer: SocketAddr) -> bool {
-        match self.sockets.get(id).map(|socket| &socket.body) {
-            Some(Body::Datagram(datagram)) => match datagram.peer {
-                Some(own) if datagram.kind == Kind::Ping => own.ip() == peer.ip(),
-                Some(own) => own == peer,
-                None => true,
-            },
-            _ => false,
-        }
+    /// Whether a socket hears a datagram that came for its port: a connected one hears its peer only, at its own address.
+    fn hears(&self, id: SocketId, entry: &Entry) -> bool {
+        let Some(socket) = self.sockets.get(id) else { return false };
+        let Body::Datagram(datagram) = &socket.body else { return false };
+        datagram.peer.is_none_or(|peer| {
+            peer == entry.peer && socket.own_address().is_none_or(|own| own == entry.local)
+        })
     }
 
     fn enqueue(&mut self, id: SocketId, entry: Entry, payload: &[u8]) -> Result<(), DropReason> {
         let socket = self.sockets.get_mut(id).ok_or(DropReason::NoSocket)?;
         let Body::Datagram(datagram) = &mut socket.body else { return Err(DropReason::NoSocket) };
-        if datagram.read_closed || !datagram.received.push(entry, &[payload]) {
+        if datagram.read_closed {
+            return Err(DropReason::ReadingShutDown);
+        }
+        if !datagram.received.push(entry, &[payload]) {
             return Err(DropReason::ReceiveBufferFull);
         }
         self.report(id);
         Ok(())
     }
 
-    /// Sends the datagram at the front of the queue of `socket` once more through the path it takes now.
+    /// The path that a datagram of `socket` takes to `peer` now.
     pub(super) fn datagram_path(&self, socket: &Socket, peer: SocketAddr) -> Result<Path, Error> {
-        let bound = socket.binding.map(|binding| binding.address.ip());
-        let source = bound.filter(|ip| !ip.is_unspecified() && self.network.is_local(*ip));
+        let source = socket.own_address().and_then(|own| self.source(own.ip()));
         self.network.route(peer.ip(), source, None)
     }
 
@@ -301,18 +301,17 @@ impl Stack {
         local: SocketAddr,
         remote: SocketAddr,
         error: Error,
-    ) {
+    ) -> Result<(), DropReason> {
         let bound = if kind == Kind::Ping { &self.ping } else { &self.udp };
         let id = match bound.demux.flow(&FlowKey::new(local, remote)) {
             Some(Flow::Connection(id)) => Some(id),
             _ if kind == Kind::Ping => bound.demux.best_bound(local),
             _ => None,
         };
-        let Some(id) = id else { return };
-        if let Some(socket) = self.sockets.get_mut(id) {
-            socket.error = Some(error);
-            self.report(id);
-        }
+        let id = id.ok_or(DropReason::NoSocket)?;
+        self.sockets.get_mut(id).ok_or(DropReason::NoSocket)?.error = Some(error);
+        self.report(id);
+        Ok(())
     }
 }
 

@@ -1,12 +1,16 @@
-//! Multicast groups that datagram sockets listen to: `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP` and their opposites.
+//! Multicast groups that datagram sockets listen to: `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP` and their opposites. And what
+//! this host itself hears of the multicast and broadcast datagrams it sends.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
+use super::lower::Message;
 use super::{LOOPBACK, Stack};
 use crate::error::Error;
-use crate::network::InterfaceId;
-use crate::socket::{Body, SocketId};
+use crate::link::Cast;
+use crate::network::{Hop, InterfaceId, Path};
+use crate::socket::{Body, Family, IpOptions, Kind, SocketId};
 use crate::time::Instant;
+use crate::transport::udp::Entry;
 
 /// One socket listens to one group on one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +30,8 @@ impl Stack {
     /// # Errors
     /// [`Error::AddressInUse`] if it listens already; [`Error::InvalidArgument`] for an address that is no group;
     /// [`Error::AddressNotAvailable`] without a suitable interface; [`Error::NoBuffers`] beyond
-    /// [`Stack::MEMBERSHIP_LIMIT`]; [`Error::NotSupported`] on a stream socket.
+    /// [`Stack::MEMBERSHIP_LIMIT`]; [`Error::NotSupported`] on a stream socket; [`Error::UnknownOption`] for a group of
+    /// IPv6 on a socket of IPv4.
     pub fn join(
         &mut self,
         _now: Instant,
@@ -82,6 +87,15 @@ impl Stack {
         }
     }
 
+    /// Gives a datagram that leaves to the sockets of this host that hear it.
+    pub(super) fn deliver_own_copy(&mut self, interface: InterfaceId, copy: &OwnCopy) {
+        let group = copy.entry.local.ip();
+        if copy.cast == Cast::Broadcast || self.network.is_member(interface, group) {
+            // Where nobody hears it, nothing is lost: the datagram itself is on its way.
+            let _ = self.deliver(Kind::Datagram, copy.cast, copy.entry, &copy.payload);
+        }
+    }
+
     fn membership(
         &self,
         id: SocketId,
@@ -90,6 +104,9 @@ impl Stack {
     ) -> Result<Membership, Error> {
         if !matches!(self.held(id)?.body, Body::Datagram(_)) {
             return Err(Error::NotSupported);
+        }
+        if group.is_ipv6() && self.held(id)?.family == Family::V4 {
+            return Err(Error::UnknownOption);
         }
         if !group.is_multicast() {
             return Err(Error::InvalidArgument);
@@ -109,4 +126,37 @@ impl Stack {
         // There are never more than 256.
         (0..self.interfaces.len()).filter_map(|index| u8::try_from(index).ok()).map(InterfaceId)
     }
+}
+
+/// A multicast or broadcast datagram as this host's own sockets get it.
+pub(super) struct OwnCopy {
+    cast: Cast,
+    entry: Entry,
+    payload: Vec<u8>,
+}
+
+/// What this host itself hears of a datagram it sends: all broadcasts, and, where the sender wants it so, its own groups'.
+pub(super) fn own_copy(
+    message: &Message<'_>,
+    path: &Path,
+    options: &IpOptions,
+    default_hop_limit: u8,
+) -> Option<OwnCopy> {
+    let cast = match path.next_hop {
+        Hop::Broadcast => Cast::Broadcast,
+        Hop::Multicast(_) if options.multicast_loop => Cast::Multicast,
+        _ => return None,
+    };
+    if message.kind != Kind::Datagram {
+        return None;
+    }
+    let payload = message.payload.concat();
+    let entry = Entry {
+        peer: SocketAddr::new(path.source, message.local.port()),
+        local: message.remote,
+        length: payload.len(),
+        mark: 0,
+        hop_limit: options.hop_limit_to(message.remote.ip()).unwrap_or(default_hop_limit),
+    };
+    Some(OwnCopy { cast, entry, payload })
 }

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use super::deadlines::Owner;
 use super::{HalfOpen, Reply, Stack};
 use crate::drop_reason::DropReason;
-use crate::socket::{Body, Holder, Listener, Socket, SocketId, Stream};
+use crate::socket::{Body, Holder, IpOptions, Listener, Readiness, Socket, SocketId, Stream};
 use crate::table::Handle;
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey};
@@ -30,17 +30,25 @@ impl Stack {
             if segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK) {
                 return self.on_syn(now, listener, ends, segment, None);
             }
-            if segment.flags.contains(Flags::ACK)
-                && !segment.flags.contains(Flags::SYN)
+            if !segment.flags.contains(Flags::ACK) {
+                return Err(DropReason::UnexpectedSegment);
+            }
+            if !segment.flags.contains(Flags::SYN)
+                && self.listener(listener).is_some_and(|listener| listener.awaits_cookies(now))
                 && let Some(answer) = cookie::decode(now, &ends, segment, &self.tcp.cookie_secret)
             {
                 let settings = self.listener_settings(listener).unwrap_or_default();
                 let handshake = Handshake::from_cookie(now, ends, segment, answer, &settings);
+                let parent = self.listener(listener).is_some_and(Listener::has_room);
+                if parent {
+                    // No record was kept of the SYN: this is how it would have begun.
+                    self.record_state(now, None, ends, (State::Listen, State::SynReceived), "cookie");
+                }
                 return self.promote(now, listener, ends, &handshake, segment, payload);
             }
         }
         if let Some(reset) = reset_for(segment) {
-            self.reply(ends, reset)?;
+            self.reply(ends, reset, IpOptions::default())?;
         }
         Err(DropReason::NoSocket)
     }
@@ -67,12 +75,22 @@ impl Stack {
         }
     }
 
+    /// What packets in a listener's name carry.
+    pub(super) fn options_of(&self, listener: SocketId) -> IpOptions {
+        self.sockets.get(listener).map_or_else(IpOptions::default, |socket| socket.options)
+    }
+
     /// Queues a segment that no connection sends.
-    pub(super) fn reply(&mut self, ends: Endpoints, segment: Segment) -> Result<(), DropReason> {
+    pub(super) fn reply(
+        &mut self,
+        ends: Endpoints,
+        segment: Segment,
+        options: IpOptions,
+    ) -> Result<(), DropReason> {
         if self.tcp.outbox.len() >= Stack::OUTBOX_LIMIT {
             return Err(DropReason::QueueFull);
         }
-        self.tcp.outbox.push_back(Reply { local: ends.local, remote: ends.remote, segment });
+        self.tcp.outbox.push_back(Reply { local: ends.local, remote: ends.remote, segment, options });
         Ok(())
     }
 
@@ -101,7 +119,10 @@ impl Stack {
         if !has_room {
             let iss = cookie::encode(now, &ends, segment, &self.tcp.cookie_secret);
             let answer = handshake.cookie_syn_ack(now, iss, segment);
-            return self.reply(ends, answer);
+            if let Some(listener) = self.listener_mut(listener) {
+                listener.on_cookie(now);
+            }
+            return self.reply(ends, answer, self.options_of(listener));
         }
         let answer = handshake.syn_ack(now);
         let deadline = handshake.poll_timeout();
@@ -113,7 +134,7 @@ impl Stack {
             listener.on_half_open();
         }
         self.record_state(now, None, ends, (State::Listen, State::SynReceived), "segment");
-        self.reply(ends, answer)
+        self.reply(ends, answer, self.options_of(listener))
     }
 
     /// What a connection between `ends` starts with.
@@ -135,9 +156,9 @@ impl Stack {
         payload: &[u8],
     ) -> Result<(), DropReason> {
         let entry = self.tcp.handshakes.get_mut(handle).ok_or(DropReason::NoSocket)?;
+        let listener = entry.listener;
         match entry.handshake.on_segment(now, segment) {
             HandshakeStep::Complete => {
-                let listener = entry.listener;
                 if !self.listener(listener).is_some_and(Listener::has_room) {
                     // The record stays; the SYN-ACK sent again asks the peer to complete once more.
                     return Err(DropReason::AcceptQueueFull);
@@ -145,9 +166,9 @@ impl Stack {
                 let entry = self.end_handshake(handle).ok_or(DropReason::NoSocket)?;
                 self.promote(now, listener, ends, &entry.handshake, segment, payload)
             }
-            HandshakeStep::Reply(answer) => self.reply(ends, answer),
+            HandshakeStep::Reply(answer) => self.reply(ends, answer, self.options_of(listener)),
             HandshakeStep::Reset(answer) => {
-                self.reply(ends, answer)?;
+                self.reply(ends, answer, self.options_of(listener))?;
                 Err(DropReason::UnacceptableAck)
             }
             HandshakeStep::Closed => {
@@ -190,7 +211,8 @@ impl Stack {
         let parent = self.sockets.get(listener).ok_or(DropReason::NoSocket)?;
         let Body::Listener(queue) = &parent.body else { return Err(DropReason::NoSocket) };
         let connection = Connection::accepted(now, handshake, segment, &queue.settings);
-        let stream = Stream { connection, waits_at: Some(listener), in_demux: true };
+        let path_mss = self.path_mss(&ends);
+        let stream = Stream { connection, waits_at: Some(listener), in_demux: true, path_mss };
         let mut socket = Socket::new(parent.family, Body::Stream(Box::new(stream)));
         socket.options = parent.options;
         let reuse = socket.options.reuse;
@@ -206,7 +228,25 @@ impl Stack {
         outcome
     }
 
-    /// Ends a listener: half-open connections are forgotten, those that wait to be accepted are reset.
+    /// A listener becomes a bound socket again.
+    pub(super) fn stop_listening(&mut self, now: Instant, id: SocketId) {
+        self.end_listener(now, id);
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let Body::Listener(listener) = &mut socket.body else { return };
+        let settings = core::mem::take(&mut listener.settings);
+        socket.body = Body::Idle(settings);
+        // Whoever waits in `accept` shall look again, although he is told an error.
+        socket.reported = Readiness::NONE;
+        if let Some(binding) = socket.binding {
+            self.tcp.ports.unlisten(binding.address.port(), id);
+            self.tcp.demux.remove_bound(binding.address.port(), id);
+        }
+        self.report(id);
+    }
+
+    /// Ends a listener: half-open connections are forgotten, those that wait to be accepted are reset. The half-open
+    /// ones are found by looking through those of all listeners: closing a listener with any is rare, and an index
+    /// would cost every SYN more than this ever saves.
     pub(super) fn end_listener(&mut self, now: Instant, id: SocketId) {
         let half_open: Vec<Handle> = match self.listener(id) {
             Some(listener) if listener.half_open() > 0 => {
@@ -216,11 +256,23 @@ impl Stack {
             _ => Vec::new(),
         };
         for handle in half_open {
-            self.end_handshake(handle);
+            if let Some(entry) = self.end_handshake(handle) {
+                let ends = entry.handshake.endpoints();
+                self.record_state(
+                    now,
+                    None,
+                    ends,
+                    (State::SynReceived, State::Closed),
+                    "close of the listener",
+                );
+            }
         }
         while let Some(waiting) = self.listener_mut(id).and_then(Listener::pop) {
             if let Some(socket) = self.sockets.get_mut(waiting) {
                 socket.holder = Holder::Nobody;
+                if let Body::Stream(stream) = &mut socket.body {
+                    stream.waits_at = None;
+                }
             }
             self.with_connection(now, waiting, "close of the listener", |connection| connection.abort(now));
         }

@@ -11,15 +11,18 @@
 //! - *socket calls*, none of which waits: [`Stack::open`], [`Stack::bind`], [`Stack::connect`], …;
 //! - *looking in*: [`Stack::snapshot`], [`Stack::tcp_info`].
 //!
-//! After any input or call, poll the transmissions until there are none, then the events, then the timeout.
+//! After any input or call, poll the transmissions until there are none, then the events, then the timeout. A timeout
+//! that has passed already says that the stack has put work off: [`Stack::handle_timeout`], and poll again.
 
 mod config;
 mod datagram;
 mod deadlines;
 mod group;
 mod listen;
+mod lower;
 mod open;
 mod option;
+mod queue;
 mod receive;
 mod snapshot;
 mod stream;
@@ -38,12 +41,12 @@ use crate::error::Error;
 use crate::hash::SecretState;
 use crate::link::{Link, LinkConfig};
 use crate::network::{InterfaceId, InterfaceKind, Network, NetworkConfig, Route};
-use crate::socket::{Readiness, Socket, SocketId};
+use crate::socket::{IpOptions, Readiness, Socket, SocketId};
 use crate::table::{Handle, Table};
 use crate::time::Instant;
 use crate::trace::{DropCounters, Log, Trace, TraceEvent, Tracing};
 use crate::transport::demux::Demux;
-use crate::transport::ports::{Ports, Reuse};
+use crate::transport::ports::Ports;
 use crate::transport::tcp::{Endpoints, Handshake, Isn, State, TimeWait};
 use crate::wire::headers::Headers;
 use crate::wire::ip::Cidr;
@@ -51,11 +54,14 @@ use crate::wire::tcp::Segment;
 
 pub use config::{ChecksumOffload, Config, InterfaceConfig};
 pub use datagram::Received;
+pub use lower::FrameOffload;
 pub use receive::{ChecksumState, Frame};
 pub use snapshot::{InterfaceSnapshot, Snapshot, SocketSnapshot};
-pub use transmit::{FrameOffload, Transmit};
+pub use transmit::Transmit;
 
 use deadlines::Deadlines;
+use lower::Looped;
+use queue::SocketQueue;
 use transmit::Sending;
 
 /// The loopback interface, which every host has.
@@ -108,12 +114,21 @@ pub struct Stack {
     /// Multicast groups, by socket; few, and looked through only when they change.
     memberships: Vec<group::Membership>,
     ping: Bound,
-    /// Sockets with something to send, each at most once.
-    ready: VecDeque<SocketId>,
-    events: VecDeque<SocketId>,
+    /// Sockets with something to send.
+    ready: SocketQueue,
+    /// Bytes that the first of them has sent in its turn.
+    turn_bytes: usize,
+    /// Sockets with news for their programs.
+    events: SocketQueue,
     deadlines: Deadlines,
     /// Packets from this host to itself.
-    loopback: VecDeque<transmit::Looped>,
+    loopback: VecDeque<Looped>,
+    /// A buffer for the next of them.
+    spare: Vec<u8>,
+    /// Whether the last poll stopped in the middle, so as not to take too long.
+    is_behind: bool,
+    /// Who hears a multicast or broadcast datagram, while it is delivered.
+    hearers: Vec<SocketId>,
     headers: Headers,
     sending: Sending,
     log: Option<Box<Log>>,
@@ -161,7 +176,8 @@ struct HalfOpen {
 #[derive(Debug)]
 struct Remembered {
     record: TimeWait,
-    reuse: Reuse,
+    /// Its socket's: what it says goes the same way.
+    options: IpOptions,
 }
 
 /// A segment to be sent without a connection.
@@ -170,6 +186,7 @@ struct Reply {
     local: SocketAddr,
     remote: SocketAddr,
     segment: Segment,
+    options: IpOptions,
 }
 
 impl Stack {
@@ -204,10 +221,14 @@ impl Stack {
             memberships: Vec::new(),
             udp: Bound { demux: Demux::new(udp), ports: Ports::new(udp) },
             ping: Bound { demux: Demux::new(ping), ports: Ports::new(ping) },
-            ready: VecDeque::new(),
-            events: VecDeque::new(),
+            ready: SocketQueue::default(),
+            turn_bytes: 0,
+            events: SocketQueue::default(),
             deadlines: Deadlines::default(),
             loopback: VecDeque::new(),
+            spare: Vec::new(),
+            is_behind: false,
+            hearers: Vec::new(),
             headers: Headers::new(),
             sending: Sending::Nothing,
             log: None,
@@ -259,7 +280,7 @@ impl Stack {
         Ok(id)
     }
 
-    /// Gives the interface an address, with the subnet that is reached directly through it. It is announced at once,
+    /// Gives the interface an address, with the subnet that is reached directly through it. It is noticed at once,
     /// or first checked for a duplicate where [`Config::detection`] says so.
     ///
     /// # Errors
@@ -316,8 +337,12 @@ impl Stack {
     /// The next socket whose readiness has grown. An event is a hint to look again, not a count.
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
-            let id = self.events.pop_front()?;
+            let id = self.events.pop()?;
             if let Some(socket) = self.sockets.get_mut(id) {
+                socket.noticed = false;
+                if !socket.has_program() {
+                    continue;
+                }
                 let readiness = socket.readiness();
                 socket.reported = readiness;
                 socket.noticed = false;
@@ -326,8 +351,12 @@ impl Stack {
         }
     }
 
-    /// When [`Stack::handle_timeout`] wants to be called next. It may be earlier than anything really due.
+    /// When [`Stack::handle_timeout`] wants to be called next, with the transmissions polled after it. It may be earlier
+    /// than anything really due; where work was put off, it is in the past.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_behind {
+            return Some(Instant::ZERO);
+        }
         let links = self.interfaces.iter().filter_map(|interface| interface.link.as_ref()?.poll_timeout());
         links.chain(self.network.poll_timeout()).chain(self.deadlines.next()).min()
     }
@@ -368,7 +397,7 @@ impl Stack {
             && !socket.queued
         {
             socket.queued = true;
-            self.ready.push_back(id);
+            self.ready.push(id, &self.sockets);
         }
     }
 }

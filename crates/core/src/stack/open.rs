@@ -6,15 +6,26 @@ use super::{Bound, Stack};
 use crate::error::Error;
 use crate::network::Hop;
 use crate::socket::{
-    Binding, Body, Datagram, Family, Holder, Kind, Listener, Shutdown, Socket, SocketId, Stream,
+    Binding, Body, Datagram, Family, Holder, Kind, Listener, Readiness, Shutdown, Socket, SocketId, Stream,
 };
 use crate::time::Instant;
-use crate::transport::demux::{Flow, FlowKey, Scope, unspecified};
+use crate::transport::demux::{Flow, FlowKey, Scope};
 use crate::transport::ports::Ports;
 use crate::transport::tcp::{Connection, Endpoints, State};
 
-/// Ports below this are given out on request only, never at random.
+/// The port that asks for any.
 const ANY_PORT: u16 = 0;
+
+/// Where a packet to `target` goes: on Linux, as here, the unspecified address means this host.
+pub(super) fn reachable(mut target: SocketAddr) -> SocketAddr {
+    if target.ip().is_unspecified() {
+        target.set_ip(match target {
+            SocketAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+            SocketAddr::V6(_) => IpAddr::V6(core::net::Ipv6Addr::LOCALHOST),
+        });
+    }
+    target
+}
 
 impl Stack {
     /// Opens a socket: `socket(2)`.
@@ -36,12 +47,12 @@ impl Stack {
 
     /// A socket that a program holds.
     pub(super) fn held(&self, id: SocketId) -> Result<&Socket, Error> {
-        self.sockets.get(id).filter(|socket| socket.holder == Holder::Program).ok_or(Error::BadSocket)
+        self.sockets.get(id).filter(|socket| socket.has_program()).ok_or(Error::BadSocket)
     }
 
     /// A socket that a program holds.
     pub(super) fn held_mut(&mut self, id: SocketId) -> Result<&mut Socket, Error> {
-        self.sockets.get_mut(id).filter(|socket| socket.holder == Holder::Program).ok_or(Error::BadSocket)
+        self.sockets.get_mut(id).filter(|socket| socket.has_program()).ok_or(Error::BadSocket)
     }
 
     pub(super) fn bound_mut(&mut self, kind: Kind) -> &mut Bound {
@@ -114,19 +125,15 @@ impl Stack {
         if socket.binding.is_some() {
             return Ok(());
         }
-        let wildcard = match socket.family {
-            Family::V4 => IpAddr::from([0; 4]),
-            Family::V6 => IpAddr::from([0; 16]),
-        };
-        self.bind_to(id, SocketAddr::new(wildcard, ANY_PORT))
+        self.bind_to(id, SocketAddr::new(socket.family.unspecified(), ANY_PORT))
     }
 
     /// Makes a stream socket listen: `listen(2)`. `backlog` bounds the connections that wait to be accepted; the
     /// half-open ones are bounded by [`super::Config::half_open_limit`].
     ///
     /// # Errors
-    /// [`Error::AddressInUse`] when another socket listens there; [`Error::IsConnected`] for a connected socket, as
-    /// [`Error::InvalidArgument`]; [`Error::NotSupported`] for a datagram socket.
+    /// [`Error::AddressInUse`] when another socket listens there; [`Error::InvalidArgument`] for a connected socket;
+    /// [`Error::NotSupported`] for a datagram socket.
     pub fn listen(&mut self, _now: Instant, id: SocketId, backlog: usize) -> Result<(), Error> {
         match &mut self.held_mut(id)?.body {
             Body::Idle(_) => {}
@@ -162,7 +169,7 @@ impl Stack {
                 _ => return Err(Error::InvalidArgument),
             };
             let Some(connection) = listener.pop() else {
-                self.report(id);
+                self.refuse(id, Readiness::READABLE);
                 return Err(Error::WouldBlock);
             };
             self.report(id);
@@ -172,41 +179,38 @@ impl Stack {
             let remote = stream.connection.endpoints().remote;
             let shown = socket.outward(remote);
             // Whatever came before `accept` is news to its new holder.
-            socket.reported = crate::socket::Readiness::NONE;
+            socket.reported = Readiness::NONE;
             self.report(connection);
             return Ok((connection, shown));
         }
     }
 
-    /// Connects: `connect(2)`. A datagram socket is connected at once (and to `0.0.0.0:0` or `[::]:0`: no longer).
+    /// Connects: `connect(2)`. A datagram socket is connected at once (and to `0.0.0.0:0` or `[::]:0`: no longer). A stream
+    /// socket whose attempt has failed may try again.
     ///
     /// # Errors
     /// [`Error::InProgress`] for a stream socket: it becomes writable when the outcome is known, which
     /// [`Stack::take_error`] then tells. [`Error::AlreadyInProgress`], [`Error::IsConnected`],
-    /// [`Error::NetworkUnreachable`], [`Error::AddressNotAvailable`] when no port is free, [`Error::AddressInUse`].
+    /// [`Error::NetworkUnreachable`], [`Error::AddressNotAvailable`] when no port is free or the bound one is in use towards
+    /// that peer; and, once, why the attempt before has failed.
     pub fn connect(&mut self, now: Instant, id: SocketId, remote: SocketAddr) -> Result<(), Error> {
         let socket = self.held(id)?;
         if let Body::Datagram(_) = &socket.body {
             return self.connect_datagram(id, remote);
         }
-        let mut target = socket.inward(remote)?;
+        let target = reachable(socket.inward(remote)?);
         match &socket.body {
             Body::Listener(_) => return Err(Error::IsConnected),
             Body::Stream(stream) => match stream.connection.state() {
                 State::SynSent | State::SynReceived => return Err(Error::AlreadyInProgress),
-                State::Closed if stream.connection.was_refused() => {}
+                State::Closed if stream.connection.was_refused() => {
+                    if let Some(error) = self.take_error(id)? {
+                        return Err(error);
+                    }
+                }
                 _ => return Err(Error::IsConnected),
             },
             _ => {}
-        }
-        if target.ip().is_unspecified() {
-            // Linux: the unspecified address means this host.
-            let loopback = if target.is_ipv4() {
-                IpAddr::from([127, 0, 0, 1])
-            } else {
-                IpAddr::V6(core::net::Ipv6Addr::LOCALHOST)
-            };
-            target.set_ip(loopback);
         }
         if target.port() == 0 {
             return Err(Error::ConnectionRefused);
@@ -214,16 +218,16 @@ impl Stack {
         if target.ip().is_multicast() {
             return Err(Error::NetworkUnreachable);
         }
-        let bound = socket.binding.map(|binding| binding.address);
+        let bound = self.held(id)?.binding.map(|binding| binding.address);
         let source = bound.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
         let path = self.network.route(target.ip(), source, None)?;
         if path.next_hop == Hop::Broadcast {
-            return Err(Error::PermissionDenied);
+            return Err(Error::NetworkUnreachable);
         }
         let local_ip = path.source;
         let port = match bound {
             Some(address) => address.port(),
-            None => self.choose_port(id, local_ip, target)?,
+            None => self.choose_port(local_ip, target)?,
         };
         let ends = Endpoints { local: SocketAddr::new(local_ip, port), remote: target };
         let key = FlowKey::new(ends.local, ends.remote);
@@ -233,7 +237,7 @@ impl Stack {
                 Flow::TimeWait(handle)
                     if self.held(id)?.options.reuse == crate::transport::ports::Reuse::On =>
                 {
-                    self.end_time_wait(handle);
+                    self.end_time_wait(now, handle, "connect");
                 }
                 _ => return Err(Error::AddressNotAvailable),
             }
@@ -246,10 +250,10 @@ impl Stack {
             _ => return Err(Error::InvalidArgument),
         };
         let connection = Connection::connect(now, ends, settings, opening);
-        socket.body = Body::Stream(Box::new(Stream { connection, waits_at: None, in_demux: true }));
-        socket.binding = Some(Binding { address: ends.local, scope: Scope::Address(ends.local.ip()) });
+        let path_mss = opening.path_mss;
+        socket.body = Body::Stream(Box::new(Stream { connection, waits_at: None, in_demux: true, path_mss }));
         let reuse = socket.options.reuse;
-        socket.reported = crate::socket::Readiness::NONE;
+        socket.reported = Readiness::NONE;
         self.tcp.demux.insert_flow(key, Flow::Connection(id));
         self.tcp.ports.hold(ends.local, reuse);
         self.follow_up(now, id, State::Closed, "connect");
@@ -257,7 +261,7 @@ impl Stack {
     }
 
     /// An ephemeral port for a connection to `remote`, one that no bound socket and no such flow holds.
-    fn choose_port(&mut self, _id: SocketId, local: IpAddr, remote: SocketAddr) -> Result<u16, Error> {
+    fn choose_port(&mut self, local: IpAddr, remote: SocketAddr) -> Result<u16, Error> {
         let demux = &self.tcp.demux;
         self.tcp.ports.ephemeral(local, Some(remote), |ports, port| {
             let key = FlowKey::new(SocketAddr::new(local, port), remote);
@@ -265,27 +269,39 @@ impl Stack {
         })
     }
 
-    /// Ends one direction or both: `shutdown(2)`.
+    /// Ends one direction or both: `shutdown(2)`. As on Linux, a listener whose reading is shut down listens no more
+    /// (who waits in `accept` learns it), a connection attempt is called off, and a datagram socket without peer is
+    /// shut down although the answer is an error (who waits in `receive_from` learns it).
     ///
     /// # Errors
     /// [`Error::NotConnected`]; [`Error::BadSocket`].
     pub fn shutdown(&mut self, now: Instant, id: SocketId, how: Shutdown) -> Result<(), Error> {
         let (read, write) = (how != Shutdown::Write, how != Shutdown::Read);
         match &mut self.held_mut(id)?.body {
-            Body::Idle(_) | Body::Listener(_) => return Err(Error::NotConnected),
-            Body::Datagram(datagram) => {
-                if datagram.peer.is_none() {
-                    return Err(Error::NotConnected);
+            Body::Idle(_) => return Err(Error::NotConnected),
+            Body::Listener(_) => {
+                if read {
+                    self.stop_listening(now, id);
                 }
-                datagram.read_closed |= read;
-                datagram.write_closed |= write;
-                self.report(id);
                 return Ok(());
             }
-            Body::Stream(stream) if matches!(stream.connection.state(), State::Closed | State::SynSent) => {
-                return Err(Error::NotConnected);
+            Body::Datagram(datagram) => {
+                datagram.read_closed |= read;
+                datagram.write_closed |= write;
+                let connected = datagram.peer.is_some();
+                self.report(id);
+                return if connected { Ok(()) } else { Err(Error::NotConnected) };
             }
-            Body::Stream(_) => {}
+            Body::Stream(stream) => match stream.connection.state() {
+                State::Closed => return Err(Error::NotConnected),
+                State::SynSent => {
+                    self.with_connection(now, id, "shutdown", |connection| connection.abort(now));
+                    self.held_mut(id)?.error = Some(Error::ConnectionReset);
+                    self.report(id);
+                    return Ok(());
+                }
+                _ => {}
+            },
         }
         self.with_connection(now, id, "shutdown", |connection| {
             if read {
@@ -299,7 +315,7 @@ impl Stack {
     }
 
     /// Closes: `close(2)`. What was written still goes out, followed by a FIN; the connection finishes by itself. With
-    /// unread data, or `SO_LINGER` of zero, it is reset instead (RFC 2525, 2.17).
+    /// unread data, or `SO_LINGER` of zero, it is reset instead (RFC 2525, 2.17). The handle is stale from now on.
     ///
     /// # Errors
     /// [`Error::BadSocket`].
@@ -315,8 +331,11 @@ impl Stack {
                 self.with_connection(now, id, "close", |connection| connection.close(now));
                 self.reap(id);
             }
-            // Datagrams already sent still leave; the port is free when they have.
-            Body::Datagram(datagram) if !datagram.sending.is_empty() => self.make_ready(id),
+            // Datagrams already sent still leave, but nobody hears any more, and the port is free.
+            Body::Datagram(datagram) if datagram.has_transmit() => {
+                self.unbind(id);
+                self.make_ready(id);
+            }
             Body::Idle(_) | Body::Datagram(_) => self.remove(id),
         }
         Ok(())
@@ -328,15 +347,12 @@ impl Stack {
     /// [`Error::BadSocket`].
     pub fn local_address(&self, id: SocketId) -> Result<SocketAddr, Error> {
         let socket = self.held(id)?;
-        let any = match socket.family {
-            Family::V4 => SocketAddr::new(unspecified(IpAddr::from([0; 4])), 0),
-            Family::V6 => SocketAddr::new(unspecified(IpAddr::from([0; 16])), 0),
-        };
         let own = match &socket.body {
             Body::Stream(stream) => Some(stream.connection.endpoints().local),
-            _ => socket.binding.map(|binding| binding.address),
+            _ => socket.own_address().or(socket.binding.map(|binding| binding.address)),
         };
-        Ok(own.map_or(any, |address| socket.outward(address)))
+        let own = own.unwrap_or_else(|| SocketAddr::new(socket.family.unspecified(), 0));
+        Ok(socket.outward(own))
     }
 
     /// The peer's address: `getpeername(2)`.

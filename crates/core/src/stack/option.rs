@@ -2,7 +2,7 @@
 
 use super::Stack;
 use crate::error::Error;
-use crate::socket::{Body, Datagram, Family, OptionName, Socket, SocketId, SocketOption};
+use crate::socket::{Body, Datagram, Family, Kind, OptionName, Socket, SocketId, SocketOption};
 use crate::time::{Duration, Instant};
 use crate::transport::ports::Reuse;
 use crate::transport::tcp::{Keepalive, Settings};
@@ -21,13 +21,16 @@ impl Stack {
     pub fn set_option(&mut self, now: Instant, id: SocketId, option: SocketOption) -> Result<(), Error> {
         let socket = self.held_mut(id)?;
         match option {
-            SocketOption::ReuseAddress(on) => socket.options.reuse = if on { Reuse::On } else { Reuse::Off },
+            SocketOption::ReuseAddress(on) => {
+                self.set_reuse(id, if on { Reuse::On } else { Reuse::Off });
+            }
             SocketOption::Broadcast(on) => socket.options.broadcast = on,
             SocketOption::OnlyV6(on) => {
                 if socket.family != Family::V6 {
                     return Err(Error::UnknownOption);
                 }
-                if socket.binding.is_some() {
+                let untouched = matches!(socket.body, Body::Idle(_) | Body::Datagram(_));
+                if socket.binding.is_some() || !untouched {
                     return Err(Error::InvalidArgument);
                 }
                 socket.options.only_v6 = on;
@@ -56,6 +59,27 @@ impl Stack {
         }
         self.report(id);
         Ok(())
+    }
+
+    /// The port is shared from now on, or no longer, with whoever asks for it next.
+    fn set_reuse(&mut self, id: SocketId, reuse: Reuse) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let old = core::mem::replace(&mut socket.options.reuse, reuse);
+        let port = socket.binding.map(|binding| binding.address.port());
+        let ports = match &socket.body {
+            Body::Datagram(datagram) if datagram.kind == Kind::Ping => &mut self.ping.ports,
+            Body::Datagram(_) => &mut self.udp.ports,
+            Body::Stream(stream) if stream.in_demux => {
+                let local = stream.connection.endpoints().local;
+                self.tcp.ports.release(local, old);
+                self.tcp.ports.hold(local, reuse);
+                &mut self.tcp.ports
+            }
+            _ => &mut self.tcp.ports,
+        };
+        if let Some(port) = port {
+            ports.set_reuse(port, id, reuse);
+        }
     }
 
     fn set_tcp_option(&mut self, now: Instant, id: SocketId, option: SocketOption) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::transmit::Looped;
+use super::lower::{Looped, mss_of};
 use super::{LOOPBACK, Stack};
 use crate::drop_reason::DropReason;
 use crate::link::{Cast, LinkReceive};
@@ -71,7 +71,7 @@ impl Stack {
         let Some(link) =
             self.interfaces.get_mut(usize::from(interface.0)).and_then(|entry| entry.link.as_mut())
         else {
-            return;
+            return self.dropped(now, None, DropReason::UnknownInterface, frame.bytes);
         };
         match link.receive(now, frame.bytes) {
             LinkReceive::Packet { packet, cast } => {
@@ -93,12 +93,10 @@ impl Stack {
                 socket: None,
             });
         }
-        let frame = Frame {
-            bytes: &looped.packet,
-            checksum: ChecksumState::Partial,
-            segment_size: looped.segment_size,
-        };
-        self.receive_packet(now, LOOPBACK, &looped.packet, Cast::Unicast, &frame);
+        let Looped { packet, segment_size } = looped;
+        let frame = Frame { bytes: &packet, checksum: ChecksumState::Partial, segment_size };
+        self.receive_packet(now, LOOPBACK, &packet, Cast::Unicast, &frame);
+        self.spare = packet;
     }
 }
 
@@ -121,10 +119,7 @@ impl Stack {
         let outcome = match self.network.receive(now, &arrival, packet) {
             NetworkReceive::Deliver(delivery) => self.receive_delivery(now, &delivery),
             NetworkReceive::EchoReply(echo) => self.receive_echo_reply(&echo),
-            NetworkReceive::IcmpError(error) => {
-                self.on_icmp_error(now, &error);
-                Ok(())
-            }
+            NetworkReceive::IcmpError(error) => self.on_icmp_error(now, &error),
             NetworkReceive::Ndp { source, destination, message } => {
                 let link =
                     self.interfaces.get_mut(usize::from(interface.0)).and_then(|entry| entry.link.as_mut());
@@ -179,57 +174,62 @@ impl Stack {
         let local = SocketAddr::new(echo.meta.destination, echo.id);
         let entry = Entry {
             peer: SocketAddr::new(echo.meta.source, 0),
-            local: Some(local),
+            local,
             length: echo.data.len(),
             mark: echo.seq,
             hop_limit: echo.meta.hop_limit,
         };
-        self.deliver(Kind::Ping, &echo.meta, local, entry, &echo.data)
+        self.deliver(Kind::Ping, echo.meta.cast, entry, &echo.data)
     }
 
     /// A packet that was parked for a neighbour who never answered.
     pub(super) fn on_neighbor_unreachable(&mut self, now: Instant, interface: InterfaceId, packet: &[u8]) {
         self.dropped(now, Some(interface), DropReason::NeighborUnreachable, packet);
         if let Some(error) = self.network.on_undeliverable(now, packet) {
-            self.on_icmp_error(now, &error);
+            // Whether or not a socket is concerned, the packet is counted already.
+            let _ = self.on_icmp_error(now, &error);
         }
     }
 
     /// Somebody tells that a packet of ours was not delivered: the socket it concerns shall know.
-    fn on_icmp_error(&mut self, now: Instant, error: &IcmpError) {
+    fn on_icmp_error(&mut self, now: Instant, error: &IcmpError) -> Result<(), DropReason> {
         let quote = &error.quote;
         let port = |port: Option<u16>| port.unwrap_or_default();
         let local = SocketAddr::new(quote.source, port(quote.source_port));
         let remote = SocketAddr::new(quote.destination, port(quote.destination_port));
         match quote.protocol {
             Protocol::Tcp => {
-                let Some(seq) = quote.seq else { return };
-                let Some(Flow::Connection(id)) = self.tcp.demux.flow(&FlowKey::new(local, remote)) else {
-                    return;
-                };
-                let headers = if local.is_ipv4() { 40 } else { 60 };
-                let mss = error.mtu.map(|mtu| mtu.saturating_sub(headers).min(65_535) as u16);
-                self.with_connection(now, id, "icmp", |connection| match mss {
-                    Some(mss) => connection.on_packet_too_big(now, mss, seq),
-                    None => connection.on_icmp_error(now, error.error, seq),
-                });
+                let seq = quote.seq.ok_or(DropReason::IgnoredIcmp)?;
+                let ends = Endpoints { local, remote };
+                match self.tcp.demux.flow(&FlowKey::new(local, remote)) {
+                    Some(Flow::Connection(id)) => {
+                        let mss = error.mtu.map(|mtu| mss_of(mtu, &ends));
+                        self.with_connection(now, id, "icmp", |connection| match mss {
+                            Some(mss) => connection.on_packet_too_big(now, mss, seq),
+                            None => connection.on_icmp_error(now, error.error, seq),
+                        });
+                        Ok(())
+                    }
+                    // A half-open connection ends by its own retries: its peer may believe it established, and what is
+                    // unreachable now may be reached by the next of them.
+                    Some(Flow::Handshake(_) | Flow::TimeWait(_)) => Err(DropReason::IgnoredIcmp),
+                    None => Err(DropReason::NoSocket),
+                }
             }
             Protocol::Udp => self.on_datagram_error(Kind::Datagram, local, remote, error.error),
             Protocol::Icmp | Protocol::Icmpv6 => {
-                let Some(id) = quote.echo_id else { return };
+                let id = quote.echo_id.ok_or(DropReason::IgnoredIcmp)?;
                 let local = SocketAddr::new(quote.source, id);
-                self.on_datagram_error(Kind::Ping, local, SocketAddr::new(quote.destination, 0), error.error);
+                self.on_datagram_error(Kind::Ping, local, SocketAddr::new(quote.destination, 0), error.error)
             }
-            _ => {}
+            _ => Err(DropReason::IgnoredIcmp),
         }
     }
 
     /// The largest segment a connection between `ends` may send, as far as the path is known.
     pub(super) fn path_mss(&self, ends: &Endpoints) -> u16 {
-        let headers = if ends.local.is_ipv4() { 40 } else { 60 };
         let path = self.network.route(ends.remote.ip(), Some(ends.local.ip()), None);
         let mtu = path.map_or(if ends.local.is_ipv4() { 576 } else { 1280 }, |path| path.mtu);
-        // The length fields of IP reach no further, whatever the MTU.
-        mtu.min(65_535).saturating_sub(headers) as u16
+        mss_of(mtu, ends)
     }
 }

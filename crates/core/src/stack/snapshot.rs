@@ -30,6 +30,11 @@ pub struct Snapshot {
     pub waiting: usize,
     /// Bytes kept for fragments that are not whole yet.
     pub reassembly_bytes: usize,
+    /// Sockets bound to ports, ports that connections hold, and flows that segments and datagrams are told apart by, of
+    /// all transport protocols together.
+    pub ports_and_flows: usize,
+    /// Groups that sockets listen to.
+    pub memberships: usize,
     /// What was refused, by reason.
     pub drops: DropCounters,
 }
@@ -77,10 +82,11 @@ pub struct SocketSnapshot {
 }
 
 impl Snapshot {
-    /// Whether the host is as idle as when it was new: no socket, no record, no timer, nothing queued.
+    /// Whether the host is as idle as when it was new: no socket, no record, no timer, nothing queued, no port held.
     pub fn is_idle(&self) -> bool {
-        self.sockets.is_empty()
-            && [self.half_open, self.time_wait, self.deadlines, self.waiting, self.reassembly_bytes] == [0; 5]
+        let records =
+            [self.half_open, self.time_wait, self.deadlines, self.ports_and_flows, self.memberships];
+        self.sockets.is_empty() && records == [0; 5] && [self.waiting, self.reassembly_bytes] == [0; 2]
     }
 
     /// The addresses of all interfaces.
@@ -119,6 +125,15 @@ impl Stack {
             deadlines: self.deadlines.len(),
             waiting: self.tcp.outbox.len() + self.loopback.len() + self.ready.len() + parked,
             reassembly_bytes: self.network.reassembly_bytes(),
+            ports_and_flows: [
+                (&self.tcp.ports, &self.tcp.demux),
+                (&self.udp.ports, &self.udp.demux),
+                (&self.ping.ports, &self.ping.demux),
+            ]
+            .map(|(ports, demux)| ports.in_use().0 + ports.in_use().1 + demux.flows() + demux.bound())
+            .iter()
+            .sum(),
+            memberships: self.memberships.len(),
             drops: self.drops.clone(),
             interfaces,
         }

@@ -4,7 +4,7 @@ use super::Stack;
 use super::deadlines::Owner;
 use crate::drop_reason::DropReason;
 use crate::error::Error;
-use crate::socket::{Body, Holder, Readiness, SocketId};
+use crate::socket::{Body, Holder, Kind, Readiness, SocketId};
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey};
 use crate::transport::tcp::{Connection, State, TcpInfo};
@@ -17,8 +17,7 @@ impl Stack {
     /// [`Error::WouldBlock`] when it takes none; [`Error::BrokenPipe`] after a shutdown of writing or a reset already
     /// reported; [`Error::NotConnected`]; and, once, the error that ended the connection.
     pub fn write(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Error> {
-        self.take_failure(id)?;
-        self.with_stream(now, id, |connection| connection.write(now, bytes))
+        self.with_stream(now, id, Readiness::WRITABLE, |connection| connection.write(now, bytes))
     }
 
     /// Takes received bytes; zero is the end of the stream: the peer's FIN.
@@ -27,8 +26,7 @@ impl Stack {
     /// [`Error::WouldBlock`] when nothing waits; [`Error::NotConnected`]; and, once, the error that ended the
     /// connection.
     pub fn read(&mut self, now: Instant, id: SocketId, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.take_failure(id)?;
-        self.with_stream(now, id, |connection| connection.read(now, buffer))
+        self.with_stream(now, id, Readiness::READABLE, |connection| connection.read(now, buffer))
     }
 
     /// [`Stack::read`] that leaves the bytes where they are.
@@ -36,8 +34,7 @@ impl Stack {
     /// # Errors
     /// As [`Stack::read`].
     pub fn peek(&mut self, now: Instant, id: SocketId, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.take_failure(id)?;
-        self.with_stream(now, id, |connection| connection.peek(buffer))
+        self.with_stream(now, id, Readiness::READABLE, |connection| connection.peek(buffer))
     }
 
     /// What is known about a connection: `getsockopt(TCP_INFO)`.
@@ -49,27 +46,30 @@ impl Stack {
         socket.connection().map(Connection::info).ok_or(Error::NotConnected)
     }
 
-    /// The error that waits at the socket itself, once.
-    fn take_failure(&mut self, id: SocketId) -> Result<(), Error> {
-        match self.held_mut(id)?.error.take() {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
-    }
-
-    /// Calls a connection in the program's name.
+    /// Calls a connection in the program's name. An error that waits at the socket itself comes first, once; a call
+    /// that would have to wait waits for `wanted`.
     fn with_stream(
         &mut self,
         now: Instant,
         id: SocketId,
+        wanted: Readiness,
         call: impl FnOnce(&mut Connection) -> Result<usize, Error>,
     ) -> Result<usize, Error> {
-        match &self.held_mut(id)?.body {
+        let socket = self.held_mut(id)?;
+        match &socket.body {
             Body::Stream(_) => {}
             Body::Idle(_) | Body::Listener(_) => return Err(Error::NotConnected),
             Body::Datagram(_) => return Err(Error::NotSupported),
         }
-        self.with_connection(now, id, "call", call).unwrap_or(Err(Error::NotConnected))
+        if let Some(error) = socket.error.take() {
+            self.report(id);
+            return Err(error);
+        }
+        let result = self.with_connection(now, id, "call", call).unwrap_or(Err(Error::NotConnected));
+        if result == Err(Error::WouldBlock) {
+            self.refuse(id, wanted);
+        }
+        result
     }
 
     /// Does something to a connection and then all that follows from it.
@@ -111,7 +111,7 @@ impl Stack {
         }
         if has_transmit && !socket.queued {
             socket.queued = true;
-            self.ready.push_back(id);
+            self.ready.push(id, &self.sockets);
         }
         if state != before {
             self.record_state(now, Some(id), ends, (before, state), cause);
@@ -154,40 +154,53 @@ impl Stack {
     /// Takes a socket out of every table.
     pub(super) fn remove(&mut self, id: SocketId) {
         self.leave_demux(id);
-        let Some(socket) = self.sockets.remove(id) else { return };
+        self.unbind(id);
+        self.sockets.remove(id);
         self.deadlines.disarm(Owner::Socket(id));
+    }
+
+    /// Nothing that comes is for this socket any more, and its port is free.
+    pub(super) fn unbind(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get(id) else { return };
         let Some(binding) = socket.binding else { return };
         let port = binding.address.port();
-        match &socket.body {
-            Body::Datagram(datagram) => {
-                let bound = self.bound_mut(datagram.kind);
-                bound.ports.unbind(port, id);
-                bound.demux.remove_bound(port, id);
-                if let Some(peer) = datagram.peer {
-                    bound.demux.remove_flow(&FlowKey::new(binding.address, peer), Flow::Connection(id));
-                }
+        let flow = socket.datagram_flow();
+        let (ports, demux) = match &socket.body {
+            Body::Datagram(datagram) if datagram.kind == Kind::Ping => {
+                (&mut self.ping.ports, &mut self.ping.demux)
             }
-            _ => {
-                self.tcp.ports.unbind(port, id);
-                self.tcp.demux.remove_bound(port, id);
-            }
+            Body::Datagram(_) => (&mut self.udp.ports, &mut self.udp.demux),
+            _ => (&mut self.tcp.ports, &mut self.tcp.demux),
+        };
+        ports.unbind(port, id);
+        demux.remove_bound(port, id);
+        if let Some(flow) = flow {
+            demux.remove_flow(&flow, Flow::Connection(id));
         }
     }
 
-    /// Compares the socket's readiness with what was last reported, and queues an event where it has grown and none
-    /// waits already.
+    /// Compares the socket's readiness with what was last reported, and queues an event where it has grown: however
+    /// often it does so, one event waits until it is polled, and says what is true then.
     pub(super) fn report(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let readiness = socket.readiness();
         let grown = readiness.gains_on(socket.reported);
         socket.reported = readiness;
-        if grown && socket.holder == Holder::Program && !socket.noticed {
+        if grown && !socket.noticed && socket.has_program() {
             socket.noticed = true;
-            self.events.push_back(id);
+            self.events.push(id, &self.sockets);
         }
     }
 
-    /// What a socket is ready for now.
+    /// A call would have had to wait for `wanted`: when that comes (again), it is news, whatever was reported before.
+    pub(super) fn refuse(&mut self, id: SocketId, wanted: Readiness) {
+        self.report(id);
+        if let Some(socket) = self.sockets.get_mut(id) {
+            socket.reported = socket.reported.without(wanted);
+        }
+    }
+
+    /// What a socket is ready for now. (Of a closed socket too, as long as its connection is not finished.)
     ///
     /// # Errors
     /// [`Error::BadSocket`].

@@ -7,7 +7,7 @@ use crate::socket::{Body, SocketId};
 use crate::table::Handle;
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey};
-use crate::transport::tcp::{Endpoints, State, TimeWaitStep};
+use crate::transport::tcp::{Endpoints, State, TimeWaitStep, reset_for};
 use crate::wire::tcp::Segment;
 
 impl Stack {
@@ -15,7 +15,7 @@ impl Stack {
     /// stays as long as a program holds it.
     pub(super) fn enter_time_wait(&mut self, now: Instant, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        let reuse = socket.options.reuse;
+        let options = socket.options;
         let Body::Stream(stream) = &mut socket.body else { return };
         if !stream.in_demux {
             return;
@@ -26,14 +26,15 @@ impl Stack {
         let record = stream.connection.time_wait(now);
         let expires = record.expires();
         let has_room = self.tcp.time_waits.len() < self.config.time_wait_limit;
-        match has_room.then(|| self.tcp.time_waits.insert(Remembered { record, reuse })).flatten() {
+        match has_room.then(|| self.tcp.time_waits.insert(Remembered { record, options })).flatten() {
             Some(handle) => {
                 self.tcp.demux.insert_flow(key, Flow::TimeWait(handle));
                 self.deadlines.arm(expires, Owner::TimeWait(handle));
             }
             None => {
                 self.tcp.demux.remove_flow(&key, Flow::Connection(id));
-                self.tcp.ports.release(ends.local, reuse);
+                self.tcp.ports.release(ends.local, options.reuse);
+                self.record_state(now, None, ends, (State::TimeWait, State::Closed), "full table");
             }
         }
     }
@@ -47,17 +48,23 @@ impl Stack {
         segment: &Segment,
     ) -> Result<(), DropReason> {
         let entry = self.tcp.time_waits.get_mut(handle).ok_or(DropReason::NoSocket)?;
+        let options = entry.options;
         match entry.record.on_segment(now, segment) {
-            TimeWaitStep::Acknowledge(answer) => self.reply(ends, answer),
+            TimeWaitStep::Acknowledge(answer) => self.reply(ends, answer, options),
             TimeWaitStep::Reopen { iss_at_least } => {
-                // A new incarnation (RFC 9293, 3.10.7.4, MAY-2; RFC 6191), if somebody listens.
-                let listener = self.listener_at(ends.local).ok_or(DropReason::NoSocket)?;
-                self.end_time_wait(handle);
+                // A new incarnation (RFC 9293, 3.10.7.4, MAY-2; RFC 6191), if somebody listens. If nobody does, the
+                // caller shall not wait for the end of its timers to learn it.
+                let Some(listener) = self.listener_at(ends.local) else {
+                    if let Some(reset) = reset_for(segment) {
+                        self.reply(ends, reset, options)?;
+                    }
+                    return Err(DropReason::NoSocket);
+                };
+                self.end_time_wait(now, handle, "segment");
                 self.on_syn(now, listener, ends, segment, Some(iss_at_least))
             }
             TimeWaitStep::Closed => {
-                self.end_time_wait(handle);
-                self.record_state(now, None, ends, (State::TimeWait, State::Closed), "segment");
+                self.end_time_wait(now, handle, "segment");
                 Ok(())
             }
             TimeWaitStep::Drop(reason) => Err(reason),
@@ -65,12 +72,12 @@ impl Stack {
     }
 
     /// Forgets a TIME-WAIT record and lets its port go.
-    pub(super) fn end_time_wait(&mut self, handle: Handle) -> Option<Endpoints> {
-        let entry = self.tcp.time_waits.remove(handle)?;
+    pub(super) fn end_time_wait(&mut self, now: Instant, handle: Handle, cause: &'static str) {
+        let Some(entry) = self.tcp.time_waits.remove(handle) else { return };
         self.deadlines.disarm(Owner::TimeWait(handle));
         let ends = entry.record.endpoints();
         self.tcp.demux.remove_flow(&FlowKey::new(ends.local, ends.remote), Flow::TimeWait(handle));
-        self.tcp.ports.release(ends.local, entry.reuse);
-        Some(ends)
+        self.tcp.ports.release(ends.local, entry.options.reuse);
+        self.record_state(now, None, ends, (State::TimeWait, State::Closed), cause);
     }
 }

@@ -19,7 +19,9 @@ impl Stack {
             }
         }
         self.network.handle_timeout(now);
-        while let Some(owner) = self.deadlines.pop_due(now) {
+        // Everybody once: whoever is due again at once waits for the next call.
+        for _ in 0..self.deadlines.len() {
+            let Some(owner) = self.deadlines.pop_due(now) else { return };
             match owner {
                 Owner::Socket(id) => self.on_socket_deadline(now, id),
                 Owner::Handshake(handle) => self.on_handshake_deadline(now, handle),
@@ -49,7 +51,7 @@ impl Stack {
             self.deadlines.arm(due, Owner::Handshake(handle));
             return;
         }
-        let ends = entry.handshake.endpoints();
+        let (ends, listener) = (entry.handshake.endpoints(), entry.listener);
         let outcome = entry.handshake.on_timeout(now);
         let next = entry.handshake.poll_timeout();
         self.record(now, || TraceEvent::Timer { socket: None, timer: "retransmit" });
@@ -64,7 +66,8 @@ impl Stack {
                     length: 0,
                     cause: RetransmitCause::Timeout,
                 });
-                if let Err(reason) = self.reply(ends, segment) {
+                let options = self.options_of(listener);
+                if let Err(reason) = self.reply(ends, segment, options) {
                     self.dropped(now, None, reason, &[]);
                 }
             }
@@ -80,9 +83,9 @@ impl Stack {
         let expires = entry.record.expires();
         if expires > now {
             self.deadlines.arm(expires, Owner::TimeWait(handle)); // a FIN seen again has restarted it
-        } else if let Some(ends) = self.end_time_wait(handle) {
+        } else {
             self.record(now, || TraceEvent::Timer { socket: None, timer: "time-wait" });
-            self.record_state(now, None, ends, (State::TimeWait, State::Closed), "timer");
+            self.end_time_wait(now, handle, "timer");
         }
     }
 

@@ -1,34 +1,29 @@
-//! The way down: who has something to send, its segment, the IP header, the frame.
+//! The way down: who has something to send, and its turn.
 //!
 //! Frames are lent, not built: [`Transmit`] is the headers, which stand in one small array of the stack, and slices of
 //! the socket's own send buffer.
 
-use core::net::{IpAddr, SocketAddr};
-use std::borrow::Cow;
+use core::net::SocketAddr;
 
-use super::{ChecksumOffload, Interface, Stack};
+use super::Stack;
+use super::group::own_copy;
+use super::lower::{
+    FrameOffload, Handed, Lower, Message, SegmentDown, frame_offload, mss_of, tcp_header_end,
+};
 use crate::drop_reason::DropReason;
 use crate::error::Error;
-use crate::link::{LinkSend, NextHop, Offload, PartialChecksum};
-use crate::network::{Fragmentation, Hop, InterfaceId, Network, Path, Send};
-use crate::socket::{Body, IpOptions, Kind, SocketId};
+use crate::network::{Hop, InterfaceId};
+use crate::socket::{Body, IpOptions, SocketId};
 use crate::time::Instant;
 use crate::trace::{Direction, TraceEvent};
 use crate::transport::tcp::Endpoints;
-use crate::wire::checksum::{ChecksumEmit, PseudoHeader};
-use crate::wire::headers::Headers;
-use crate::wire::icmpv4::Icmpv4;
-use crate::wire::icmpv6::Icmpv6;
-use crate::wire::ip::Protocol;
 use crate::wire::tcp::Segment;
-use crate::wire::udp::Udp;
 
-/// Where the checksum stands in a TCP header, in bytes.
-const TCP_CHECKSUM_OFFSET: u16 = 16;
-/// Where the checksum stands in a UDP header, in bytes.
-const UDP_CHECKSUM_OFFSET: u16 = 6;
-/// The most bytes of IP header this host writes.
-const IP_HEADERS: usize = 40;
+/// How many bytes the first socket in the queue sends before it is the next one's turn: one large segment, or some forty
+/// small ones. A bulk transfer must not hold the others up.
+const TURN_BYTES: usize = 65_536;
+/// What a frame counts beyond its payload.
+const TURN_OVERHEAD: usize = 64;
 
 /// A frame on its way out, lent until the next call.
 #[derive(Debug)]
@@ -60,24 +55,6 @@ impl Transmit<'_> {
     }
 }
 
-/// What the device has to do with a frame. All offsets count from the start of the frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FrameOffload {
-    /// The checksum to complete.
-    pub checksum: Option<PartialChecksum>,
-    /// Cut the frame into segments of this many bytes of TCP payload.
-    pub segment_size: Option<u16>,
-    /// Bytes of all headers, which every one of those segments repeats.
-    pub header_length: u16,
-}
-
-/// A packet from this host to itself.
-#[derive(Debug)]
-pub(super) struct Looped {
-    pub(super) packet: Vec<u8>,
-    pub(super) segment_size: Option<u16>,
-}
-
 /// Where the payload of the frame just polled stands.
 #[derive(Debug)]
 pub(super) enum Sending {
@@ -101,189 +78,22 @@ struct Prepared {
     socket: Option<SocketId>,
 }
 
-/// What became of a packet handed down.
-enum Handed {
-    /// Its headers are complete: the caller of `poll_transmit` shall have it.
-    Leaves(InterfaceId, FrameOffload),
-    /// It was copied: it waits for the neighbour's address, goes back to this host, or left in fragments.
-    Kept,
-    Refused(DropReason),
-}
-
-/// A packet as the transport layer hands it down.
-struct Down<'a> {
-    path: &'a Path,
-    send: Send,
-    payload: [&'a [u8]; 2],
-    /// Where in the transport header the checksum stands that is left to the device.
-    partial: Option<u16>,
-    segment_size: Option<u16>,
-}
-
-/// A datagram or echo request on its way down.
-struct Message<'a> {
-    kind: Kind,
-    local: SocketAddr,
-    remote: SocketAddr,
-    mark: u16,
-    payload: [&'a [u8]; 2],
-}
-
-/// The layers below the transport, borrowed together.
-struct Lower<'a> {
-    network: &'a mut Network,
-    interfaces: &'a mut [Interface],
-    loopback: &'a mut std::collections::VecDeque<Looped>,
-    headers: &'a mut Headers,
-}
-
-impl Lower<'_> {
-    /// From the transport header to the complete frame.
-    fn hand_down(&mut self, now: Instant, down: Down<'_>) -> Handed {
-        let transport_header = self.headers.len();
-        let total = transport_header + down.payload[0].len() + down.payload[1].len();
-        let send = Send { payload_length: total, ..down.send };
-        let fits = self.network.header_length(&send) + total <= down.path.mtu;
-        if !fits && down.segment_size.is_none() {
-            return match self.network.fragment(self.headers, down.payload, &send, down.path) {
-                Ok(()) => Handed::Kept,
-                Err(reason) => Handed::Refused(reason),
-            };
-        }
-        self.network.prepend(self.headers, &send);
-        let ip_header = self.headers.len() - transport_header;
-        let checksum = down.partial.map(|offset| PartialChecksum { start: ip_header as u16, offset });
-        let offload = Offload { checksum, segment_size: down.segment_size };
-        self.hand_to_link(now, down.path, down.payload, &offload)
-    }
-
-    /// From the packet to the frame.
-    fn hand_to_link(&mut self, now: Instant, path: &Path, payload: [&[u8]; 2], offload: &Offload) -> Handed {
-        let next_hop = match path.next_hop {
-            Hop::Local => {
-                let packet = [self.headers.as_slice(), payload[0], payload[1]].concat();
-                self.loopback.push_back(Looped { packet, segment_size: offload.segment_size });
-                return Handed::Kept;
-            }
-            Hop::Unicast(ip) => NextHop::Unicast(ip),
-            Hop::Broadcast => NextHop::Broadcast,
-            Hop::Multicast(group) => NextHop::Multicast(group),
-        };
-        let Some(link) =
-            self.interfaces.get_mut(usize::from(path.interface.0)).and_then(|entry| entry.link.as_mut())
-        else {
-            return Handed::Refused(DropReason::NoRoute);
-        };
-        let packet_header = self.headers.len();
-        match link.send(now, next_hop, self.headers, payload, offload) {
-            LinkSend::Ready => {
-                let link_header = self.headers.len() - packet_header;
-                let offload = frame_offload(offload, link_header, self.headers.len());
-                Handed::Leaves(path.interface, offload)
-            }
-            LinkSend::Parked => Handed::Kept,
-            LinkSend::Dropped(reason) => Handed::Refused(reason),
-        }
-    }
-}
-
-impl Lower<'_> {
-    /// From the segment to the frame.
-    #[allow(clippy::too_many_arguments)] // the one place where all that a segment needs on its way comes together
-    fn hand_down_segment(
-        &mut self,
-        now: Instant,
-        path: &Path,
-        ends: Endpoints,
-        segment: &Segment,
-        payload: [&[u8]; 2],
-        segment_size: Option<u16>,
-        options: &IpOptions,
-    ) -> Handed {
-        let emit = self.checksum_emit(path);
-        let pseudo = PseudoHeader::new(ends.local.ip(), ends.remote.ip(), Protocol::Tcp, 0);
-        segment.prepend(self.headers, &pseudo, payload, emit);
-        let send = Send {
-            source: ends.local.ip(),
-            destination: ends.remote.ip(),
-            protocol: Protocol::Tcp,
-            hop_limit: options.hop_limit,
-            traffic_class: options.traffic_class & !3,
-            fragmentation: path.fragmentation,
-            payload_length: 0,
-        };
-        let partial = (emit == ChecksumEmit::PseudoOnly).then_some(TCP_CHECKSUM_OFFSET);
-        self.hand_down(now, Down { path, send, payload, partial, segment_size })
-    }
-
-    /// From the datagram or echo request to the frame.
-    fn hand_down_datagram(
-        &mut self,
-        now: Instant,
-        path: &Path,
-        message: &Message<'_>,
-        options: &IpOptions,
-    ) -> Handed {
-        let (source, destination) = (message.local.ip(), message.remote.ip());
-        let (port, payload) = (message.local.port(), message.payload);
-        let mut partial = None;
-        let protocol = match (message.kind, destination) {
-            (Kind::Ping, IpAddr::V4(_)) => {
-                let echo = Icmpv4::EchoRequest { id: port, seq: message.mark };
-                echo.prepend(self.headers, &whole(payload));
-                Protocol::Icmp
-            }
-            (Kind::Ping, IpAddr::V6(_)) => {
-                let pseudo = PseudoHeader::new(source, destination, Protocol::Icmpv6, 0);
-                let echo = Icmpv6::EchoRequest { id: port, seq: message.mark };
-                echo.prepend(self.headers, &pseudo, &whole(payload));
-                Protocol::Icmpv6
-            }
-            _ => {
-                let length = payload[0].len() + payload[1].len();
-                let fits = length + Udp::LEN + IP_HEADERS <= path.mtu;
-                // A device completes a checksum only over a whole datagram, not over fragments of one.
-                let emit = if fits { self.checksum_emit(path) } else { ChecksumEmit::Full };
-                let pseudo = PseudoHeader::new(source, destination, Protocol::Udp, 0);
-                Udp::new(port, message.remote.port(), length).prepend(self.headers, &pseudo, payload, emit);
-                partial = (emit == ChecksumEmit::PseudoOnly).then_some(UDP_CHECKSUM_OFFSET);
-                Protocol::Udp
-            }
-        };
-        let send = Send {
-            source,
-            destination,
-            protocol,
-            hop_limit: options.hop_limit_to(destination),
-            traffic_class: options.traffic_class,
-            fragmentation: Fragmentation::Allowed,
-            payload_length: 0,
-        };
-        self.hand_down(now, Down { path, send, payload, partial, segment_size: None })
-    }
-
-    /// Who computes the checksum: nobody, on the way back to this host; the device, where it can.
-    fn checksum_emit(&self, path: &Path) -> ChecksumEmit {
-        let interface = self.interfaces.get(usize::from(path.interface.0));
-        let offload = interface.is_some_and(|entry| entry.checksum_offload == ChecksumOffload::On);
-        if offload || path.next_hop == Hop::Local { ChecksumEmit::PseudoOnly } else { ChecksumEmit::Full }
-    }
-}
-
-/// Offsets from the start of the packet become offsets from the start of the frame.
-fn frame_offload(offload: &Offload, link_header: usize, header_length: usize) -> FrameOffload {
-    FrameOffload {
-        checksum: offload.checksum.map(|partial| PartialChecksum {
-            start: partial.start.saturating_add(link_header as u16),
-            offset: partial.offset,
-        }),
-        segment_size: offload.segment_size,
-        header_length: header_length as u16,
-    }
+/// What came of asking one socket.
+enum Poll {
+    Frame(Prepared),
+    /// Something was sent that does not leave now: ask again.
+    Again,
+    /// Nothing more at this socket.
+    Done,
 }
 
 impl Stack {
-    /// The next frame to send, or `None` when there is nothing more: then, and only then, the stack can wait.
+    /// How many packets that stay inside the host one poll deals with at most.
+    const POLL_STEPS: usize = 1024;
+
+    /// The next frame to send, or `None` when there is nothing more: then, and only then, the stack can wait, until
+    /// [`Stack::poll_timeout`]. (After much work that brought no frame, as between sockets of this host, it is `None` too,
+    /// and that time is in the past.)
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
         self.finish_sending();
         let prepared = self.prepare(now)?;
@@ -340,7 +150,8 @@ impl Stack {
     }
 
     fn prepare(&mut self, now: Instant) -> Option<Prepared> {
-        loop {
+        self.is_behind = false;
+        for _ in 0..Stack::POLL_STEPS {
             if let Some(looped) = self.loopback.pop_front() {
                 self.receive_looped(now, looped);
                 continue;
@@ -359,25 +170,31 @@ impl Stack {
             }
             if let Some(reply) = self.tcp.outbox.pop_front() {
                 let ends = Endpoints { local: reply.local, remote: reply.remote };
-                let handed = self.hand_down_reply(now, ends, &reply.segment);
+                let handed = self.hand_down_reply(now, ends, &reply.segment, &reply.options);
                 if let Some(prepared) = self.settle(now, handed, None, Sending::Nothing) {
                     return Some(prepared);
                 }
                 continue;
             }
-            let id = *self.ready.front()?;
-            match self.prepare_socket(now, id) {
-                Poll::Frame(prepared) => return Some(prepared),
-                Poll::Again => {}
-                Poll::Done => {
-                    self.ready.pop_front();
-                    if let Some(socket) = self.sockets.get_mut(id) {
-                        socket.queued = false;
-                    }
-                    self.reap_sent(id);
+            let id = self.ready.front()?;
+            let poll = self.prepare_socket(now, id);
+            if matches!(poll, Poll::Done) {
+                self.ready.pop();
+                self.turn_bytes = 0;
+                if let Some(socket) = self.sockets.get_mut(id) {
+                    socket.queued = false;
                 }
+                self.reap_sent(id);
+            } else if self.turn_bytes >= TURN_BYTES {
+                self.ready.rotate();
+                self.turn_bytes = 0;
+            }
+            if let Poll::Frame(prepared) = poll {
+                return Some(prepared);
             }
         }
+        self.is_behind = true;
+        None
     }
 
     /// ARP, neighbour discovery, and packets that waited for an address.
@@ -401,6 +218,7 @@ impl Stack {
             network: &mut self.network,
             interfaces: &mut self.interfaces,
             loopback: &mut self.loopback,
+            spare: &mut self.spare,
             headers: &mut self.headers,
         })
     }
@@ -428,13 +246,20 @@ impl Stack {
     }
 
     /// A segment without connection.
-    fn hand_down_reply(&mut self, now: Instant, ends: Endpoints, segment: &Segment) -> Handed {
+    fn hand_down_reply(
+        &mut self,
+        now: Instant,
+        ends: Endpoints,
+        segment: &Segment,
+        options: &IpOptions,
+    ) -> Handed {
         let Ok(path) = self.network.route(ends.remote.ip(), Some(ends.local.ip()), None) else {
             return Handed::Refused(DropReason::NoRoute);
         };
-        let options = IpOptions::default();
         self.headers.clear();
-        self.lower(|lower| lower.hand_down_segment(now, &path, ends, segment, [&[], &[]], None, &options))
+        let down =
+            SegmentDown { path: &path, ends, segment, payload: [&[], &[]], segment_size: None, options };
+        self.lower(|lower| lower.hand_down_segment(now, down))
     }
 
     fn prepare_socket(&mut self, now: Instant, id: SocketId) -> Poll {
@@ -460,12 +285,20 @@ impl Stack {
             Err(_) => 0,
         };
         let before = stream.connection.state();
+        if let Ok(path) = &route
+            && mss_of(path.mtu, &ends) != stream.path_mss
+        {
+            // Another route, or what ICMP told somebody else to the same host: segments of the old size would be lost.
+            stream.path_mss = mss_of(path.mtu, &ends);
+            stream.connection.on_path_mss(now, stream.path_mss);
+        }
         let Some(out) = stream.connection.poll_transmit(now, largest) else {
             self.follow_up(now, id, before, "transmit");
             return Poll::Done;
         };
         let (segment, retransmission) = (out.segment, out.retransmission);
         let sending = Sending::Connection { id, offset: out.offset, length: out.length };
+        self.turn_bytes += out.length + TURN_OVERHEAD;
         let handed = match route {
             Ok(path) => {
                 self.headers.clear();
@@ -474,9 +307,13 @@ impl Stack {
                     network: &mut self.network,
                     interfaces: &mut self.interfaces,
                     loopback: &mut self.loopback,
+                    spare: &mut self.spare,
                     headers: &mut self.headers,
                 };
-                lower.hand_down_segment(now, &path, ends, &segment, payload, out.segment_size, &options)
+                let (path, segment_size) = (&path, out.segment_size);
+                let down =
+                    SegmentDown { path, ends, segment: &segment, payload, segment_size, options: &options };
+                lower.hand_down_segment(now, down)
             }
             Err(error) => {
                 stream.connection.on_unroutable(now, error);
@@ -520,16 +357,24 @@ impl Stack {
             network: &mut self.network,
             interfaces: &mut self.interfaces,
             loopback: &mut self.loopback,
+            spare: &mut self.spare,
             headers: &mut self.headers,
         };
         lower.headers.clear();
+        self.turn_bytes += entry.length + TURN_OVERHEAD;
         let local = SocketAddr::new(path.source, local_port);
         let message = Message { kind, local, remote: entry.peer, mark: entry.mark, payload };
-        let handed = lower.hand_down_datagram(now, &path, &message, &options);
-        let kept = matches!(handed, Handed::Kept | Handed::Refused(_));
+        let own_copy = own_copy(&message, &path, &options, lower.network.hop_limit());
+        let stays = matches!(path.next_hop, Hop::Multicast(_)) && options.multicast_hop_limit == 0;
+        let handed =
+            if stays { Handed::Kept } else { lower.hand_down_datagram(now, &path, &message, &options) };
+        let leaves = matches!(handed, Handed::Leaves(..));
         let outcome = self.settle(now, handed, Some(id), Sending::Datagram(id));
-        if kept {
+        if !leaves {
             self.pop_datagram(id);
+        }
+        if let Some(copy) = own_copy {
+            self.deliver_own_copy(path.interface, &copy);
         }
         outcome.map_or(Poll::Again, Poll::Frame)
     }
@@ -537,6 +382,7 @@ impl Stack {
     fn fail_datagram(&mut self, id: SocketId, error: Error) {
         if let Some(socket) = self.sockets.get_mut(id) {
             socket.error = Some(error);
+            self.report(id);
         }
     }
 
@@ -544,12 +390,7 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let Body::Datagram(datagram) = &mut socket.body else { return };
         datagram.sending.pop();
-        let more = datagram.has_transmit();
         self.report(id);
-        if more && self.ready.front() == Some(&id) {
-            // Everybody in turn: one talkative socket must not hold the others up.
-            self.ready.rotate_left(1);
-        }
     }
 
     /// A closed datagram socket is gone when its last datagram has left; a closed connection when it is over.
@@ -564,25 +405,4 @@ impl Stack {
             _ => self.reap(id),
         }
     }
-}
-
-/// Two pieces as one; only a ping whose bytes wrap around the end of its queue is copied.
-fn whole(pieces: [&[u8]; 2]) -> Cow<'_, [u8]> {
-    if pieces[1].is_empty() { Cow::Borrowed(pieces[0]) } else { Cow::Owned(pieces.concat()) }
-}
-
-/// What came of asking one socket.
-enum Poll {
-    Frame(Prepared),
-    /// Something was sent that does not leave now: ask again.
-    Again,
-    /// Nothing more at this socket.
-    Done,
-}
-
-/// Where the TCP header of a parked large packet ends: the device repeats everything before it.
-fn tcp_header_end(frame: &[u8], offload: &FrameOffload) -> u16 {
-    let start = offload.checksum.map_or(0, |partial| partial.start);
-    let words = frame.get(usize::from(start) + 12).map_or(0, |byte| u16::from(byte >> 4));
-    start.saturating_add(words * 4)
 }

@@ -1,7 +1,7 @@
 //! Whose segment is this? The exact flow first, then the best listener of the port.
 
 use core::hash::{Hash, Hasher};
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use crate::hash::{SecretMap, SecretState};
 use crate::table::Handle;
@@ -132,14 +132,6 @@ pub fn mapped_socket(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The unspecified address of the family of `like`.
-pub fn unspecified(like: IpAddr) -> IpAddr {
-    match like {
-        IpAddr::V4(_) => IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Bound {
     scope: Scope,
@@ -180,6 +172,11 @@ impl Demux {
     /// How many flows there are.
     pub fn flows(&self) -> usize {
         self.flows.len()
+    }
+
+    /// How many bound sockets there are.
+    pub fn bound(&self) -> usize {
+        self.bound.values().map(Vec::len).sum()
     }
 
     /// Lets `socket` receive what comes for `port` within `scope` and belongs to no flow.

@@ -96,6 +96,18 @@ impl Ports {
         Ok(())
     }
 
+    /// The socket has changed its mind about sharing.
+    pub fn set_reuse(&mut self, port: u16, socket: Handle, reuse: Reuse) {
+        let bucket = self.bindings.get_mut(&port).into_iter().flatten();
+        bucket.filter(|binding| binding.socket == socket).for_each(|own| own.reuse = reuse);
+    }
+
+    /// The socket's binding no longer listens.
+    pub fn unlisten(&mut self, port: u16, socket: Handle) {
+        let bucket = self.bindings.get_mut(&port).into_iter().flatten();
+        bucket.filter(|binding| binding.socket == socket).for_each(|own| own.listening = false);
+    }
+
     /// Takes the socket's binding away.
     pub fn unbind(&mut self, port: u16, socket: Handle) {
         if let Some(bucket) = self.bindings.get_mut(&port) {

@@ -16,8 +16,8 @@ const OVERHEAD: usize = 64;
 pub struct Entry {
     /// Whom it came from, or goes to.
     pub peer: SocketAddr,
-    /// Our own address, where it matters: the destination it came to, or the source it must leave from.
-    pub local: Option<SocketAddr>,
+    /// Our own address: the one it came to, or would leave from when it was written.
+    pub local: SocketAddr,
     /// Bytes of payload.
     pub length: usize,
     /// Echo sequence number, on a ping socket.
@@ -31,8 +31,8 @@ pub struct Entry {
 /// ```
 /// use sockeye_core::transport::udp::{DatagramQueue, Entry};
 /// let mut queue = DatagramQueue::new(1000);
-/// let peer = "10.0.0.1:7".parse().unwrap();
-/// assert!(queue.push(Entry { peer, local: None, length: 2, mark: 0, hop_limit: 64 }, &[b"hi"]));
+/// let (peer, local) = ("10.0.0.1:7".parse().unwrap(), "10.0.0.2:7".parse().unwrap());
+/// assert!(queue.push(Entry { peer, local, length: 2, mark: 0, hop_limit: 64 }, &[b"hi"]));
 /// let (entry, [front, back]) = queue.front().unwrap();
 /// assert_eq!((entry.peer, front, back), (peer, &b"hi"[..], &b""[..]));
 /// queue.pop();
@@ -46,8 +46,9 @@ pub struct DatagramQueue {
 }
 
 impl DatagramQueue {
-    /// An empty queue that holds at most `limit` bytes, each datagram counted with 64 bytes of overhead.
-    /// It owns no memory until something waits in it.
+    /// An empty queue that takes datagrams, of any size, as long as fewer than `limit` bytes wait in it, each datagram
+    /// counted with 64 bytes of overhead: it never holds more than one datagram beyond its limit. It owns no memory
+    /// until something waits in it.
     pub const fn new(limit: usize) -> Self {
         DatagramQueue { entries: VecDeque::new(), bytes: VecDeque::new(), limit }
     }
@@ -62,21 +63,27 @@ impl DatagramQueue {
         self.limit
     }
 
-    /// Whether a datagram of `length` bytes would be taken now. An empty queue takes any.
-    pub fn has_room(&self, length: usize) -> bool {
-        self.entries.is_empty() || self.used() + length + OVERHEAD <= self.limit
+    /// Whether the limit is reached: no datagram is taken now, whatever its size. (Were it a matter of size, somebody
+    /// who was refused could not be told when to try again.)
+    pub fn is_full(&self) -> bool {
+        self.used() >= self.limit
+    }
+
+    /// Whether less than half of the limit is used.
+    pub fn is_half_empty(&self) -> bool {
+        self.used() < self.limit.div_ceil(2)
     }
 
     fn used(&self) -> usize {
         self.bytes.len() + self.entries.len() * OVERHEAD
     }
 
-    /// Appends a datagram made of `parts`, `entry.length` bytes in all; `false` when there is no room.
+    /// Appends a datagram made of `parts`, however long; `false` when the queue is full.
     pub fn push(&mut self, entry: Entry, parts: &[&[u8]]) -> bool {
-        let length = parts.iter().map(|part| part.len()).sum();
-        if !self.has_room(length) {
+        if self.is_full() {
             return false;
         }
+        let length = parts.iter().map(|part| part.len()).sum();
         parts.iter().for_each(|part| self.bytes.extend(*part));
         self.entries.push_back(Entry { length, ..entry });
         true
@@ -127,12 +134,6 @@ impl DatagramQueue {
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
-
-    /// Forgets everything that waits.
-    pub fn clear(&mut self) {
-        self.entries = VecDeque::new();
-        self.bytes = VecDeque::new();
-    }
 }
 
 #[cfg(test)]
@@ -140,7 +141,8 @@ mod tests {
     use super::*;
 
     fn entry() -> Entry {
-        Entry { peer: "10.0.0.1:7".parse().unwrap(), local: None, length: 0, mark: 0, hop_limit: 64 }
+        let (peer, local) = ("10.0.0.1:7".parse().unwrap(), "10.0.0.2:7".parse().unwrap());
+        Entry { peer, local, length: 0, mark: 0, hop_limit: 64 }
     }
 
     #[test]
@@ -167,7 +169,9 @@ mod tests {
         assert!(queue.push(entry(), &[&[0; 5000]]));
         assert!(!queue.push(entry(), &[b""]));
         queue.pop();
+        assert!(queue.is_half_empty());
         let taken = (0..100).filter(|_| queue.push(entry(), &[b""])).count();
-        assert_eq!(taken, 200 / OVERHEAD);
+        assert_eq!(taken, 200_usize.div_ceil(OVERHEAD));
+        assert!(queue.is_full() && !queue.is_half_empty());
     }
 }
