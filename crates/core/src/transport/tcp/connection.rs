@@ -51,6 +51,8 @@ pub struct Connection {
     pub(super) clock: Option<u32>,
     pub(super) path_mss: u16,
     pub(super) peer_mss: u16,
+    /// How many bytes the device last took at once.
+    pub(super) largest: u32,
     /// What the program has not been told yet.
     pub(super) error: Option<Error>,
     /// What ICMP said and may be the reason when the connection times out.
@@ -126,6 +128,7 @@ impl Connection {
             clock: None,
             path_mss: opening.path_mss,
             peer_mss: DEFAULT_SEGMENT,
+            largest: 0,
             error: None,
             soft_error: None,
             reset: None,

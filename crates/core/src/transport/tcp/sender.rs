@@ -194,13 +194,24 @@ impl Sender {
             return length;
         }
         if length >= mss {
-            return length - length % mss;
+            let whole = length - length % mss;
+            return if whole < length_worth_a_burst(limit, self.congestion.cwnd(), mss) && self.may_defer() {
+                0
+            } else {
+                whole
+            };
         }
         // Less than a segment, and not the end of what was written (or Nagle holds the end back): only where the peer's
         // window itself is that small.
         let window = self.window_room();
         let small_window = window < mss && length == window && window >= self.max_wnd / 2;
         if small_window && length < unsent { length } else { 0 }
+    }
+
+    /// Whether a burst may wait for more room: acknowledgements are on their way that will make it, and nothing is being
+    /// recovered.
+    fn may_defer(&self) -> bool {
+        self.phase == Phase::Open && self.pipe() > 0
     }
 
     /// Whether a last segment of `length` bytes may leave although it is not full.
@@ -287,6 +298,13 @@ impl Sender {
     pub(super) fn waited(&self, now: Instant) -> Duration {
         if self.is_waiting() { now.since(self.waiting_since) } else { Duration::ZERO }
     }
+}
+
+/// Where the device cuts bursts of up to `largest` bytes itself, fewer and larger ones cost less: a third of the congestion
+/// window is worth waiting for, as Linux has it. Without such a device every segment leaves as soon as it may.
+fn length_worth_a_burst(largest: u32, cwnd: u32, mss: u32) -> u32 {
+    let burst = largest.min(cwnd / 3);
+    if largest > mss { burst - burst % mss } else { 0 }
 }
 
 /// What has become of our FIN.

@@ -75,7 +75,7 @@ impl Connection {
     /// Whether [`Connection::poll_transmit`] has something. Nothing is to be waited for: if this says no, it takes a
     /// segment, a call or a timer to change that.
     pub fn has_transmit(&self) -> bool {
-        self.next(0).is_some()
+        self.next(self.largest).is_some()
     }
 
     /// The bytes of a segment just polled, lent from the send buffer in two pieces.
@@ -89,7 +89,8 @@ impl Connection {
         if self.sender.outstanding() == 0 && self.sender.has_unsent() && self.sender.is_synced {
             self.sender.on_idle(now);
         }
-        let outgoing = match self.next(largest.min(MOST_PAYLOAD) as u32) {
+        self.largest = largest.min(MOST_PAYLOAD) as u32;
+        let outgoing = match self.next(self.largest) {
             None => {
                 self.arm_probe(now);
                 return None;

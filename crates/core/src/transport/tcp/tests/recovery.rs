@@ -144,3 +144,26 @@ fn limited_transmit_sends_new_data_on_the_first_two_duplicates() {
     assert_eq!(third[0], "Flags [.], seq 1001:2461, ack 5001, win 64240, length 1460");
     assert_eq!(connection.info().recovering, Recovering::Fast);
 }
+
+#[test]
+fn bursts_wait_for_a_third_of_the_window_only_while_acknowledgements_are_due() {
+    let mut connection = established(plain());
+    connection.write(at(20), &[1; 200_000]).unwrap();
+    let mut burst = |connection: &mut Connection, millis| {
+        let lengths: Vec<usize> = core::iter::from_fn(|| connection.poll_transmit(at(millis), 60_000))
+            .map(|outgoing| outgoing.length)
+            .collect();
+        assert!(!connection.has_transmit());
+        lengths
+    };
+    assert_eq!(burst(&mut connection, 20), [10 * 1460]);
+    give(&mut connection, at(30), 5001, 2461, b"");
+    assert_eq!(burst(&mut connection, 30), [0; 0], "two segments' worth of room is not three");
+    give(&mut connection, at(31), 5001, 3921, b"");
+    assert_eq!(burst(&mut connection, 31), [4 * 1460]);
+    give(&mut connection, at(40), 5001, 1001 + 14 * 1460, b"");
+    assert_eq!(
+        burst(&mut connection, 40).iter().sum::<usize>(),
+        connection.info().cwnd.min(60_000 - 28 * 1460 % 1460)
+    );
+}
