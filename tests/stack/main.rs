@@ -1,11 +1,13 @@
 //! Two or three hosts wired together in virtual time, driven through the socket calls alone.
 
+mod bounds;
 mod datagrams;
 mod groups;
 mod hostile;
 mod lifecycle;
 mod ports;
 mod readiness;
+mod replies;
 mod routing;
 mod streams;
 mod wire;

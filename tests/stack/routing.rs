@@ -9,7 +9,7 @@ use sockeye_core::time::Duration;
 use super::wire::Network;
 
 /// Host 0 (10.0.1.1) - router 1 - host 2 (10.0.2.1); the second wire has its own MTU.
-fn routed(mtu: usize) -> Network {
+pub fn routed(mtu: usize) -> Network {
     let router = Config { seed: 2, forwarding: Forwarding::On, ..Config::default() };
     let host = |seed| Config { seed, ..Config::default() };
     let mut network = Network::new([host(1), router, host(3)]);

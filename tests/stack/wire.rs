@@ -174,6 +174,13 @@ impl Network {
         self.settle();
     }
 
+    /// Lets the two hosts of a pair learn each other's MAC addresses.
+    pub fn introduce(&mut self) {
+        let client = self.connect(0, "10.0.0.2:1");
+        self.settle();
+        self.close(0, client);
+    }
+
     /// Throws a TCP segment at the first interface of a host, as if its neighbour had sent it.
     pub fn inject(&mut self, host: usize, from: Ipv4Addr, to: Ipv4Addr, segment: &Segment) {
         let mut headers = Headers::new();

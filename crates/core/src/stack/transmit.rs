@@ -275,6 +275,9 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(id) else { return Poll::Done };
         let options = socket.options;
         let Body::Stream(stream) = &mut socket.body else { return Poll::Done };
+        if !stream.connection.has_transmit() {
+            return Poll::Done; // most often: no way has to be looked up to learn that all is said
+        }
         let ends = stream.connection.endpoints();
         let route = self.network.route(ends.remote.ip(), Some(ends.local.ip()), None);
         let largest = match &route {
