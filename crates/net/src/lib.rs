@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod calls;
 mod clock;
 mod datagram;
 mod driver;
@@ -39,6 +40,7 @@ mod group;
 mod host;
 mod lan;
 mod listener;
+mod option;
 mod outlet;
 mod ping;
 mod port;

@@ -1,5 +1,6 @@
 //! `TcpListener`, call for call as in `std::net`.
 
+use crate::calls::ttl_calls;
 use crate::host::Host;
 use crate::socket::{Socket, each_address};
 use crate::stream::TcpStream;
@@ -85,21 +86,7 @@ impl TcpListener {
         Ok(TcpListener { socket: Arc::clone(&self.socket) })
     }
 
-    /// Sets the hop limit of the connections to come.
-    ///
-    /// # Errors
-    /// `EINVAL` outside 1 to 255.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.socket.set_ttl(ttl)
-    }
-
-    /// The hop limit of the connections to come.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.socket.ttl()
-    }
+    ttl_calls!("the connections to come");
 
     /// The error that waits, if any; it is cleared.
     ///

@@ -226,8 +226,8 @@ impl Socket {
     }
 
     /// `SO_LINGER`: closing waits until everything is acknowledged, or the time is over.
-    fn linger(&self) {
-        let Ok(SocketOption::Linger(Some(patience))) = self.option(OptionName::Linger) else { return };
+    fn wait_to_linger(&self) {
+        let Ok(Some(patience)) = self.linger() else { return };
         if patience.is_zero() || self.is_nonblocking() || self.shutdown(Shutdown::Write).is_err() {
             return;
         }
@@ -250,7 +250,7 @@ fn has_flushed(stack: &Stack, id: SocketId) -> bool {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.linger();
+        self.wait_to_linger();
         // A host that is down has closed everything already.
         let _ = self.call(|state, now, id| {
             state.waiters.remove(id);

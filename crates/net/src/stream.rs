@@ -1,9 +1,9 @@
 //! `TcpStream`, call for call as in `std::net`.
 
+use crate::calls::{timeout_calls, ttl_calls};
 use crate::host::Host;
 use crate::socket::{Socket, each_address};
 use crate::waiting::Interest;
-use sockeye_core::error::Error;
 use sockeye_core::socket::{Kind, OptionName, Shutdown, SocketOption};
 use sockeye_core::transport::tcp::TcpInfo;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -111,37 +111,7 @@ impl TcpStream {
         Ok(TcpStream { socket: Arc::clone(&self.socket) })
     }
 
-    /// How long a read may wait; for ever without.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a time of zero.
-    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.socket.set_timeout(Interest::Read, timeout)
-    }
-
-    /// How long a write may wait; for ever without.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a time of zero.
-    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.socket.set_timeout(Interest::Write, timeout)
-    }
-
-    /// How long a read may wait.
-    ///
-    /// # Errors
-    /// None; the answer is a `Result` as in std.
-    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.socket.timeout(Interest::Read))
-    }
-
-    /// How long a write may wait.
-    ///
-    /// # Errors
-    /// None; the answer is a `Result` as in std.
-    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.socket.timeout(Interest::Write))
-    }
+    timeout_calls!("read", "write");
 
     /// Reads without taking: the next read gives the same bytes.
     ///
@@ -164,10 +134,7 @@ impl TcpStream {
     /// # Errors
     /// `ENETDOWN` after the host's shutdown.
     pub fn nodelay(&self) -> io::Result<bool> {
-        match self.socket.option(OptionName::NoDelay)? {
-            SocketOption::NoDelay(nodelay) => Ok(nodelay),
-            _ => Err(crate::error::io_error(Error::UnknownOption)),
-        }
+        self.socket.nodelay()
     }
 
     /// `SO_LINGER`: with a time, closing waits that long for everything to be acknowledged; with zero, it resets the
@@ -184,27 +151,10 @@ impl TcpStream {
     /// # Errors
     /// `ENETDOWN` after the host's shutdown.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        match self.socket.option(OptionName::Linger)? {
-            SocketOption::Linger(linger) => Ok(linger),
-            _ => Err(crate::error::io_error(Error::UnknownOption)),
-        }
+        self.socket.linger()
     }
 
-    /// Sets the hop limit of this connection's packets.
-    ///
-    /// # Errors
-    /// `EINVAL` outside 1 to 255.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.socket.set_ttl(ttl)
-    }
-
-    /// The hop limit of this connection's packets.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.socket.ttl()
-    }
+    ttl_calls!("this connection's packets");
 
     /// The error that waits, if any; it is cleared.
     ///

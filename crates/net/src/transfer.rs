@@ -5,7 +5,7 @@ use crate::error::io_error;
 use crate::socket::Socket;
 use crate::waiting::Interest;
 use sockeye_core::error::Error;
-use sockeye_core::socket::{OptionName, SocketId, SocketOption};
+use sockeye_core::socket::SocketId;
 use sockeye_core::time::Instant;
 use sockeye_core::transport::tcp::TcpInfo;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -86,18 +86,6 @@ impl Socket {
 
     pub(crate) fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         self.wait(Interest::Read, |state, now, id| Self::read_pieces(state, now, id, buffers))
-    }
-
-    pub(crate) fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        let hops = u8::try_from(ttl).map_err(|_| io_error(Error::InvalidArgument))?;
-        self.set(SocketOption::HopLimit(hops))
-    }
-
-    pub(crate) fn ttl(&self) -> io::Result<u32> {
-        match self.option(OptionName::HopLimit)? {
-            SocketOption::HopLimit(hops) => Ok(hops.into()),
-            _ => Err(io_error(Error::UnknownOption)),
-        }
     }
 
     pub(crate) fn tcp_info(&self) -> io::Result<TcpInfo> {

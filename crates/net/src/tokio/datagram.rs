@@ -1,19 +1,17 @@
 //! `UdpSocket`, call for call as in `tokio::net`.
 
 use super::attempt::Attempt;
+use crate::calls::{multicast_calls, readiness_calls, ttl_calls};
 use crate::datagram::{peek, receive};
-use crate::error::io_error;
-use crate::group::{By, Change};
 use crate::host::Host;
 use crate::socket::{Socket, first_address};
 use crate::waiting::{Interest, WakerKey};
-use sockeye_core::error::Error;
-use sockeye_core::socket::{OptionName, SocketOption};
+use sockeye_core::socket::SocketOption;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{ReadBuf, Ready};
+use tokio::io::ReadBuf;
 
 /// A UDP socket of a [`Host`] for tasks, the mirror of [`tokio::net::UdpSocket`].
 #[derive(Debug)]
@@ -170,29 +168,7 @@ impl UdpSocket {
         })
     }
 
-    /// Waits until receiving is worth trying.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.socket.ready_to_read().await.map(|_| ())
-    }
-
-    /// Waits until sending is worth trying.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.socket.ready_to_write().await.map(|_| ())
-    }
-
-    /// Waits until something of `interest` is worth trying.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub async fn ready(&self, interest: tokio::io::Interest) -> io::Result<Ready> {
-        self.socket.ready(interest).await
-    }
+    readiness_calls!("receiving", "sending");
 
     /// The address this socket is bound to.
     ///
@@ -231,100 +207,12 @@ impl UdpSocket {
     /// # Errors
     /// `ENETDOWN` after the host's shutdown.
     pub fn broadcast(&self) -> io::Result<bool> {
-        match self.socket.option(OptionName::Broadcast)? {
-            SocketOption::Broadcast(broadcast) => Ok(broadcast),
-            _ => Err(io_error(Error::UnknownOption)),
-        }
+        self.socket.broadcast()
     }
 
-    /// Sets the hop limit of this socket's packets.
-    ///
-    /// # Errors
-    /// `EINVAL` outside 1 to 255.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.socket.set_ttl(ttl)
-    }
+    ttl_calls!("this socket's packets");
 
-    /// The hop limit of this socket's packets.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.socket.ttl()
-    }
-
-    /// Listens to an IPv4 group, on the interface with the address `interface`, or with 0.0.0.0 on the first one.
-    ///
-    /// # Errors
-    /// `EADDRINUSE` if this socket does already; `EINVAL` for an address that is no group; `ENODEV` if no interface has
-    /// the address.
-    pub fn join_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
-        self.socket.change_group(Change::Join, (*group).into(), By::Address(*interface))
-    }
-
-    /// Ends [`join_multicast_v4`](Self::join_multicast_v4).
-    ///
-    /// # Errors
-    /// `EADDRNOTAVAIL` if this socket does not listen to the group.
-    pub fn leave_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
-        self.socket.change_group(Change::Leave, (*group).into(), By::Address(*interface))
-    }
-
-    /// Listens to an IPv6 group, on the interface with this number (1 for `eth0`, 2 for `eth1`, …), or with 0 on the
-    /// first one.
-    ///
-    /// # Errors
-    /// As [`join_multicast_v4`](Self::join_multicast_v4).
-    pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.socket.change_group(Change::Join, (*group).into(), By::Number(interface))
-    }
-
-    /// Ends [`join_multicast_v6`](Self::join_multicast_v6).
-    ///
-    /// # Errors
-    /// As [`leave_multicast_v4`](Self::leave_multicast_v4).
-    pub fn leave_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.socket.change_group(Change::Leave, (*group).into(), By::Number(interface))
-    }
-
-    /// `IP_MULTICAST_LOOP`: whether this host's own members hear what this socket sends to a group.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
-        self.socket.set(SocketOption::MulticastLoop(on))
-    }
-
-    /// `IP_MULTICAST_LOOP`.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
-        match self.socket.option(OptionName::MulticastLoop)? {
-            SocketOption::MulticastLoop(on) => Ok(on),
-            _ => Err(io_error(Error::UnknownOption)),
-        }
-    }
-
-    /// `IP_MULTICAST_TTL`: how many routers a datagram to a group may pass; 1 keeps it on the link.
-    ///
-    /// # Errors
-    /// `EINVAL` over 255.
-    pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
-        let hops = u8::try_from(ttl).map_err(|_| io_error(Error::InvalidArgument))?;
-        self.socket.set(SocketOption::MulticastHopLimit(hops))
-    }
-
-    /// `IP_MULTICAST_TTL`.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
-        match self.socket.option(OptionName::MulticastHopLimit)? {
-            SocketOption::MulticastHopLimit(hops) => Ok(hops.into()),
-            _ => Err(io_error(Error::UnknownOption)),
-        }
-    }
+    multicast_calls!();
 
     /// The host this socket belongs to.
     pub fn host(&self) -> &Host {

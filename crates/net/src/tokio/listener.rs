@@ -2,6 +2,7 @@
 
 use super::TcpStream;
 use super::attempt::Attempt;
+use crate::calls::ttl_calls;
 use crate::host::Host;
 use crate::socket::Socket;
 use crate::waiting::{Interest, WakerKey};
@@ -62,21 +63,7 @@ impl TcpListener {
         self.socket.local_addr()
     }
 
-    /// Sets the hop limit of the connections to come.
-    ///
-    /// # Errors
-    /// `EINVAL` outside 1 to 255.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.socket.set_ttl(ttl)
-    }
-
-    /// The hop limit of the connections to come.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.socket.ttl()
-    }
+    ttl_calls!("the connections to come");
 
     /// The host this socket belongs to.
     pub fn host(&self) -> &Host {

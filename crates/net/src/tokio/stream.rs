@@ -2,11 +2,11 @@
 
 use super::attempt::Attempt;
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::calls::{readiness_calls, ttl_calls};
 use crate::host::Host;
 use crate::socket::Socket;
 use crate::waiting::{Interest, WakerKey};
-use sockeye_core::error::Error;
-use sockeye_core::socket::{Kind, OptionName, Shutdown, SocketOption};
+use sockeye_core::socket::{Kind, Shutdown, SocketOption};
 use sockeye_core::transport::tcp::TcpInfo;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A TCP connection of a [`Host`] for tasks, the mirror of [`tokio::net::TcpStream`].
 #[derive(Debug)]
@@ -82,29 +82,7 @@ impl TcpStream {
         self.socket.take_error()
     }
 
-    /// Waits until reading is worth trying.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.socket.ready_to_read().await.map(|_| ())
-    }
-
-    /// Waits until writing is worth trying.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.socket.ready_to_write().await.map(|_| ())
-    }
-
-    /// Waits until something of `interest` is worth trying.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub async fn ready(&self, interest: tokio::io::Interest) -> io::Result<Ready> {
-        self.socket.ready(interest).await
-    }
+    readiness_calls!("reading", "writing");
 
     /// Reads what is there.
     ///
@@ -159,10 +137,7 @@ impl TcpStream {
     /// # Errors
     /// `ENETDOWN` after the host's shutdown.
     pub fn nodelay(&self) -> io::Result<bool> {
-        match self.socket.option(OptionName::NoDelay)? {
-            SocketOption::NoDelay(nodelay) => Ok(nodelay),
-            _ => Err(crate::error::io_error(Error::UnknownOption)),
-        }
+        self.socket.nodelay()
     }
 
     /// `SO_LINGER`. A time above zero would make the drop block the task's thread for that long; zero resets.
@@ -178,27 +153,10 @@ impl TcpStream {
     /// # Errors
     /// `ENETDOWN` after the host's shutdown.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        match self.socket.option(OptionName::Linger)? {
-            SocketOption::Linger(linger) => Ok(linger),
-            _ => Err(crate::error::io_error(Error::UnknownOption)),
-        }
+        self.socket.linger()
     }
 
-    /// Sets the hop limit of this connection's packets.
-    ///
-    /// # Errors
-    /// `EINVAL` outside 1 to 255.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.socket.set_ttl(ttl)
-    }
-
-    /// The hop limit of this connection's packets.
-    ///
-    /// # Errors
-    /// `ENETDOWN` after the host's shutdown.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.socket.ttl()
-    }
+    ttl_calls!("this connection's packets");
 
     /// Sets an option that tokio has no name for.
     ///
