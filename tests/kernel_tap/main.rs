@@ -1,9 +1,10 @@
 //! Our stack against the Linux kernel's, over a TAP interface in a network namespace of its own.
 //!
 //! Each test starts itself again inside `unshare --net`; where that is not permitted it says `skipped:` and why. The
-//! sizes can be changed: `SOCKEYE_TRANSFER_MIB` (1024: each way, each family, each role), `SOCKEYE_LOSSY_KIB` (8192:
-//! through the bad cable, where one loss in a hundred and a round trip of 40 ms leave our
-//! sender some hundred kilobytes a second), `SOCKEYE_ZERO_WINDOW_SECS` (30).
+//! sizes can be changed: `SOCKEYE_TRANSFER_MIB` (1024: each way, each family, each role), `SOCKEYE_LOSSY_KIB` (16384)
+//! on each of `SOCKEYE_LOSSY_CONNECTIONS` (16: for each family, role and sender, so that a gigabyte passes the bad cable
+//! each way; one loss in a hundred and a round trip of 40 ms leave a single one some hundred kilobytes a second),
+//! `SOCKEYE_ZERO_WINDOW_SECS` (30).
 #![cfg(target_os = "linux")]
 
 mod capture;

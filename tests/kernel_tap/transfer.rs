@@ -43,12 +43,15 @@ pub(crate) fn through_a_bad_cable() {
     let conditions =
         Conditions { loss: "1%".parse().unwrap(), delay: Duration::from_millis(20), ..Conditions::default() };
     let world = World::behind_a_cable(conditions);
-    let size = setting("SOCKEYE_LOSSY_KIB", 8192) << 10;
+    let size = setting("SOCKEYE_LOSSY_KIB", 16_384) << 10;
+    let connections = setting("SOCKEYE_LOSSY_CONNECTIONS", 16);
     // All at once: they wait for the cable, not for the processor.
     thread::scope(|scope| {
         for family in Family::BOTH {
             for server in Side::BOTH {
-                for sender in Side::BOTH {
+                for (sender, _) in
+                    Side::BOTH.into_iter().flat_map(|sender| (0..connections).map(move |n| (sender, n)))
+                {
                     let world = &world;
                     scope.spawn(move || {
                         let (from_server, from_client) = world.pair(server, family);
