@@ -361,6 +361,11 @@ impl Stack {
         links.chain(self.network.poll_timeout()).chain(self.deadlines.next()).min()
     }
 
+    /// The interface's link layer; the loopback interface has none.
+    fn link_mut(&mut self, interface: InterfaceId) -> Option<&mut Link> {
+        self.interfaces.get_mut(usize::from(interface.0))?.link.as_mut()
+    }
+
     fn record(&mut self, now: Instant, event: impl FnOnce() -> TraceEvent) {
         if let Some(log) = &mut self.log {
             log.push(now, event());

@@ -68,9 +68,7 @@ impl Stack {
             segment_size: frame.segment_size,
             socket: None,
         });
-        let Some(link) =
-            self.interfaces.get_mut(usize::from(interface.0)).and_then(|entry| entry.link.as_mut())
-        else {
+        let Some(link) = self.link_mut(interface) else {
             return self.dropped(now, None, DropReason::UnknownInterface, frame.bytes);
         };
         match link.receive(now, frame.bytes) {
@@ -121,8 +119,7 @@ impl Stack {
             NetworkReceive::EchoReply(echo) => self.receive_echo_reply(&echo),
             NetworkReceive::IcmpError(error) => self.on_icmp_error(now, &error),
             NetworkReceive::Ndp { source, destination, message } => {
-                let link =
-                    self.interfaces.get_mut(usize::from(interface.0)).and_then(|entry| entry.link.as_mut());
+                let link = self.link_mut(interface);
                 let outcome = link.map_or(Ok(()), |link| link.on_ndp(now, source, destination, &message));
                 self.take_link_events(now, interface);
                 outcome

@@ -13,7 +13,7 @@ impl Stack {
     /// Lets everything happen that is due at `now`. Calling it too early or too often does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         for index in 0..self.interfaces.len() {
-            if let Some(link) = self.interfaces.get_mut(index).and_then(|interface| interface.link.as_mut()) {
+            if let Some(link) = self.link_mut(InterfaceId(index as u8)) {
                 link.handle_timeout(now);
                 self.take_link_events(now, InterfaceId(index as u8));
             }
@@ -91,12 +91,7 @@ impl Stack {
 
     /// What a link has found out by itself: a neighbour that does not answer, an address that is taken.
     pub(super) fn take_link_events(&mut self, now: Instant, interface: InterfaceId) {
-        while let Some(event) = self
-            .interfaces
-            .get_mut(usize::from(interface.0))
-            .and_then(|entry| entry.link.as_mut())
-            .and_then(crate::link::Link::poll_event)
-        {
+        while let Some(event) = self.link_mut(interface).and_then(crate::link::Link::poll_event) {
             match event {
                 LinkEvent::Unreachable { packet, .. } => {
                     self.on_neighbor_unreachable(now, interface, &packet)

@@ -25,6 +25,9 @@ const TURN_BYTES: usize = 65_536;
 /// What a frame counts beyond its payload.
 const TURN_OVERHEAD: usize = 64;
 
+/// The most bytes of payload in one packet from this host to itself, however small the segments it stands for.
+const LOOPED_PAYLOAD: usize = 65_000;
+
 /// A frame on its way out, lent until the next call.
 #[derive(Debug)]
 pub struct Transmit<'a> {
@@ -281,7 +284,7 @@ impl Stack {
         let ends = stream.connection.endpoints();
         let route = self.network.route(ends.remote.ip(), Some(ends.local.ip()), None);
         let largest = match &route {
-            Ok(path) if path.next_hop == Hop::Local => 65_000,
+            Ok(path) if path.next_hop == Hop::Local => LOOPED_PAYLOAD,
             Ok(path) => {
                 self.interfaces.get(usize::from(path.interface.0)).map_or(0, |entry| entry.segmentation)
             }
