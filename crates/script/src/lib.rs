@@ -4,3 +4,9 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+mod error;
+mod lexer;
+mod parser;
+
+pub use error::ScriptError;
+pub use parser::parse;

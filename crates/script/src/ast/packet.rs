@@ -234,13 +234,15 @@ pub enum TcpOption {
         /// One to three counters of 24 bits in the order of the option.
         counters: Vec<u32>,
     },
-    /// A kind without a name here, as `exp 0xf989` or `kind 99 0102` or `[63020102]` write it.
+    /// A kind without a name here: `kind 99 0102`, and `exp f9890102`, which is kind 254.
     Other {
         /// The kind's number.
         kind: u8,
         /// What follows kind and length.
         data: Vec<u8>,
     },
+    /// `[630401]`: octets as they are, which need not make a whole option.
+    Raw(Vec<u8>),
 }
 
 /// Which counter begins an AccECN option. RFC 9768, section 3.2.3.
@@ -287,4 +289,24 @@ pub enum EchoedPacket {
     Udp(u16),
     /// `[raw (1000)]`: octets behind the IP header.
     Raw(u16),
+}
+
+impl TcpOption {
+    /// Octets it takes in the header.
+    pub fn length(&self) -> usize {
+        match self {
+            TcpOption::EndOfList | TcpOption::NoOperation => 1,
+            TcpOption::MaximumSegmentSize(_) => 4,
+            TcpOption::WindowScale(_) => 3,
+            TcpOption::SackPermitted => 2,
+            TcpOption::Sack(blocks) => 2 + 8 * blocks.len(),
+            TcpOption::Timestamps { .. } => 10,
+            TcpOption::FastOpen(cookie) => 2 + cookie.len(),
+            TcpOption::FastOpenExperimental(cookie) => 4 + cookie.len(),
+            TcpOption::Md5(digest) => 2 + digest.len(),
+            TcpOption::AccEcn { counters, .. } => 2 + 3 * counters.len(),
+            TcpOption::Other { data, .. } => 2 + data.len(),
+            TcpOption::Raw(octets) => octets.len(),
+        }
+    }
 }
