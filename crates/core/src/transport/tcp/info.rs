@@ -1,7 +1,7 @@
 //! What is known about a connection, for the program and for whoever watches.
 
 use super::recovery::Phase;
-use super::{CongestionName, Connection, State};
+use super::{CongestionName, Connection, CwndReason, State};
 use crate::time::Duration;
 use crate::wire::tcp::SeqNumber;
 
@@ -49,6 +49,8 @@ pub struct TcpInfo {
     pub rcv_mss: u16,
     /// Congestion window in bytes.
     pub cwnd: usize,
+    /// What last changed it.
+    pub cwnd_reason: CwndReason,
     /// Slow-start threshold in bytes; `usize::MAX` before the first loss.
     pub ssthresh: usize,
     /// Smoothed round-trip time, once measured.
@@ -103,6 +105,7 @@ impl TcpInfo {
             snd_mss: sender.mss as u16,
             rcv_mss: receiver.ack.segment() as u16,
             cwnd: sender.congestion.cwnd() as usize,
+            cwnd_reason: sender.congestion.reason(),
             ssthresh: if ssthresh == u32::MAX { usize::MAX } else { ssthresh as usize },
             rtt: sender.rtt.smoothed(),
             rtt_variance: sender.rtt.variance(),

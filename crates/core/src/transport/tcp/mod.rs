@@ -35,7 +35,7 @@ use core::net::SocketAddr;
 
 use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
-pub use congestion::CongestionName;
+pub use congestion::{CongestionName, CwndReason, SlowStartExit};
 pub use connection::Connection;
 pub use handshake::{Handshake, HandshakeStep, HandshakeTimeout};
 pub use info::{Recovering, TcpInfo};

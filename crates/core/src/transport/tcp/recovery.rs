@@ -2,7 +2,7 @@
 //! NewReno (RFC 6582) without SACK, RFC 6675 with it, slow start after a time-out (RFC 5681, RFC 6298).
 
 use super::RetransmitCause;
-use super::congestion::{Acked, Timeout};
+use super::congestion::{Acked, RoundTrip, Timeout};
 use super::scoreboard::{Delivered, Reports};
 use super::sender::{Fin, Sender};
 use crate::time::{Duration, Instant};
@@ -48,7 +48,6 @@ impl Sender {
     /// An acceptable acknowledgement. Says whether SND.UNA has moved.
     pub(super) fn on_ack(&mut self, now: Instant, acknowledgement: Acknowledgement<'_>) -> bool {
         let Acknowledgement { ack, sack, is_bare, echoed } = acknowledgement;
-        let was_limited = self.is_congestion_limited();
         let progress = ack.is_after(self.una);
         let mut delivered = Delivered::default();
         let mut acked = 0;
@@ -79,7 +78,7 @@ impl Sender {
             self.restart_waiting(now);
         }
         match self.phase {
-            Phase::Open => self.on_ack_open(now, progress, is_duplicate, acked, was_limited),
+            Phase::Open => self.on_ack_open(now, progress, is_duplicate, acked),
             Phase::Recovery { end } => self.on_ack_recovery(progress, is_duplicate, acked, end),
             Phase::Loss { end } => {
                 if progress {
@@ -100,16 +99,22 @@ impl Sender {
     /// first, or be what a receiver that had everything before says to a duplicate.
     fn measure(&mut self, now: Instant, progress: bool, delivered: &Delivered, echoed: Option<Duration>) {
         match (delivered.sent_at, delivered.resent_at) {
-            (Some(sent_at), None) => self.rtt.on_sample(now.since(sent_at)),
+            (Some(sent_at), None) => self.take_sample(now, now.since(sent_at)),
             (_, Some(resent_at)) if progress => {
                 let since = now.since(resent_at) + CLOCK;
                 match echoed.filter(|sample| *sample <= since) {
-                    Some(sample) => self.rtt.on_sample(sample),
+                    Some(sample) => self.take_sample(now, sample),
                     None => self.rtt.on_unmeasured_progress(),
                 }
             }
             _ => {}
         }
+    }
+
+    fn take_sample(&mut self, now: Instant, sample: Duration) {
+        self.rtt.on_sample(sample);
+        let least = self.rtt.minimum().unwrap_or(sample);
+        self.congestion.on_round_trip(now, RoundTrip { sample, least, una: self.una, nxt: self.nxt });
     }
 
     fn take_acknowledged(&mut self, ack: SeqNumber) {
@@ -122,18 +127,17 @@ impl Sender {
     }
 
     fn grow(&mut self, now: Instant, bytes: u32) {
-        let rtt = self.rtt.smoothed().unwrap_or_default();
-        self.congestion.on_ack(now, Acked { bytes, rtt });
+        self.congestion.on_ack(now, Acked { bytes });
     }
 
-    fn on_ack_open(
-        &mut self,
-        now: Instant,
-        progress: bool,
-        is_duplicate: bool,
-        acked: u32,
-        was_limited: bool,
-    ) {
+    /// The congestion window has long been larger than what is sent, and nothing else is wrong.
+    pub(super) fn validate_window(&mut self, now: Instant) {
+        if self.phase == Phase::Open {
+            self.congestion.validate(now, self.rtt.rto());
+        }
+    }
+
+    fn on_ack_open(&mut self, now: Instant, progress: bool, is_duplicate: bool, acked: u32) {
         if progress {
             self.duplicates = 0;
         }
@@ -150,7 +154,7 @@ impl Sender {
         }
         if self.board.to_resend() > 0 {
             self.enter_recovery();
-        } else if progress && was_limited {
+        } else if progress {
             self.grow(now, acked);
         }
     }
@@ -159,6 +163,9 @@ impl Sender {
     fn enter_recovery(&mut self) {
         let flight = self.recent_flight().min(self.congestion.cwnd());
         self.congestion.on_loss(flight);
+        if !self.congestion.controls_recovery() {
+            self.congestion.set_cwnd(self.congestion.ssthresh());
+        }
         self.recover = self.nxt;
         self.phase = Phase::Recovery { end: self.nxt };
         self.cause = RetransmitCause::FastRetransmit;

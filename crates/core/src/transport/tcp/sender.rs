@@ -1,6 +1,6 @@
 //! The sending half: SND.UNA, SND.NXT, SND.WND, the bytes written, and how much of them may leave now.
 
-use super::congestion::Congestion;
+use super::congestion::{self, Congestion};
 use super::recovery::Phase;
 use super::rtt::Rtt;
 use super::scoreboard::Scoreboard;
@@ -82,7 +82,7 @@ impl Sender {
             mss: 536,
             small_end: iss,
             board: Scoreboard::new(iss + 1),
-            congestion: Congestion::new(settings.congestion, 536),
+            congestion: Congestion::new(settings, 536),
             rtt: Rtt::new(settings.initial_rto, settings.rto_min, settings.rto_max),
             phase: Phase::Open,
             recover: iss,
@@ -171,13 +171,12 @@ impl Sender {
         }
     }
 
-    /// Whether the congestion window is what limits sending: only then may it grow (RFC 7661, as Linux reckons it).
-    pub(super) fn is_congestion_limited(&self) -> bool {
-        let flight = self.recent_flight();
-        if self.congestion.is_slow_start() {
-            return self.congestion.cwnd() < flight.saturating_mul(2);
-        }
-        flight.saturating_add(self.mss) > self.congestion.cwnd()
+    /// Tells the congestion control how much of its window is used: after something was sent, and when the window holds
+    /// the rest back.
+    pub(super) fn note_usage(&mut self, now: Instant) {
+        let is_full = self.congestion_room() < self.mss;
+        let sent = congestion::Sent { una: self.una, nxt: self.nxt, is_full };
+        self.congestion.on_sent(now, sent);
     }
 
     /// How many new bytes may leave in one segment, or in one burst of up to `largest` bytes that is cut into segments
@@ -229,6 +228,7 @@ impl Sender {
         }
         self.last_sent = now;
         self.peak = self.peak.max(self.outstanding());
+        self.note_usage(now);
         self.start_waiting(now);
     }
 
@@ -255,6 +255,13 @@ impl Sender {
         let rto = self.rtt.rto();
         if self.una == self.nxt && idle > rto {
             self.congestion.on_idle(idle, rto);
+        }
+    }
+
+    /// Before new data while nothing is in flight.
+    pub(super) fn on_restart(&mut self, now: Instant) {
+        if self.una == self.nxt {
+            self.congestion.on_restart(now);
         }
     }
 

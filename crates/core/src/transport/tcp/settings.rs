@@ -1,6 +1,6 @@
 //! What can be set for a connection; the defaults are Linux's.
 
-use super::CongestionName;
+use super::{CongestionName, SlowStartExit};
 use crate::time::Duration;
 
 /// How a silent peer is probed (RFC 9293 section 3.8.4).
@@ -42,6 +42,13 @@ pub struct Settings {
     pub max_segment: Option<u16>,
     /// The congestion control: `TCP_CONGESTION`.
     pub congestion: CongestionName,
+    /// How CUBIC finds the end of slow start before anything is lost. The other algorithms do not look at it.
+    pub slow_start_exit: SlowStartExit,
+    /// Segments of the initial congestion window (RFC 6928), at least one. Up to ten it is bounded in bytes as well.
+    pub initial_window: u32,
+    /// Whether the congestion window shrinks while it is not used (RFC 5681 section 4.1, RFC 7661):
+    /// `tcp_slow_start_after_idle`.
+    pub slow_start_after_idle: bool,
     /// Retransmission time-out before anything is measured (RFC 6298 section 2.1).
     pub initial_rto: Duration,
     /// Lower bound of the RTO's variance term: the RTO is never less than the smoothed RTT plus this.
@@ -87,6 +94,9 @@ impl Default for Settings {
             linger: None,
             max_segment: None,
             congestion: CongestionName::Cubic,
+            slow_start_exit: SlowStartExit::HyStartPlusPlus,
+            initial_window: 10,
+            slow_start_after_idle: true,
             initial_rto: Duration::from_secs(1),
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),

@@ -87,11 +87,17 @@ impl Connection {
     /// by itself; zero if it cannot.
     pub fn poll_transmit(&mut self, now: Instant, largest: usize) -> Option<Outgoing> {
         if self.sender.outstanding() == 0 && self.sender.has_unsent() && self.sender.is_synced {
-            self.sender.on_idle(now);
+            if self.settings.slow_start_after_idle {
+                self.sender.on_idle(now);
+            }
+            self.sender.on_restart(now);
         }
         self.largest = largest.min(MOST_PAYLOAD) as u32;
         let outgoing = match self.next(self.largest) {
             None => {
+                if self.sender.unsent() > 0 && self.sender.congestion_room() < self.sender.mss {
+                    self.sender.note_usage(now);
+                }
                 self.arm_probe(now);
                 return None;
             }
@@ -289,6 +295,10 @@ impl Connection {
         }
         if payload > 0 {
             self.receiver.ack.on_data_sent(now);
+        }
+        // RFC 7661; where the program waits for room in the send buffer it is the peer who is slow.
+        if self.settings.slow_start_after_idle && self.sender.ring.len() < self.settings.send_buffer {
+            self.sender.validate_window(now);
         }
         outgoing
     }

@@ -1,21 +1,36 @@
-//! CUBIC (RFC 9438), in integers: the same numbers on every machine.
+//! CUBIC (RFC 9438), in integers and whole segments, as Linux reckons it.
 
 use super::{Acked, CongestionControl, Window};
 use crate::time::{Duration, Instant};
 
-/// CUBIC's window. Lengths are in bytes, times in milliseconds.
+/// How seldom the curve is looked at while the window stays the same; half a round trip where that is less.
+const UPDATE_INTERVAL: Duration = Duration::from_micros(31_250);
+/// Right after a loss the queue is no measure of the path.
+const SETTLING: Duration = Duration::from_secs(1);
+/// Without a loss to aim at, the window still grows by a segment for so many acknowledged (a twentieth in a round trip).
+const MOST_UNAIMED: u32 = 20;
+/// A price that is never paid.
+const NO_GROWTH: u32 = 100;
+
+/// CUBIC's window: lengths in segments, times in milliseconds.
 ///
-/// With C = 0.4 segments per second cubed, a window of `w` bytes and segments of `mss` bytes, the curve is
-/// `W(t) = W_max + 0.4 · mss · ((t - K) / 1000)³`.
+/// With C = 0.4 segments per second cubed the curve is `W(t) = W_max + 0.4 · ((t - K) / 1000)³`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cubic {
-    /// The window before the last loss, less what fast convergence gave away; zero before the first.
+    curve: Curve,
+    /// As it was before the last loss, should that turn out to be none (section 4.9).
+    before: Option<Box<Curve>>,
+    /// The shortest round-trip time, in microseconds; zero before the first.
+    least_rtt: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Curve {
+    /// The window before the last loss, less what fast convergence gave away; zero before the first and after a time-out.
     w_max: u32,
-    /// The window before the last loss.
+    /// The window before the last loss (cwnd_prior).
     prior: u32,
     epoch: Option<Epoch>,
-    /// What division left over: growth in bytes times the window.
-    remainder: u32,
 }
 
 /// One stretch of congestion avoidance.
@@ -25,75 +40,130 @@ struct Epoch {
     /// When the curve reaches `origin`, in milliseconds from the start.
     k: i32,
     origin: u32,
-    /// What Reno's window would be, times 2^10.
-    estimate: u64,
+    /// What Reno's window would be (W_est).
+    estimate: u32,
+    /// Bytes acknowledged that have not counted for it yet.
+    acked: u32,
+    /// When the curve was last looked at, for which window, and what came of it: segments acknowledged for one more.
+    looked_at: Instant,
+    looked_for: u32,
+    price: u32,
 }
 
 impl CongestionControl for Cubic {
-    fn growth(&mut self, now: Instant, window: &Window, acked: Acked) -> u32 {
-        let cwnd = window.cwnd.max(1);
-        let w_max = self.w_max;
-        let epoch = self.epoch.get_or_insert_with(|| {
-            let below = w_max.saturating_sub(cwnd);
+    fn per_segment(&mut self, now: Instant, window: &Window, acked: Acked) -> u32 {
+        let cwnd = window.segments().max(1);
+        let Curve { w_max, prior, .. } = self.curve;
+        let mut is_new = false;
+        let epoch = self.curve.epoch.get_or_insert_with(|| {
+            is_new = true;
             Epoch {
                 start: now,
-                k: time_to_regain(below, window.mss),
+                k: time_to_regain(w_max.saturating_sub(cwnd)),
                 origin: w_max.max(cwnd),
-                estimate: u64::from(cwnd) << 10,
+                estimate: cwnd,
+                acked: 0,
+                looked_at: now,
+                looked_for: cwnd,
+                price: NO_GROWTH * cwnd,
             }
         });
-        let elapsed = now.since(epoch.start);
-        // Section 4.3: Reno's window, grown by alpha = 3 (1 - 0.7) / (1 + 0.7) = 9/17 of a segment per round trip until it
-        // has reached the window before the loss, by a whole one from then on.
-        let (numerator, denominator) =
-            if epoch.estimate >> 10 < u64::from(self.prior) { (9, 17) } else { (1, 1) };
-        let step = (u64::from(acked.bytes) * u64::from(window.mss)) << 10;
-        epoch.estimate += step / u64::from(cwnd) * numerator / denominator;
-        let estimate = u32::try_from(epoch.estimate >> 10).unwrap_or(u32::MAX);
-        if epoch.curve(elapsed, window.mss) < i64::from(estimate) {
-            // Section 4.3: the Reno-friendly region.
-            return estimate.saturating_sub(cwnd);
+        epoch.acked = epoch.acked.saturating_add(acked.bytes);
+        let since = now.since(epoch.looked_at);
+        let half = Duration::from_micros(u64::from(self.least_rtt / 2));
+        if is_new || epoch.looked_for != cwnd || since > UPDATE_INTERVAL.min(half) {
+            if is_new || !since.is_zero() {
+                epoch.looked_at = now;
+                epoch.looked_for = cwnd;
+                // One round trip ahead (section 4.4).
+                let elapsed = now.since(epoch.start) + Duration::from_micros(self.least_rtt.into());
+                let aim = epoch.at(elapsed);
+                epoch.price = if aim > cwnd { cwnd / (aim - cwnd) } else { NO_GROWTH * cwnd };
+                if w_max == 0 {
+                    epoch.price = epoch.price.min(MOST_UNAIMED);
+                }
+            }
+            epoch.befriend(cwnd, prior, window.mss);
+            // At most by half in a round trip.
+            epoch.price = epoch.price.max(2);
         }
-        // Sections 4.4 and 4.5: towards where the curve will be one round trip from now.
-        let aim =
-            epoch.curve(elapsed + acked.rtt, window.mss).clamp(i64::from(cwnd), i64::from(cwnd) * 3 / 2);
-        let distance = u64::try_from(aim - i64::from(cwnd)).unwrap_or(0);
-        let grown = distance * u64::from(acked.bytes) + u64::from(self.remainder);
-        self.remainder = (grown % u64::from(cwnd)) as u32;
-        u32::try_from(grown / u64::from(cwnd)).unwrap_or(u32::MAX)
+        epoch.price.saturating_mul(window.mss)
     }
 
-    fn threshold(&mut self, window: &Window, flight: u32) -> u32 {
-        // A window that was not used up says nothing about the path (section 4.6): count what was, with some room.
-        let used = window.cwnd.min(flight.saturating_add(3 * window.mss));
+    fn threshold(&mut self, window: &Window) -> u32 {
+        self.before = Some(Box::new(self.curve));
+        let cwnd = window.segments();
         // Section 4.7, fast convergence: a window that shrinks from loss to loss leaves room to others.
-        self.w_max = if used < self.w_max { used / 20 * 17 } else { used };
-        self.prior = used;
-        self.restart();
-        (u64::from(used) * 7 / 10) as u32
+        let w_max = if cwnd < self.curve.w_max { cwnd * 17 / 20 } else { cwnd };
+        self.curve = Curve { w_max, prior: cwnd, epoch: None };
+        // 0.7 of it, by the binary fraction that Linux takes for that.
+        (u64::from(cwnd) * 717 / 1024) as u32 * window.mss
     }
 
-    fn restart(&mut self) {
-        self.epoch = None;
-        self.remainder = 0;
+    fn on_round_trip(&mut self, now: Instant, sample: Duration) {
+        if self.curve.epoch.is_some_and(|epoch| now.since(epoch.start) < SETTLING) {
+            return;
+        }
+        let sample = u32::try_from(sample.as_micros()).unwrap_or(u32::MAX).max(1);
+        if self.least_rtt == 0 || sample < self.least_rtt {
+            self.least_rtt = sample;
+        }
+    }
+
+    fn on_timeout(&mut self) {
+        // Section 4.8: the next stretch begins where slow start ends, with K = 0.
+        self.curve.w_max = 0;
+        self.curve.epoch = None;
+    }
+
+    fn undo(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.curve = *before;
+        }
+    }
+
+    fn on_idle(&mut self, now: Instant, idle: Duration) {
+        // Section 5.8: time in which nothing was sent is no time on the curve.
+        if let Some(epoch) = &mut self.curve.epoch {
+            epoch.start = (epoch.start + idle).min(now);
+        }
     }
 }
 
 impl Epoch {
-    /// The curve `elapsed` after the start, in bytes.
-    fn curve(&self, elapsed: Duration, mss: u32) -> i64 {
+    /// The curve `elapsed` after the start, in whole segments.
+    fn at(&self, elapsed: Duration) -> u32 {
         let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         // Beyond 500 s the window has long been at its bound.
-        let from_k = elapsed.saturating_sub(self.k.into()).clamp(-500_000, 500_000);
-        i64::from(self.origin) + from_k * from_k * from_k / 1_000_000 * i64::from(mss) * 4 / 10_000
+        let from_k = elapsed.saturating_sub(self.k.into()).clamp(-500_000, 500_000).unsigned_abs();
+        let distance = u128::from(from_k).pow(3) * 4 / 10_000_000_000;
+        let distance = u32::try_from(distance).unwrap_or(u32::MAX);
+        if elapsed < i64::from(self.k) {
+            self.origin.saturating_sub(distance)
+        } else {
+            self.origin.saturating_add(distance)
+        }
+    }
+
+    /// Section 4.3: no slower than Reno, whose window would grow by alpha = 3 (1 - 0.7) / (1 + 0.7) = 9/17 of a segment a
+    /// round trip until it has reached the window before the loss, and by a whole one from then on.
+    fn befriend(&mut self, cwnd: u32, prior: u32, mss: u32) {
+        let per_segment = if self.estimate < prior { u64::from(cwnd) * 17 / 9 } else { u64::from(cwnd) };
+        let per_segment = u32::try_from(per_segment * u64::from(mss)).unwrap_or(u32::MAX).max(1);
+        if self.acked > per_segment {
+            self.estimate = self.estimate.saturating_add(self.acked / per_segment);
+            self.acked %= per_segment;
+        }
+        if self.estimate > cwnd {
+            self.price = self.price.min(cwnd / (self.estimate - cwnd));
+        }
     }
 }
 
-/// K: how many milliseconds the curve takes from `below` bytes under its origin (section 4.2):
-/// the cube root of `below / mss / 0.4` seconds cubed.
-fn time_to_regain(below: u32, mss: u32) -> i32 {
-    let cube = u128::from(below) * 2_500_000_000 / u128::from(mss.max(1));
-    cube_root(u64::try_from(cube).unwrap_or(u64::MAX)).cast_signed()
+/// K: how many milliseconds the curve takes from `below` segments under its origin (section 4.2):
+/// the cube root of `below / 0.4` seconds cubed.
+fn time_to_regain(below: u32) -> i32 {
+    cube_root(u64::from(below) * 2_500_000_000).cast_signed()
 }
 
 /// The largest integer whose cube is not above `cube`.
@@ -126,14 +196,13 @@ mod tests {
         // 100 segments lost down to 70: K = cbrt(30 / 0.4) = 4.217 s.
         let mut cubic = Cubic::default();
         let before = Window { cwnd: 100_000, ssthresh: u32::MAX, mss: 1000 };
-        assert_eq!(cubic.threshold(&before, 100_000), 70_000);
+        assert_eq!(cubic.threshold(&before), 70_000);
         let window = Window { cwnd: 70_000, ssthresh: 70_000, mss: 1000 };
-        let acked = Acked { bytes: 1000, rtt: Duration::from_millis(100) };
-        cubic.growth(Instant::from_secs(10), &window, acked);
-        let epoch = cubic.epoch.unwrap();
+        cubic.per_segment(Instant::from_secs(10), &window, Acked { bytes: 1000 });
+        let epoch = cubic.curve.epoch.unwrap();
         assert_eq!(epoch.k, 4217);
-        assert_eq!(epoch.curve(Duration::from_millis(4217), 1000), 100_000);
-        assert_eq!(epoch.curve(Duration::from_millis(5217), 1000), 100_400);
-        assert!((69_990..70_010).contains(&epoch.curve(Duration::ZERO, 1000)));
+        assert_eq!(epoch.at(Duration::from_millis(4217)), 100);
+        assert_eq!(epoch.at(Duration::from_millis(7217)), 110);
+        assert_eq!(epoch.at(Duration::ZERO), 71, "30 less a fraction below the old window");
     }
 }

@@ -1,54 +1,26 @@
 //! Congestion control: numbers in, window out. It never sees the sender.
 //!
-//! What all algorithms share is in [`Congestion`]: slow start (RFC 5681), the initial window (RFC 6928), what a time-out
-//! and an idle time do. How the window grows beyond `ssthresh` and by how much a loss shrinks it is the algorithm's.
+//! What all algorithms share is in [`Congestion`]: slow start (RFC 5681) and its end ([`hystart`]), the initial window
+//! (RFC 6928), what a time-out and an idle time do, and that a window grows only while it is [`usage`]d up. How the window
+//! grows beyond `ssthresh` and by how much a loss shrinks it is the algorithm's. Inside recovery the window is not ours:
+//! whoever reduces it in proportion (RFC 6937) says what it is by [`Congestion::set_cwnd`].
 
 mod cubic;
+mod hystart;
+mod name;
 mod reno;
+mod usage;
 
-use core::fmt;
-use core::str::FromStr;
-
-use crate::error::Error;
 use crate::time::{Duration, Instant};
+use crate::wire::tcp::SeqNumber;
 use cubic::Cubic;
+use hystart::{HyStart, Observation, Verdict};
+pub use name::{CongestionName, CwndReason, SlowStartExit};
 use reno::Reno;
+pub(super) use usage::Sent;
+use usage::Usage;
 
-/// A congestion control by name, as `TCP_CONGESTION` knows it.
-///
-/// ```
-/// use sockeye_core::transport::tcp::CongestionName;
-/// assert_eq!("reno".parse(), Ok(CongestionName::Reno));
-/// assert_eq!(CongestionName::Cubic.to_string(), "cubic");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CongestionName {
-    /// CUBIC, RFC 9438.
-    Cubic,
-    /// NewReno, RFC 5681 and 6582.
-    Reno,
-}
-
-impl fmt::Display for CongestionName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            CongestionName::Cubic => "cubic",
-            CongestionName::Reno => "reno",
-        })
-    }
-}
-
-impl FromStr for CongestionName {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        match name {
-            "cubic" => Ok(CongestionName::Cubic),
-            "reno" => Ok(CongestionName::Reno),
-            _ => Err(Error::InvalidArgument),
-        }
-    }
-}
+use super::Settings;
 
 /// The largest congestion window, in bytes: what a scaled receive window can be.
 const LARGEST_WINDOW: u32 = 1 << 30;
@@ -61,23 +33,45 @@ pub(super) struct Window {
     mss: u32,
 }
 
-/// What an acknowledgement says to an algorithm in congestion avoidance.
+impl Window {
+    /// The window in whole segments.
+    fn segments(&self) -> u32 {
+        self.cwnd / self.mss
+    }
+}
+
+/// What an acknowledgement that moves SND.UNA says while nothing is being recovered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Acked {
     /// Bytes newly acknowledged.
     pub(super) bytes: u32,
-    /// The smoothed round-trip time.
-    pub(super) rtt: Duration,
+}
+
+/// A round-trip time was measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RoundTrip {
+    pub(super) sample: Duration,
+    /// The shortest so far.
+    pub(super) least: Duration,
+    pub(super) una: SeqNumber,
+    pub(super) nxt: SeqNumber,
 }
 
 /// One algorithm.
 trait CongestionControl {
-    /// How many bytes the window grows by in congestion avoidance.
-    fn growth(&mut self, now: Instant, window: &Window, acked: Acked) -> u32;
-    /// The new slow-start threshold after a loss, with `flight` bytes in flight.
-    fn threshold(&mut self, window: &Window, flight: u32) -> u32;
-    /// Growth begins anew: after a loss, a time-out or an idle time.
-    fn restart(&mut self);
+    /// How many bytes of acknowledged data the window grows by a segment for, in congestion avoidance.
+    fn per_segment(&mut self, now: Instant, window: &Window, acked: Acked) -> u32;
+    /// The new slow-start threshold after a loss.
+    fn threshold(&mut self, window: &Window) -> u32;
+    /// A round-trip time was measured.
+    fn on_round_trip(&mut self, _now: Instant, _sample: Duration) {}
+    /// The retransmission timer has expired; the threshold is set already.
+    fn on_timeout(&mut self) {}
+    /// The loss behind the last call of `threshold` was none.
+    #[allow(dead_code, reason = "see `Congestion::undo`")]
+    fn undo(&mut self) {}
+    /// Nothing was sent for this time.
+    fn on_idle(&mut self, _now: Instant, _idle: Duration) {}
 }
 
 #[derive(Clone, Debug)]
@@ -100,16 +94,38 @@ impl Algorithm {
 pub(super) struct Congestion {
     window: Window,
     algorithm: Algorithm,
+    exit: SlowStartExit,
+    /// Only while slow start goes on.
+    hystart: Option<Box<HyStart>>,
+    usage: Usage,
+    /// Bytes acknowledged that have not opened the window yet.
+    counted: u32,
+    /// Segments of the initial window.
+    initial_segments: u32,
+    reason: CwndReason,
+    /// When data was last acknowledged.
+    acked_at: Instant,
 }
 
 impl Congestion {
-    pub(super) fn new(name: CongestionName, mss: u32) -> Self {
-        let algorithm = match name {
-            CongestionName::Reno => Algorithm::Reno(Reno::default()),
-            CongestionName::Cubic => Algorithm::Cubic(Cubic::default()),
+    pub(super) fn new(settings: &Settings, mss: u32) -> Self {
+        let (algorithm, exit) = match settings.congestion {
+            CongestionName::Reno => (Algorithm::Reno(Reno), SlowStartExit::Loss),
+            CongestionName::Cubic => (Algorithm::Cubic(Cubic::default()), settings.slow_start_exit),
         };
-        let mss = mss.max(1);
-        Congestion { window: Window { cwnd: initial(mss), ssthresh: u32::MAX, mss }, algorithm }
+        let mut congestion = Congestion {
+            window: Window { cwnd: 0, ssthresh: u32::MAX, mss: 1 },
+            algorithm,
+            exit,
+            hystart: None,
+            usage: Usage::new(),
+            counted: 0,
+            initial_segments: settings.initial_window.max(1),
+            reason: CwndReason::Initial,
+            acked_at: Instant::ZERO,
+        };
+        congestion.start(mss);
+        congestion
     }
 
     /// The congestion window in bytes.
@@ -122,15 +138,27 @@ impl Congestion {
         self.window.ssthresh
     }
 
+    /// What last changed the window.
+    pub(super) fn reason(&self) -> CwndReason {
+        self.reason
+    }
+
     /// Whether the window is below the threshold.
     pub(super) fn is_slow_start(&self) -> bool {
         self.window.cwnd < self.window.ssthresh
     }
 
+    /// Whether the algorithm says what the window is during recovery too, so that nobody else may.
+    pub(super) fn controls_recovery(&self) -> bool {
+        match self.algorithm {
+            Algorithm::Reno(_) | Algorithm::Cubic(_) => false,
+        }
+    }
+
     /// The segment size has become known, before anything was sent.
     pub(super) fn start(&mut self, mss: u32) {
         self.window.mss = mss.max(1);
-        self.window.cwnd = initial(self.window.mss);
+        self.window.cwnd = self.initial();
     }
 
     /// The handshake lost more than one of our segments: start with one (RFC 6928 section 2).
@@ -138,57 +166,188 @@ impl Congestion {
         self.window.cwnd = self.window.mss;
     }
 
+    /// The initial window. Beyond what RFC 6928 allows only where the settings ask for more.
+    fn initial(&self) -> u32 {
+        let mss = self.window.mss;
+        let asked = self.initial_segments.saturating_mul(mss).min(LARGEST_WINDOW);
+        if self.initial_segments > 10 { asked } else { asked.min((2 * mss).max(14_600)) }
+    }
+
     /// The segment size has changed: the window stays the same number of segments.
     pub(super) fn set_mss(&mut self, mss: u32) {
         let mss = mss.max(1);
-        let segments = (self.window.cwnd / self.window.mss).max(1);
-        self.window.cwnd = segments.saturating_mul(mss);
+        let segments = self.window.segments().max(1);
+        self.window.cwnd = segments.saturating_mul(mss).min(LARGEST_WINDOW);
+        if self.window.ssthresh != u32::MAX {
+            let segments = self.window.ssthresh / self.window.mss;
+            self.window.ssthresh = segments.saturating_mul(mss).clamp(2 * mss, u32::MAX - 1);
+        }
         self.window.mss = mss;
+        self.reason = CwndReason::SegmentSize;
     }
 
-    /// New data was acknowledged while the window was what limited sending.
+    /// Whoever reduces the window in proportion says what it is.
+    pub(super) fn set_cwnd(&mut self, cwnd: u32) {
+        self.window.cwnd = cwnd.clamp(self.window.mss, LARGEST_WINDOW);
+        self.reason = CwndReason::Loss;
+    }
+
+    /// Something has left, or would have but for the window.
+    pub(super) fn on_sent(&mut self, now: Instant, sent: Sent) {
+        let is_slow_start = self.is_slow_start();
+        self.usage.note(now, sent, self.window.cwnd, is_slow_start);
+    }
+
+    /// Whether the window is what limits sending: only then may it grow.
+    pub(super) fn is_limited(&self) -> bool {
+        self.usage.is_limited(self.window.cwnd, self.is_slow_start())
+    }
+
+    /// The program has not used the window up for an RTO or longer: halfway down to what was used (RFC 7661, as Linux).
+    pub(super) fn validate(&mut self, now: Instant, rto: Duration) {
+        let Some(used) = self.usage.take_unused(now, rto) else { return };
+        let used = used.max(self.initial());
+        if used < self.window.cwnd {
+            self.remember_three_quarters();
+            self.window.cwnd = self.window.cwnd / 2 + used / 2;
+            self.reason = CwndReason::ApplicationLimited;
+        }
+    }
+
+    /// A round-trip time was measured; before the same acknowledgement lets the window grow.
+    pub(super) fn on_round_trip(&mut self, now: Instant, trip: RoundTrip) {
+        self.algorithm.control().on_round_trip(now, trip.sample);
+        // RFC 9406 section 4.3: once the threshold is known, standard slow start does.
+        let is_first = self.window.ssthresh == u32::MAX;
+        let is_wanted = match self.exit {
+            SlowStartExit::HyStartPlusPlus => is_first,
+            SlowStartExit::HyStart => self.is_slow_start(),
+            SlowStartExit::Loss => false,
+        };
+        if !is_wanted {
+            self.hystart = None;
+            return;
+        }
+        let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX - 1).max(1);
+        let seen = Observation {
+            now,
+            rtt: micros(trip.sample),
+            least_rtt: micros(trip.least),
+            una: trip.una,
+            nxt: trip.nxt,
+            segments: self.window.segments(),
+        };
+        let hystart = self.hystart.get_or_insert_with(|| Box::new(HyStart::new()));
+        if hystart.observe(self.exit, seen) == Verdict::Exit {
+            self.hystart = None;
+            self.window.ssthresh = self.window.cwnd;
+            self.reason = CwndReason::HyStart;
+        }
+    }
+
+    /// New data was acknowledged while nothing was being recovered.
     pub(super) fn on_ack(&mut self, now: Instant, acked: Acked) {
+        self.acked_at = now;
+        if !self.is_limited() {
+            return;
+        }
         let mut rest = acked.bytes;
         if self.is_slow_start() {
-            let taken = rest.min(self.window.ssthresh - self.window.cwnd);
-            self.window.cwnd = (self.window.cwnd + taken).min(LARGEST_WINDOW);
-            rest -= taken;
+            let is_careful = self.hystart.as_ref().is_some_and(|hystart| hystart.is_careful());
+            let divisor = if is_careful { hystart::CAREFUL_DIVISOR } else { 1 };
+            let taken = (rest / divisor).min(self.window.ssthresh - self.window.cwnd);
+            self.window.cwnd = self.window.cwnd.saturating_add(taken).min(LARGEST_WINDOW);
+            self.reason = if is_careful { CwndReason::HyStart } else { CwndReason::SlowStart };
+            if self.is_slow_start() {
+                return;
+            }
+            rest -= taken.saturating_mul(divisor).min(rest);
         }
         if rest > 0 {
-            let growth = self.algorithm.control().growth(now, &self.window, Acked { bytes: rest, ..acked });
-            self.window.cwnd = self.window.cwnd.saturating_add(growth).min(LARGEST_WINDOW);
+            self.avoid(now, Acked { bytes: rest });
         }
     }
 
-    /// A loss was found with `flight` bytes in flight: threshold and window shrink.
-    pub(super) fn on_loss(&mut self, flight: u32) {
-        self.window.ssthresh =
-            self.algorithm.control().threshold(&self.window, flight).max(2 * self.window.mss);
-        self.window.cwnd = self.window.ssthresh;
+    /// Congestion avoidance: whole segments, as many as were paid for.
+    fn avoid(&mut self, now: Instant, acked: Acked) {
+        let window = self.window;
+        let price = self.algorithm.control().per_segment(now, &window, acked).max(window.mss);
+        if self.counted >= price {
+            // The price has come down below what is saved already: no burst for that.
+            self.counted = 0;
+            self.grow(window.mss);
+        }
+        self.counted = self.counted.saturating_add(acked.bytes);
+        let segments = self.counted / price;
+        self.counted %= price;
+        self.grow(segments.saturating_mul(window.mss));
+    }
+
+    fn grow(&mut self, bytes: u32) {
+        if bytes > 0 {
+            self.window.cwnd = self.window.cwnd.saturating_add(bytes).min(LARGEST_WINDOW);
+            self.reason = CwndReason::Avoidance;
+        }
+    }
+
+    /// A loss was found with `flight` bytes in flight: the threshold shrinks, and recovery brings the window down to it.
+    pub(super) fn on_loss(&mut self, _flight: u32) {
+        self.reduce_threshold();
+        self.reason = CwndReason::Loss;
+    }
+
+    fn reduce_threshold(&mut self) {
+        let window = self.window;
+        self.window.ssthresh = self.algorithm.control().threshold(&window).max(2 * window.mss);
+        self.counted = 0;
     }
 
     /// The retransmission timer expired: the window is one segment. `Timeout::Again` leaves the threshold alone
     /// (RFC 5681 section 3.1: it is set when the first retransmission of the same data times out, not each time).
-    pub(super) fn on_timeout(&mut self, flight: u32, which: Timeout) {
+    pub(super) fn on_timeout(&mut self, _flight: u32, which: Timeout) {
         if which == Timeout::First {
-            self.window.ssthresh =
-                self.algorithm.control().threshold(&self.window, flight).max(2 * self.window.mss);
+            self.reduce_threshold();
         }
-        self.algorithm.control().restart();
+        self.algorithm.control().on_timeout();
+        self.hystart = None;
+        self.counted = 0;
         self.window.cwnd = self.window.mss;
+        self.reason = CwndReason::Timeout;
+    }
+
+    /// The last reduction was a mistake: back to what was before it, unless more has been reached since.
+    #[allow(dead_code, reason = "recovery comes to it when it learns of false losses")]
+    pub(super) fn undo(&mut self, cwnd: u32, ssthresh: u32) {
+        self.window.cwnd = self.window.cwnd.max(cwnd).min(LARGEST_WINDOW);
+        self.window.ssthresh = self.window.ssthresh.max(ssthresh);
+        self.algorithm.control().undo();
+        self.reason = CwndReason::Undo;
     }
 
     /// Nothing was sent for `idle`: the window shrinks by half for each RTO down to the initial window, as Linux does
     /// (RFC 5681 section 4.1 would allow no more than the initial window at once).
     pub(super) fn on_idle(&mut self, idle: Duration, rto: Duration) {
-        let floor = initial(self.window.mss).min(self.window.cwnd);
+        let floor = self.initial().min(self.window.cwnd);
         let mut rest = idle;
-        self.window.ssthresh = self.window.ssthresh.max(self.window.cwnd / 4 * 3);
+        self.remember_three_quarters();
+        let before = self.window.cwnd;
         while rest > rto && self.window.cwnd > floor {
             self.window.cwnd = (self.window.cwnd / 2).max(floor);
             rest -= rto;
         }
-        self.algorithm.control().restart();
+        if self.window.cwnd < before {
+            self.reason = CwndReason::Idle;
+        }
+    }
+
+    /// Sending begins again while nothing is in flight.
+    pub(super) fn on_restart(&mut self, now: Instant) {
+        self.algorithm.control().on_idle(now, now.since(self.acked_at));
+    }
+
+    /// What the window was may come back by slow start, most of it.
+    fn remember_three_quarters(&mut self) {
+        self.window.ssthresh = self.window.ssthresh.max(self.window.cwnd / 4 * 3);
     }
 }
 
@@ -199,11 +358,6 @@ pub(super) enum Timeout {
     First,
     /// One more without an acknowledgement between.
     Again,
-}
-
-/// The initial window (RFC 6928).
-fn initial(mss: u32) -> u32 {
-    (10 * mss).min((2 * mss).max(14_600))
 }
 
 #[cfg(test)]

@@ -1,0 +1,108 @@
+//! The names: of the algorithms, of the ways out of slow start, and of the reasons why the window is what it is.
+
+use core::fmt;
+use core::str::FromStr;
+
+use crate::error::Error;
+
+/// A congestion control by name, as `TCP_CONGESTION` knows it.
+///
+/// ```
+/// use sockeye_core::transport::tcp::CongestionName;
+/// assert_eq!("reno".parse(), Ok(CongestionName::Reno));
+/// assert_eq!(CongestionName::Cubic.to_string(), "cubic");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CongestionName {
+    /// CUBIC, RFC 9438.
+    Cubic,
+    /// NewReno, RFC 5681 and 6582.
+    Reno,
+}
+
+impl CongestionName {
+    /// All there are.
+    pub const ALL: [CongestionName; 2] = [CongestionName::Cubic, CongestionName::Reno];
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CongestionName::Cubic => "cubic",
+            CongestionName::Reno => "reno",
+        }
+    }
+}
+
+impl fmt::Display for CongestionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for CongestionName {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        CongestionName::ALL.into_iter().find(|known| known.name() == name).ok_or(Error::InvalidArgument)
+    }
+}
+
+/// How CUBIC finds the end of slow start before anything is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlowStartExit {
+    /// HyStart++ (RFC 9406): growing round-trip times slow the growth down first and end it five rounds later.
+    HyStartPlusPlus,
+    /// The older HyStart as Linux has it: growing round-trip times, or a long train of acknowledgements, end it at once.
+    HyStart,
+    /// Only a loss ends it.
+    Loss,
+}
+
+/// What last changed the congestion window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CwndReason {
+    /// Nothing yet: it is the initial window (RFC 6928).
+    Initial,
+    /// Slow start.
+    SlowStart,
+    /// Slow start, carefully: HyStart++ has seen the round-trip times grow (RFC 9406, CSS).
+    HyStart,
+    /// Congestion avoidance.
+    Avoidance,
+    /// A loss: recovery brings it down to the threshold.
+    Loss,
+    /// The retransmission timer.
+    Timeout,
+    /// A reduction that turned out to be a mistake was taken back.
+    Undo,
+    /// Nothing was sent for a while (RFC 5681 section 4.1).
+    Idle,
+    /// The program did not use it up (RFC 7661).
+    ApplicationLimited,
+    /// The segments have another size now.
+    SegmentSize,
+}
+
+impl CwndReason {
+    /// The reason in a word or two.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CwndReason::Initial => "initial",
+            CwndReason::SlowStart => "slow start",
+            CwndReason::HyStart => "hystart",
+            CwndReason::Avoidance => "avoidance",
+            CwndReason::Loss => "loss",
+            CwndReason::Timeout => "timeout",
+            CwndReason::Undo => "undo",
+            CwndReason::Idle => "idle",
+            CwndReason::ApplicationLimited => "application limited",
+            CwndReason::SegmentSize => "segment size",
+        }
+    }
+}
+
+impl fmt::Display for CwndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
