@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod constant;
 mod error;
 mod lexer;
 mod parser;

@@ -1,5 +1,6 @@
 //! Every script of a directory outside the repository is read; and no random change of one makes the parser panic.
 
+use sockeye_script::ast::{Action, Packet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,15 @@ fn scripts_below(folder: &Path, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+/// A packet's words mean the packet.
+fn same_when_printed(packet: &Packet) {
+    let text = packet.to_string();
+    let script = sockeye_script::parse("printed", &format!("+0 {text}"), &[])
+        .unwrap_or_else(|error| panic!("{error}"));
+    let Action::Packet(again) = &script.events[0].action else { panic!("{text} is no packet") };
+    assert_eq!(Packet { line: packet.line, ..again.clone() }, *packet, "{text}");
 }
 
 #[test]
@@ -38,7 +48,14 @@ fn all_scripts_of_a_directory_are_read() {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         match sockeye_script::parse(&path.display().to_string(), &source, &defines) {
-            Ok(script) => assert!(!script.events.is_empty(), "{} has no events", path.display()),
+            Ok(script) => {
+                assert!(!script.events.is_empty(), "{} has no events", path.display());
+                for event in &script.events {
+                    if let Action::Packet(packet) = &event.action {
+                        same_when_printed(packet);
+                    }
+                }
+            }
             Err(error) => {
                 failed += 1;
                 eprintln!("{error}");

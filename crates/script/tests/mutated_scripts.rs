@@ -1,6 +1,7 @@
 //! Whatever is done to a script, it is read or refused: the parser does not panic.
 
 use proptest::prelude::*;
+use sockeye_script::ast::{Action, Packet};
 
 /// Every construct of the language once.
 const SCRIPT: &str = r#"// comment
@@ -31,7 +32,19 @@ fn the_script_is_right_before_it_is_changed() {
 
 fn read(source: &str) {
     match sockeye_script::parse("t", source, &[("X".into(), "1".into())]) {
-        Ok(script) => drop(format!("{script:?}")),
+        Ok(script) => {
+            for event in script.events {
+                if let Action::Packet(packet) = event.action {
+                    let text = format!("+0 {packet}");
+                    let again =
+                        sockeye_script::parse("t", &text, &[]).unwrap_or_else(|error| panic!("{error}"));
+                    let Action::Packet(again) = &again.events[0].action else {
+                        panic!("{text} is no packet")
+                    };
+                    assert_eq!(Packet { line: packet.line, ..again.clone() }, packet, "{text}");
+                }
+            }
+        }
         Err(error) => assert!(error.to_string().starts_with("t:"), "{error}"),
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here is looked up or computed yet: a word such as `SOL_SOCKET` is a word, and a command is text.
 
 pub mod call;
+mod display;
 pub mod packet;
 
 pub use call::{Argument, Errno, SystemCall};

@@ -219,3 +219,26 @@ fn errors_show_the_place() {
     }
     assert!(message(&format!("0 f({}) = 0", "[".repeat(1_000_000))).contains("stand in each other"));
 }
+
+#[test]
+fn what_is_printed_reads_as_the_same_packet() {
+    for text in [
+        "< 4000 > 8080 SEWA 0:0(0) win 32792 urg 3 <mss 1460,sackOK,nop,nop,wscale 7,eol>",
+        "> P. 4294967295:999(1000) ack 1 <...>",
+        "> FRPU.5 1:1(0) ack 1 win 0 <nop,nop,TS val 1 ecr 2>",
+        "> - 1:1(0) <nop,nop,sack 1:2 3:4>",
+        "> [ect01, ttl 3, flowlabel 0x12345] . 1:1(0) <FO,nop,eol,FOEXP,FO aabb,[0a0b0c0d]>",
+        "< [tos 0x4] icmp unreachable frag_needed mtu 1400 id 4 [1:1001(1000)]",
+        "> . 1:1(0) <ECN e1b 1 ceb 2 e0b 3,kind 99,kind 98 00,nop,nop,nop,md5 0102,nop>",
+        "< icmp echo_request [udp (5)]",
+        "< icmp echo_request [raw (5)]",
+        "< udp 1 > 2 (10)",
+        "< udp (10)",
+        "< ipv4 [ce] 192.0.2.1 > 192.0.2.2: gre: ipv6 2001:db8::1 > ::1: [ect0] . 1:1(0) win 7",
+        "> gre flags 0xb000, sum 1, off 2, key=3, seq 4: mpls (label 1, tc 2, ttl 3) (label 4, tc 5, [S], ttl 6): . 1:1(0)",
+        "> [noecn] encap psp spi 7 . 1:1(0)",
+    ] {
+        let Action::Packet(packet) = action(&format!("+0 {text}")) else { panic!("{text}") };
+        assert_eq!(packet.to_string(), text);
+    }
+}
