@@ -5,7 +5,7 @@ use crate::host::Host;
 use crate::socket::{Socket, each_address};
 use crate::waiting::Interest;
 use sockeye_core::socket::{Kind, OptionName, Shutdown, SocketOption};
-use sockeye_core::transport::tcp::TcpInfo;
+use sockeye_core::transport::tcp::{SendFlags, TcpInfo};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -119,6 +119,14 @@ impl TcpStream {
     /// As reading.
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.wait(Interest::Read, |state, now, id| state.stack.peek(now, id, buffer))
+    }
+
+    /// Writes, saying more about the bytes: that others follow at once ([`SendFlags::MORE`]), or where a record ends.
+    ///
+    /// # Errors
+    /// As writing.
+    pub fn send(&self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
+        self.socket.send_all_or_some(bytes, flags)
     }
 
     /// `TCP_NODELAY`: whether small segments leave at once rather than by Nagle's rule.

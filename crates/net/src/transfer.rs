@@ -7,19 +7,24 @@ use crate::waiting::Interest;
 use sockeye_core::error::Error;
 use sockeye_core::socket::SocketId;
 use sockeye_core::time::Instant;
-use sockeye_core::transport::tcp::TcpInfo;
+use sockeye_core::transport::tcp::{SendFlags, TcpInfo};
 use std::io::{self, IoSlice, IoSliceMut};
 
 impl Socket {
     /// Writes as a blocking kernel socket does: all of it, or what was written when an error or the timeout came.
     pub(crate) fn write_all_or_some(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send_all_or_some(bytes, SendFlags::NONE)
+    }
+
+    /// [`write_all_or_some`](Self::write_all_or_some), saying more about the bytes.
+    pub(crate) fn send_all_or_some(&self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
         let is_nonblocking = self.is_nonblocking();
         let mut written = 0;
         let outcome = self.wait(Interest::Write, |state, now, id| {
             while let Some(rest) = bytes.get(written..)
                 && (!rest.is_empty() || written == 0)
             {
-                let count = state.stack.write(now, id, rest)?;
+                let count = state.stack.send(now, id, rest, flags)?;
                 written += count;
                 // A nonblocking call is over with the first piece; an empty write is over at once.
                 if is_nonblocking || count == 0 {

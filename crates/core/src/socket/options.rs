@@ -12,6 +12,11 @@ use crate::transport::tcp::CongestionName;
 pub enum SocketOption {
     /// `TCP_NODELAY`: send small segments at once (Nagle's algorithm off).
     NoDelay(bool),
+    /// `TCP_CORK`: a last segment that is not full waits for more, for a retransmission time-out at most; switching it off
+    /// sends what waits.
+    Cork(bool),
+    /// `TCP_NOTSENT_LOWAT`: a write waits while this many bytes were never sent, readiness to write while half as many.
+    UnsentLowWater(Option<u32>),
     /// `SO_KEEPALIVE`: probe a silent peer.
     KeepAlive(bool),
     /// `TCP_KEEPIDLE`: silence before the first keepalive probe; 7200 s by default.
@@ -57,6 +62,8 @@ pub enum SocketOption {
 #[allow(missing_docs)] // each is documented at the `SocketOption` of its name
 pub enum OptionName {
     NoDelay,
+    Cork,
+    UnsentLowWater,
     KeepAlive,
     KeepIdle,
     KeepInterval,

@@ -93,7 +93,15 @@ impl Stack {
                 }
                 let mut settings = stream.connection.settings().clone();
                 change(&mut settings, option)?;
-                self.with_connection(now, id, "option", |connection| connection.set_settings(now, settings));
+                self.with_connection(now, id, "option", |connection| {
+                    connection.set_settings(now, settings);
+                    match option {
+                        // As on Linux it lets go of what is held back, corked or not, whatever was set before.
+                        SocketOption::NoDelay(true) => connection.release_held(now),
+                        SocketOption::Cork(false) => connection.expect_no_more(now),
+                        _ => {}
+                    }
+                });
                 Ok(())
             }
             Body::Datagram(_) => Err(Error::UnknownOption),
@@ -136,6 +144,8 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
     let positive = |time: Duration| if time.is_zero() { Err(Error::InvalidArgument) } else { Ok(time) };
     match option {
         SocketOption::NoDelay(on) => settings.nagle = !on,
+        SocketOption::Cork(on) => settings.cork = on,
+        SocketOption::UnsentLowWater(bytes) => settings.unsent_low_water = bytes.filter(|bytes| *bytes > 0),
         SocketOption::KeepAlive(on) => settings.keepalive = on,
         SocketOption::KeepIdle(idle) => values.idle = positive(idle)?,
         SocketOption::KeepInterval(interval) => values.interval = positive(interval)?,
@@ -174,6 +184,8 @@ fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> 
     let Keepalive { idle, interval, probes } = settings.keepalive_values;
     Ok(match name {
         OptionName::NoDelay => SocketOption::NoDelay(!settings.nagle),
+        OptionName::Cork => SocketOption::Cork(settings.cork),
+        OptionName::UnsentLowWater => SocketOption::UnsentLowWater(settings.unsent_low_water),
         OptionName::KeepAlive => SocketOption::KeepAlive(settings.keepalive),
         OptionName::KeepIdle => SocketOption::KeepIdle(idle),
         OptionName::KeepInterval => SocketOption::KeepInterval(interval),

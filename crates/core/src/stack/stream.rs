@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::socket::{Body, Holder, Kind, Readiness, SocketId};
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey};
-use crate::transport::tcp::{Connection, State, TcpInfo};
+use crate::transport::tcp::{Connection, SendFlags, State, TcpInfo};
 use crate::wire::tcp::Segment;
 
 impl Stack {
@@ -18,6 +18,20 @@ impl Stack {
     /// reported; [`Error::NotConnected`]; and, once, the error that ended the connection.
     pub fn write(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Error> {
         self.with_stream(now, id, Readiness::WRITABLE, |connection| connection.write(now, bytes))
+    }
+
+    /// [`Stack::write`], saying more about the bytes: `send(2)` with flags.
+    ///
+    /// # Errors
+    /// As [`Stack::write`].
+    pub fn send(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        flags: SendFlags,
+    ) -> Result<usize, Error> {
+        self.with_stream(now, id, Readiness::WRITABLE, |connection| connection.send(now, bytes, flags))
     }
 
     /// Takes received bytes; zero is the end of the stream: the peer's FIN.

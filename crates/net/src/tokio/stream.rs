@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::socket::Socket;
 use crate::waiting::{Interest, WakerKey};
 use sockeye_core::socket::{Kind, Shutdown, SocketOption};
-use sockeye_core::transport::tcp::TcpInfo;
+use sockeye_core::transport::tcp::{SendFlags, TcpInfo};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
@@ -122,6 +122,16 @@ impl TcpStream {
     /// As reading.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Attempt::new(&self.socket, Interest::Read, |state, now, id| state.stack.peek(now, id, buffer)).await
+    }
+
+    /// Writes what there is room for, once there is some, saying more about the bytes: that others follow at once
+    /// ([`SendFlags::MORE`]), or where a record ends.
+    ///
+    /// # Errors
+    /// As writing.
+    pub async fn send(&self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
+        Attempt::new(&self.socket, Interest::Write, |state, now, id| state.stack.send(now, id, bytes, flags))
+            .await
     }
 
     /// `TCP_NODELAY`.

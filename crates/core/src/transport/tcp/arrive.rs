@@ -53,7 +53,11 @@ impl Connection {
         if let Some(timestamps) = segment.options.timestamps.filter(|_| self.clock.is_some()) {
             self.receiver.note_timestamp(now, segment.seq, timestamps.value);
         }
+        let una = self.sender.una;
         self.check_acknowledgement(now, segment, payload)?;
+        if payload.is_empty() || self.sender.una != una {
+            self.push.more = false; // what waited for more has waited for this acknowledgement too
+        }
         // Sixth check, URG: urgent data is delivered in line, at its place in the stream (RFC 6093); nothing to do.
         self.take_payload(now, segment, payload)
     }

@@ -3,7 +3,7 @@
 use super::connection::{Connection, Reset};
 use super::sender::Fin;
 use super::timers::Timer;
-use super::{Settings, State};
+use super::{SendFlags, Settings, State};
 use crate::error::Error;
 use crate::time::{Duration, Instant};
 
@@ -14,6 +14,14 @@ impl Connection {
     /// [`Error::WouldBlock`] when it has room for none or the handshake is not complete; the error that ended the
     /// connection, once; [`Error::BrokenPipe`] after that, and after a shutdown of writing.
     pub fn write(&mut self, now: Instant, bytes: &[u8]) -> Result<usize, Error> {
+        self.send(now, bytes, SendFlags::NONE)
+    }
+
+    /// [`Connection::write`], saying more about the bytes.
+    ///
+    /// # Errors
+    /// As [`Connection::write`].
+    pub fn send(&mut self, now: Instant, bytes: &[u8], flags: SendFlags) -> Result<usize, Error> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
@@ -26,10 +34,14 @@ impl Connection {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let taken = self.sender.ring.push(bytes, self.settings.send_buffer.min(MOST_BUFFERED));
+        let limit = self.settings.send_buffer.min(MOST_BUFFERED);
+        let room = limit.saturating_sub(self.sender.ring.len()).min(bytes.len());
+        let allowed = bytes.get(..self.below_low_water(room)).unwrap_or_default();
+        let taken = self.sender.ring.push(allowed, limit);
         if taken == 0 {
             return Err(Error::WouldBlock);
         }
+        self.push_written(taken as u32, taken == bytes.len(), flags);
         self.touch(now);
         self.arm_probe(now);
         Ok(taken)
@@ -157,6 +169,7 @@ impl Connection {
         match self.state {
             State::SynSent | State::SynReceived => false,
             _ if self.is_write_closed() || self.error.is_some() => true,
+            _ if self.is_above_low_water() => false,
             _ => {
                 self.sender.ring.len()
                     < self.settings.send_buffer.min(MOST_BUFFERED).div_ceil(3).saturating_mul(2)

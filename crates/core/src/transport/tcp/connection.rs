@@ -1,5 +1,6 @@
 //! A connection: its two halves, its state and its timers.
 
+use super::push::Push;
 use super::receiver::Receiver;
 use super::sender::{Fin, Scale, Sender};
 use super::timers::{Timer, Timers};
@@ -46,6 +47,7 @@ pub struct Connection {
     pub(super) state: State,
     pub(super) sender: Sender,
     pub(super) receiver: Receiver,
+    pub(super) push: Push,
     pub(super) timers: Timers,
     /// What is added to the clock in timestamps, where they are in use.
     pub(super) clock: Option<u32>,
@@ -124,6 +126,7 @@ impl Connection {
             state,
             sender: Sender::new(opening.iss, &settings),
             receiver: Receiver::new(now, SeqNumber(0), &settings),
+            push: Push::new(opening.iss + 1),
             timers: Timers::new(),
             clock: None,
             path_mss: opening.path_mss,

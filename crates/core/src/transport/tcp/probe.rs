@@ -26,6 +26,9 @@ impl Connection {
                 Timer::FinWait2 => self.set_state(now, State::Closed),
                 Timer::Idle => {
                     self.sender.release_idle();
+                    if self.sender.ring.is_empty() {
+                        self.push.release_idle();
+                    }
                     self.receiver.release_idle();
                 }
             }

@@ -179,10 +179,9 @@ impl Sender {
         self.congestion.on_sent(now, sent);
     }
 
-    /// How many new bytes may leave in one segment, or in one burst of up to `largest` bytes that is cut into segments
+    /// How many of the `unsent` bytes may leave in one segment, or in one burst of up to `largest` bytes that is cut into segments
     /// of `mss`. Zero where silly-window avoidance (RFC 9293 section 3.8.6.2.1), Nagle or a window forbids it.
-    pub(super) fn sendable(&self, mss: u32, largest: u32, nagle: Nagle) -> u32 {
-        let unsent = self.unsent();
+    pub(super) fn sendable(&self, unsent: u32, mss: u32, largest: u32, nagle: Nagle) -> u32 {
         let limit = largest.max(mss);
         let room = self.window_room().min(self.congestion_room());
         let length = unsent.min(room).min(limit);
@@ -216,7 +215,13 @@ impl Sender {
     /// Whether a last segment of `length` bytes may leave although it is not full.
     fn may_send_tail(&self, length: u32, nagle: Nagle) -> bool {
         // Minshall: a small segment waits only for the acknowledgement of another small one.
-        length == 0 || nagle == Nagle::Off || self.fin != Fin::None || !self.small_end.is_after(self.una)
+        length == 0
+            || self.fin != Fin::None
+            || match nagle {
+                Nagle::On => !self.small_end.is_after(self.una),
+                Nagle::Off | Nagle::Released => true,
+                Nagle::Corked => false,
+            }
     }
 
     /// Data leaves for the first time; `length` counts the FIN.
@@ -334,6 +339,10 @@ pub(super) enum Nagle {
     On,
     /// They do not (`TCP_NODELAY`).
     Off,
+    /// They wait for more to be written (`TCP_CORK`, `MSG_MORE`).
+    Corked,
+    /// This one does not, whatever the program asked for.
+    Released,
 }
 
 /// How a window field is to be read (RFC 7323 section 2.2: never scaled on a SYN).

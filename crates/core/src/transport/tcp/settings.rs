@@ -29,6 +29,11 @@ pub struct Settings {
     pub receive_buffer: usize,
     /// Nagle's algorithm (RFC 9293 section 3.7.4, with Minshall's change); off is `TCP_NODELAY`.
     pub nagle: bool,
+    /// A last segment that is not full waits for more, for a retransmission time-out at most: `TCP_CORK`.
+    pub cork: bool,
+    /// A write, and readiness to write, waits while this many bytes (or, for readiness, half as many) were never sent:
+    /// `TCP_NOTSENT_LOWAT`. `None`: only the send buffer's limit counts.
+    pub unsent_low_water: Option<u32>,
     /// Whether a silent peer is probed: `SO_KEEPALIVE`.
     pub keepalive: bool,
     /// How it is probed.
@@ -84,6 +89,8 @@ impl Default for Settings {
             send_buffer: 4 << 20,
             receive_buffer: 6 << 20,
             nagle: true,
+            cork: false,
+            unsent_low_water: None,
             keepalive: false,
             keepalive_values: Keepalive {
                 idle: Duration::from_secs(7200),

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::receiver::Receiver;
-use super::sender::{Fin, Nagle};
+use super::sender::Fin;
 use super::timers::Timer;
 use super::{State, empty};
 use crate::time::Instant;
@@ -176,7 +176,9 @@ impl Connection {
         // What lies beyond a window that has shrunk waits, but for the first segment, which serves as a probe.
         let inside = (sender.una + sender.wnd).distance(start).max(0).cast_unsigned();
         let inside = if start == sender.una { inside.max(mss) } else { inside };
-        let whole = length.min(data);
+        let record =
+            self.push.record_end(start).map_or(u32::MAX, |end| end.distance(start).max(0).cast_unsigned());
+        let whole = length.min(data).min(record);
         let mut payload = whole.min(most).min(inside);
         if payload > mss && payload < whole {
             payload -= payload % mss;
@@ -188,10 +190,11 @@ impl Connection {
     fn next_data(&self, mss: u32, largest: u32) -> Option<Next> {
         let sender = &self.sender;
         let unsent = sender.unsent();
-        let nagle = if self.settings.nagle { Nagle::On } else { Nagle::Off };
-        let mut payload = sender.sendable(mss, largest, nagle);
+        let record = self.push.record_end(sender.nxt);
+        let run = record.map_or(unsent, |end| unsent.min(end.distance(sender.nxt).max(0).cast_unsigned()));
+        let mut payload = sender.sendable(run, mss, largest, self.nagle(run == unsent));
         if payload == 0 && self.small_due {
-            payload = unsent.min(sender.window_room()).min(mss);
+            payload = run.min(sender.window_room()).min(mss);
         }
         // The FIN takes a sequence number like any byte, but does not wait for the congestion window.
         let fin = sender.fin == Fin::Queued && payload == unsent && sender.window_room() > payload;
@@ -313,14 +316,17 @@ impl Connection {
     ) -> Outgoing {
         let blocks = self.sack_blocks();
         let offset = start.distance(self.sender.data_start()).max(0) as usize;
-        let is_last = start + payload == self.sender.data_end();
         let mut segment = self.acknowledgement(now, blocks);
         segment.seq = start;
         segment.length = payload;
         if fin {
             segment.flags |= Flags::FIN;
         }
-        if is_last && payload > 0 {
+        if payload > mss {
+            self.push.on_burst(start + payload);
+        }
+        // A segment that a timer had to let out says that nothing follows it soon.
+        if self.push.covers(start, start + payload) || self.small_due && payload > 0 {
             segment.flags |= Flags::PSH;
         }
         self.acknowledged();

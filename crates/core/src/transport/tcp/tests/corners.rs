@@ -124,7 +124,7 @@ fn a_window_of_crumbs_is_not_used_at_once() {
     assert!(!connection.has_transmit(), "the peer once had 60,000");
     let due = connection.poll_timeout().unwrap();
     connection.on_timeout(due);
-    assert_eq!(sent(&mut connection, due), ["Flags [.], seq 1001:1101, ack 5001, win 64240, length 100"]);
+    assert_eq!(sent(&mut connection, due), ["Flags [P.], seq 1001:1101, ack 5001, win 64240, length 100"]);
 }
 
 #[test]

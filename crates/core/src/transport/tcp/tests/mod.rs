@@ -5,6 +5,7 @@ mod corners;
 mod hostile_peer;
 mod matrix;
 mod pipe;
+mod push;
 mod reassembly;
 mod recovery;
 mod scoreboard;
