@@ -8,6 +8,7 @@ pub mod constant;
 mod error;
 mod lexer;
 mod parser;
+pub mod setup;
 
 pub use error::ScriptError;
 pub use parser::parse;

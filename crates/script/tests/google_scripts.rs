@@ -1,6 +1,7 @@
 //! Every script of a directory outside the repository is read; and no random change of one makes the parser panic.
 
 use sockeye_script::ast::{Action, Packet};
+use sockeye_script::setup;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -50,10 +51,17 @@ fn all_scripts_of_a_directory_are_read() {
         match sockeye_script::parse(&path.display().to_string(), &source, &defines) {
             Ok(script) => {
                 assert!(!script.events.is_empty(), "{} has no events", path.display());
+                let mut commands: Vec<_> = script.init.iter().chain(&script.cleanup).collect();
                 for event in &script.events {
-                    if let Action::Packet(packet) = &event.action {
-                        same_when_printed(packet);
+                    match &event.action {
+                        Action::Packet(packet) => same_when_printed(packet),
+                        Action::Command(command) => commands.push(command),
+                        Action::Call(_) | Action::Code(_) => {}
                     }
+                }
+                for error in commands.into_iter().filter_map(|command| setup::parse(command).err()) {
+                    failed += 1;
+                    eprintln!("{}: {error}", path.display());
                 }
             }
             Err(error) => {

@@ -1,7 +1,7 @@
 //! Whatever is done to a script, it is read or refused: the parser does not panic.
 
 use proptest::prelude::*;
-use sockeye_script::ast::{Action, Packet};
+use sockeye_script::ast::{Action, Command, Packet};
 
 /// Every construct of the language once.
 const SCRIPT: &str = r#"// comment
@@ -78,6 +78,14 @@ proptest! {
             }
         }
         read(&characters.into_iter().collect::<String>());
+    }
+
+    #[test]
+    fn any_command(text in "[-<>0-9a-z.:=|\"'%$*;&#/\\n \\\\]{0,60}", name in "(sysctl |ip route change |tc qdisc |dd |sleep |echo |)") {
+        let text = format!("{name}{text}");
+        if let Ok(steps) = sockeye_script::setup::parse(&Command { line: 1, text }) {
+            assert!(steps.iter().all(|step| step.line >= 1));
+        }
     }
 
     #[test]
