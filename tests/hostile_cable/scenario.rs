@@ -7,6 +7,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sockeye_core::lan::{BurstLength, Conditions, Duplex, Probability, QueueLimit, Rate};
 use sockeye_core::socket::Family;
 use sockeye_core::time::Duration;
+use sockeye_core::transport::tcp::EcnMode;
 
 /// When a program ends its half of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub struct Program {
     pub send_buffer: usize,
     pub receive_buffer: usize,
     pub no_delay: bool,
+    pub ecn: EcnMode,
 }
 
 /// One connection.
@@ -114,6 +116,7 @@ impl Choices {
             } else {
                 QueueLimit::Bytes(self.magnitude(3000, 200_000))
             },
+            mark: self.chance(50).then(|| QueueLimit::Frames(self.magnitude(1, 20))),
             mtu: Some(mtu),
         }
     }
@@ -143,6 +146,7 @@ impl Choices {
             send_buffer: self.magnitude(smallest, 262_144),
             receive_buffer: self.magnitude(smallest, 262_144),
             no_delay: self.chance(50),
+            ecn: [EcnMode::On, EcnMode::Passive, EcnMode::Off][self.between(0, 2)],
         }
     }
 }

@@ -146,6 +146,7 @@ fn config() -> Config {
 fn set_options(stack: &mut Stack, now: Instant, socket: SocketId, program: &Program) -> Result<(), Error> {
     stack.set_option(now, socket, SocketOption::SendBuffer(program.send_buffer))?;
     stack.set_option(now, socket, SocketOption::ReceiveBuffer(program.receive_buffer))?;
+    stack.set_option(now, socket, SocketOption::Ecn(program.ecn))?;
     stack.set_option(now, socket, SocketOption::NoDelay(program.no_delay))
 }
 

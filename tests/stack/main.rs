@@ -1,6 +1,7 @@
 //! Two or three hosts wired together in virtual time, driven through the socket calls alone.
 
 mod bounds;
+mod congestion_marks;
 mod datagrams;
 mod groups;
 mod hostile;

@@ -21,6 +21,9 @@ pub type Plug = (usize, InterfaceId);
 /// Whether the frame a host has sent is lost.
 type Loss = Box<dyn FnMut(usize, &[u8]) -> bool>;
 
+/// Changes a frame that a host has sent.
+type Change = Box<dyn FnMut(usize, &mut Vec<u8>)>;
+
 /// Hosts and point-to-point wires between their interfaces.
 pub struct Network {
     pub now: Instant,
@@ -28,6 +31,8 @@ pub struct Network {
     wires: Vec<(Plug, Plug)>,
     /// Frames for which this says so are lost.
     pub loses: Loss,
+    /// Does this to the others on their way.
+    pub changes: Change,
     /// Frames delivered so far.
     pub delivered: usize,
 }
@@ -39,6 +44,7 @@ impl Network {
             hosts: configs.into_iter().map(Stack::new).collect(),
             wires: Vec::new(),
             loses: Box::new(|_, _| false),
+            changes: Box::new(|_, _| {}),
             delivered: 0,
         }
     }
@@ -96,10 +102,11 @@ impl Network {
             for host in 0..self.hosts.len() {
                 while let Some(transmit) = self.hosts[host].poll_transmit(self.now) {
                     moved = true;
-                    let (interface, frame) = (transmit.interface, transmit.to_vec());
+                    let (interface, mut frame) = (transmit.interface, transmit.to_vec());
                     if (self.loses)(host, &frame) {
                         continue;
                     }
+                    (self.changes)(host, &mut frame);
                     if let Some((other, end)) = self.other_end((host, interface)) {
                         self.delivered += 1;
                         self.hosts[other].receive(self.now, end, Frame::new(&frame));

@@ -108,6 +108,9 @@ pub(crate) struct CableOptions {
     /// What may wait where there is a rate, in frames or bytes: 100, 64kb
     #[arg(long, value_name = "LIMIT", requires = "rate")]
     queue: Option<QueueLimit>,
+    /// Mark ECN-capable packets as having met congestion while more than this waits: 20, 30kb
+    #[arg(long, value_name = "LIMIT", requires = "rate")]
+    mark: Option<QueueLimit>,
     /// The number that all chance follows from: the same seed, the same losses [default: drawn, and printed]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
@@ -127,6 +130,7 @@ impl CableOptions {
             corrupt: self.corrupt.unwrap_or(perfect.corrupt),
             rate: self.rate,
             queue: self.queue.unwrap_or(perfect.queue),
+            mark: self.mark,
             mtu: None,
         }
     }

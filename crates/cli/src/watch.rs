@@ -166,6 +166,7 @@ fn comment(fate: &Fate) -> Option<String> {
             let marks = [
                 (passage.corrupted_bit.is_some(), "arrives with one bit flipped"),
                 (passage.copy_at.is_some(), "arrives twice"),
+                (passage.is_marked, "marked: congestion experienced"),
                 (passage.is_held_back, "held back"),
             ];
             let marks: Vec<&str> =

@@ -10,7 +10,7 @@ use crate::time::Duration;
 /// A frame goes through these stations, in this order:
 /// 1. one that is too large for [`mtu`](Self::mtu) is lost;
 /// 2. with a [`rate`](Self::rate), it waits in the [`queue`](Self::queue) for its turn and takes its time to be sent;
-///    it is lost where the queue is full;
+///    it is lost where the queue is full, and marked where more than [`mark`](Self::mark) waits already;
 /// 3. on the wire it is lost with the probability [`loss`](Self::loss): it has used up the rate all the same;
 /// 4. one of its bits is flipped with the probability [`corrupt`](Self::corrupt);
 /// 5. it travels for [`delay`](Self::delay), give or take [`jitter`](Self::jitter), never overtaking the frame before it;
@@ -52,6 +52,9 @@ pub struct Conditions {
     pub rate: Option<Rate>,
     /// How much may wait where there is a rate. Without one nothing ever waits.
     pub queue: QueueLimit,
+    /// From how much waiting on, packets are marked with congestion experienced where their senders are ECN-capable
+    /// (RFC 3168), as a router with active queue management does. The others wait, and are lost where the queue is full.
+    pub mark: Option<QueueLimit>,
     /// The largest packet the cable carries, in bytes behind the 14 bytes of Ethernet header.
     pub mtu: Option<usize>,
 }
@@ -64,7 +67,8 @@ impl Conditions {
 
     /// Whether every frame arrives at once and as it was sent.
     pub fn is_perfect(&self) -> bool {
-        *self == Conditions { queue: self.queue, loss_burst: self.loss_burst, ..Conditions::default() }
+        let Conditions { queue, mark, loss_burst, .. } = *self;
+        *self == Conditions { queue, mark, loss_burst, ..Conditions::default() }
     }
 }
 
@@ -96,6 +100,9 @@ impl fmt::Display for Conditions {
         if let Some(rate) = self.rate {
             part(f, "rate", &rate)?;
             part(f, "queue", &self.queue)?;
+            if let Some(mark) = self.mark {
+                part(f, "mark", &mark)?;
+            }
         }
         if let Some(mtu) = self.mtu {
             part(f, "mtu", &mtu)?;
@@ -144,12 +151,13 @@ mod tests {
             corrupt: Probability::new(0.001).unwrap(),
             rate: Rate::new(10_000_000),
             queue: QueueLimit::Frames(50),
+            mark: Some(QueueLimit::Frames(20)),
             mtu: Some(576),
         };
         assert_eq!(
             conditions.to_string(),
             "loss 5%, loss burst 3, delay 20ms, jitter 1.5ms, reorder 1%, duplicate 2%, corrupt 0.1%, rate 10mbit, \
-             queue 50 frames, mtu 576"
+             queue 50 frames, mark 20 frames, mtu 576"
         );
         assert!(!conditions.is_perfect());
         assert_eq!(

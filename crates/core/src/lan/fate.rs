@@ -40,6 +40,8 @@ pub struct Passage {
     pub copy_at: Option<Instant>,
     /// The bit that is flipped on the way, where one is: bit 0 is the highest of the first byte, as on the wire.
     pub corrupted_bit: Option<usize>,
+    /// Whether it is marked with congestion experienced.
+    pub is_marked: bool,
     /// Whether it is held back so that later frames can overtake it.
     pub is_held_back: bool,
 }

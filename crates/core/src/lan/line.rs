@@ -8,6 +8,7 @@ use super::dice::Dice;
 use super::fate::{Fate, Loss, Passage};
 use super::quantity::QueueLimit;
 use crate::time::{Duration, Instant};
+use crate::wire::ecn;
 
 /// Bytes of Ethernet header in front of the packet.
 const ETHERNET_HEADER: usize = 14;
@@ -124,19 +125,21 @@ impl Line {
 
     /// Puts a frame on the line; `sequence` is counted on by one for every frame that will arrive.
     pub(super) fn push(&mut self, now: Instant, mut frame: Vec<u8>, sequence: &mut u64) -> Fate {
-        let departure = match self.depart(now, &frame) {
+        let (departure, is_congested) = match self.depart(now, &frame) {
             Ok(departure) => departure,
             Err(loss) => return Fate::Lost(loss),
         };
+        let is_marked = is_congested && mark(&mut frame);
         let corrupted_bit = self.corrupt(&mut frame);
         let copy = self.duplicate_dice.happens(self.conditions.duplicate).then(|| frame.clone());
         let (at, is_held_back) = self.travel(now, departure, frame, sequence);
         let copy_at = copy.map(|copy| self.travel(now, departure, copy, sequence).0);
-        Fate::Arrives(Passage { at, copy_at, corrupted_bit, is_held_back })
+        Fate::Arrives(Passage { at, copy_at, corrupted_bit, is_marked, is_held_back })
     }
 
-    /// When the last bit of the frame leaves, or why it never does or gets lost on the wire.
-    fn depart(&mut self, now: Instant, frame: &[u8]) -> Result<Instant, Loss> {
+    /// When the last bit of the frame leaves and whether it waits in a long queue, or why it never leaves or gets lost on
+    /// the wire.
+    fn depart(&mut self, now: Instant, frame: &[u8]) -> Result<(Instant, bool), Loss> {
         if self.drop_next > 0 {
             self.drop_next -= 1;
             return Err(Loss::Requested);
@@ -151,8 +154,9 @@ impl Line {
         if self.in_flight.saturating_add(2 * frame.len()) > Line::IN_FLIGHT_LIMIT {
             return Err(Loss::QueueFull);
         }
+        let is_congested = self.transmitter.is_congested(now, &self.conditions);
         let departure = self.transmitter.send(now, frame.len(), &self.conditions).ok_or(Loss::QueueFull)?;
-        if self.is_lost() { Err(Loss::Chance) } else { Ok(departure) }
+        if self.is_lost() { Err(Loss::Chance) } else { Ok((departure, is_congested)) }
     }
 
     /// Gilbert's model: bursts end with the probability 1/length, and begin so often that the share of frames in bursts
@@ -249,6 +253,14 @@ impl Line {
     }
 }
 
+/// Marks the packet in a frame, where its sender is ECN-capable.
+fn mark(frame: &mut [u8]) -> bool {
+    match frame.split_first_chunk_mut::<ETHERNET_HEADER>() {
+        Some(([.., 0x08, 0x00] | [.., 0x86, 0xdd], packet)) => ecn::mark(packet),
+        _ => false,
+    }
+}
+
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -264,14 +276,29 @@ struct Transmitter {
 }
 
 impl Transmitter {
-    /// When the last bit of a frame of that length is out; none where there is no room for it in the queue.
-    fn send(&mut self, now: Instant, length: usize, conditions: &Conditions) -> Option<Instant> {
+    /// Forgets the frames that are out.
+    fn advance(&mut self, now: Instant) {
         while let Some(&(out_at, length)) = self.waiting.front()
             && out_at <= now
         {
             self.waiting.pop_front();
             self.waiting_bytes = self.waiting_bytes.saturating_sub(length);
         }
+    }
+
+    /// Whether so much waits that the next frame is to be marked.
+    fn is_congested(&mut self, now: Instant, conditions: &Conditions) -> bool {
+        self.advance(now);
+        match conditions.mark {
+            None => false,
+            Some(QueueLimit::Frames(most)) => self.waiting.len() > most,
+            Some(QueueLimit::Bytes(most)) => self.waiting_bytes > most,
+        }
+    }
+
+    /// When the last bit of a frame of that length is out; none where there is no room for it in the queue.
+    fn send(&mut self, now: Instant, length: usize, conditions: &Conditions) -> Option<Instant> {
+        self.advance(now);
         let Some(rate) = conditions.rate else {
             // Frames of a time with a rate may still wait, and keep their place.
             return Some(self.busy_until.max(now));

@@ -84,7 +84,13 @@ fn observations_tell_each_cable_and_each_fate() {
     lan.send(Instant::ZERO, a, vec![1, 2, 3]);
     all(&mut lan);
     let seen: Vec<_> = core::iter::from_fn(|| lan.poll_observation()).collect();
-    let arrives = Passage { at: Instant::ZERO, copy_at: None, corrupted_bit: None, is_held_back: false };
+    let arrives = Passage {
+        at: Instant::ZERO,
+        copy_at: None,
+        corrupted_bit: None,
+        is_marked: false,
+        is_held_back: false,
+    };
     let observation = |port, direction, frame: &[u8], fate| Observation {
         at: Instant::ZERO,
         port,

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use crate::time::Duration;
 use crate::transport::ports::Reuse;
-use crate::transport::tcp::CongestionName;
+use crate::transport::tcp::{CongestionName, EcnMode};
 
 /// One option with its value, for `Stack::set_option`, and as `Stack::option` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub enum SocketOption {
     MaxSegment(u16),
     /// `TCP_CONGESTION`: the congestion control, by name; to be set before the connection is opened.
     Congestion(CongestionName),
+    /// Explicit congestion notification: what Linux's `tcp_ecn` says for a whole host, here for one socket; to be set
+    /// before the connection is opened.
+    Ecn(EcnMode),
     /// `SO_SNDBUF`: the limit of bytes written but not yet acknowledged; of a datagram socket: that have not left yet.
     SendBuffer(usize),
     /// `SO_RCVBUF`: the limit of bytes received but not yet read.
@@ -72,6 +75,7 @@ pub enum OptionName {
     Linger,
     MaxSegment,
     Congestion,
+    Ecn,
     SendBuffer,
     ReceiveBuffer,
     ReuseAddress,

@@ -12,6 +12,7 @@ use crate::socket::{IpOptions, Kind};
 use crate::time::Instant;
 use crate::transport::tcp::Endpoints;
 use crate::wire::checksum::{ChecksumEmit, PseudoHeader};
+use crate::wire::ecn::Codepoint;
 use crate::wire::headers::Headers;
 use crate::wire::icmpv4::Icmpv4;
 use crate::wire::icmpv6::Icmpv6;
@@ -81,6 +82,7 @@ pub(super) struct SegmentDown<'a> {
     pub(super) payload: [&'a [u8]; 2],
     /// Bytes of payload in each segment the device shall cut it into.
     pub(super) segment_size: Option<u16>,
+    pub(super) ecn: Codepoint,
     pub(super) options: &'a IpOptions,
 }
 
@@ -169,7 +171,7 @@ impl Lower<'_> {
 impl Lower<'_> {
     /// From the segment to the frame.
     pub(super) fn hand_down_segment(&mut self, now: Instant, down: SegmentDown<'_>) -> Handed {
-        let SegmentDown { path, ends, segment, payload, segment_size, options } = down;
+        let SegmentDown { path, ends, segment, payload, segment_size, ecn, options } = down;
         let emit = self.checksum_emit(path);
         let pseudo = PseudoHeader::new(ends.local.ip(), ends.remote.ip(), Protocol::Tcp, 0);
         segment.prepend(self.headers, &pseudo, payload, emit);
@@ -178,7 +180,7 @@ impl Lower<'_> {
             destination: ends.remote.ip(),
             protocol: Protocol::Tcp,
             hop_limit: options.hop_limit,
-            traffic_class: options.traffic_class & !3,
+            traffic_class: options.traffic_class & !3 | ecn.bits(),
             fragmentation: path.fragmentation,
             payload_length: 0,
         };

@@ -48,6 +48,7 @@ use crate::trace::{DropCounters, Log, Trace, TraceEvent, Tracing};
 use crate::transport::demux::Demux;
 use crate::transport::ports::Ports;
 use crate::transport::tcp::{Endpoints, Handshake, Isn, State, TimeWait};
+use crate::wire::ecn::Codepoint;
 use crate::wire::headers::Headers;
 use crate::wire::ip::Cidr;
 use crate::wire::tcp::Segment;
@@ -154,6 +155,8 @@ struct Tcp {
     time_waits: Table<Remembered>,
     isn: Isn,
     cookie_secret: SecretState,
+    /// The ECN field of the packet whose segment is being looked at.
+    codepoint: Codepoint,
     /// Segments that no connection sends: RSTs, SYN-ACKs, the last acknowledgement of TIME-WAIT.
     outbox: VecDeque<Reply>,
 }
@@ -216,6 +219,7 @@ impl Stack {
                 time_waits: Table::new(),
                 isn: Isn::new(isn),
                 cookie_secret: cookie,
+                codepoint: Codepoint::NotEct,
                 outbox: VecDeque::new(),
             },
             memberships: Vec::new(),

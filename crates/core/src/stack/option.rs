@@ -87,7 +87,10 @@ impl Stack {
             Body::Idle(settings) => change(settings, option),
             Body::Listener(listener) => change(&mut listener.settings, option),
             Body::Stream(stream) => {
-                let fixed = matches!(option, SocketOption::MaxSegment(_) | SocketOption::Congestion(_));
+                let fixed = matches!(
+                    option,
+                    SocketOption::MaxSegment(_) | SocketOption::Congestion(_) | SocketOption::Ecn(_)
+                );
                 if fixed {
                     return Err(Error::InvalidArgument);
                 }
@@ -156,6 +159,7 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
         SocketOption::MaxSegment(bytes) if bytes < 88 => return Err(Error::InvalidArgument),
         SocketOption::MaxSegment(bytes) => settings.max_segment = Some(bytes),
         SocketOption::Congestion(name) => settings.congestion = name,
+        SocketOption::Ecn(mode) => settings.ecn = mode,
         SocketOption::SendBuffer(bytes) => {
             settings.send_buffer = bytes.clamp(SMALLEST_BUFFER, LARGEST_BUFFER)
         }
@@ -197,6 +201,7 @@ fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> 
             None => settings.max_segment.unwrap_or(536),
         }),
         OptionName::Congestion => SocketOption::Congestion(settings.congestion),
+        OptionName::Ecn => SocketOption::Ecn(settings.ecn),
         OptionName::SendBuffer => SocketOption::SendBuffer(settings.send_buffer),
         OptionName::ReceiveBuffer => SocketOption::ReceiveBuffer(settings.receive_buffer),
         _ => return Err(Error::UnknownOption),

@@ -17,8 +17,9 @@ use crate::transport::tcp::Endpoints;
 use crate::transport::udp::Entry;
 use crate::wire::WireError;
 use crate::wire::checksum::PseudoHeader;
+use crate::wire::ecn::Codepoint;
 use crate::wire::ip::Protocol;
-use crate::wire::tcp::Segment;
+use crate::wire::tcp::{Flags, Segment};
 
 /// What is known of a received frame's TCP or UDP checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,7 +155,17 @@ impl Stack {
             return Err(DropReason::NotOurAddress); // RFC 1122, 4.2.3.10
         }
         let pseudo = PseudoHeader::new(meta.source, meta.destination, Protocol::Tcp, 0);
-        let (segment, payload) = Segment::parse(bytes, &pseudo, meta.check).map_err(reason_of)?;
+        let (mut segment, payload) = Segment::parse(bytes, &pseudo, meta.check).map_err(reason_of)?;
+        let codepoint = Codepoint::from_bits(meta.traffic_class);
+        if segment.flags.contains(Flags::SYN)
+            && !segment.flags.intersects(Flags::ACK | Flags::AE)
+            && codepoint != Codepoint::NotEct
+        {
+            // A SYN must not be ECN-capable (RFC 3168 section 6.1.1): the bits come from somebody who knows no ECN. As on
+            // Linux, it is not granted then.
+            segment.flags = segment.flags & !(Flags::ECE | Flags::CWR);
+        }
+        self.tcp.codepoint = codepoint;
         let ends = Endpoints {
             local: SocketAddr::new(meta.destination, segment.destination_port),
             remote: SocketAddr::new(meta.source, segment.source_port),

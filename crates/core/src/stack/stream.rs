@@ -109,8 +109,11 @@ impl Stack {
         segment: &Segment,
         payload: &[u8],
     ) -> Result<(), DropReason> {
-        self.with_connection(now, id, "segment", |connection| connection.on_segment(now, segment, payload))
-            .unwrap_or(Err(DropReason::NoSocket))
+        let codepoint = self.tcp.codepoint;
+        self.with_connection(now, id, "segment", |connection| {
+            connection.on_marked_segment(now, segment, payload, codepoint)
+        })
+        .unwrap_or(Err(DropReason::NoSocket))
     }
 
     /// After anything that moved a connection: trace, demultiplexer, deadline, queue of senders, events.

@@ -17,6 +17,7 @@ use crate::socket::{Body, IpOptions, SocketId};
 use crate::time::Instant;
 use crate::trace::{Direction, TraceEvent};
 use crate::transport::tcp::Endpoints;
+use crate::wire::ecn::Codepoint;
 use crate::wire::tcp::Segment;
 
 /// How many bytes the first socket in the queue sends before it is the next one's turn: one large segment, or some forty
@@ -260,8 +261,15 @@ impl Stack {
             return Handed::Refused(DropReason::NoRoute);
         };
         self.headers.clear();
-        let down =
-            SegmentDown { path: &path, ends, segment, payload: [&[], &[]], segment_size: None, options };
+        let down = SegmentDown {
+            path: &path,
+            ends,
+            segment,
+            payload: [&[], &[]],
+            segment_size: None,
+            ecn: Codepoint::NotEct,
+            options,
+        };
         self.lower(|lower| lower.hand_down_segment(now, down))
     }
 
@@ -316,9 +324,16 @@ impl Stack {
                     spare: &mut self.spare,
                     headers: &mut self.headers,
                 };
-                let (path, segment_size) = (&path, out.segment_size);
-                let down =
-                    SegmentDown { path, ends, segment: &segment, payload, segment_size, options: &options };
+                let (path, segment_size, ecn) = (&path, out.segment_size, out.ecn);
+                let down = SegmentDown {
+                    path,
+                    ends,
+                    segment: &segment,
+                    payload,
+                    segment_size,
+                    ecn,
+                    options: &options,
+                };
                 lower.hand_down_segment(now, down)
             }
             Err(error) => {

@@ -24,6 +24,7 @@ pub mod arp;
 pub mod cast;
 pub mod checksum;
 pub mod describe;
+pub mod ecn;
 pub mod error;
 pub mod ethernet;
 pub mod headers;

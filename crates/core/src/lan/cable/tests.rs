@@ -53,7 +53,8 @@ fn a_perfect_cable_changes_nothing() {
     let (fates, arrivals) = run(Conditions::default(), 1, 100);
     for (sent, (fate, arrival)) in fates.iter().zip(&arrivals).enumerate() {
         let at = millis(sent);
-        let passage = Passage { at, copy_at: None, corrupted_bit: None, is_held_back: false };
+        let passage =
+            Passage { at, copy_at: None, corrupted_bit: None, is_marked: false, is_held_back: false };
         assert_eq!(*fate, Fate::Arrives(passage));
         assert_eq!(*arrival, Arrival { at, sent_at: at, direction: Direction::Up, frame: frame(sent) });
     }
@@ -332,7 +333,19 @@ fn any_conditions() -> impl Strategy<Value = Conditions> {
     ([chance(), chance(), chance(), chance()], burst, times, rate, 1usize..20, mtu).prop_map(
         |([loss, reorder, duplicate, corrupt], loss_burst, (delay, jitter), rate, queue, mtu)| {
             let queue = QueueLimit::Frames(queue);
-            Conditions { loss, loss_burst, delay, jitter, reorder, duplicate, corrupt, rate, queue, mtu }
+            Conditions {
+                loss,
+                loss_burst,
+                delay,
+                jitter,
+                reorder,
+                duplicate,
+                corrupt,
+                rate,
+                queue,
+                mark: None,
+                mtu,
+            }
         },
     )
 }
@@ -363,5 +376,25 @@ proptest! {
         promised.sort();
         prop_assert_eq!(promised, arrivals.iter().map(|arrival| arrival.at).collect::<Vec<_>>());
         prop_assert_eq!((fates, arrivals), run());
+    }
+}
+
+#[test]
+fn a_long_queue_marks_what_can_be_marked() {
+    let conditions = Conditions {
+        rate: Rate::new(1_000_000),
+        queue: QueueLimit::Frames(10),
+        mark: Some(QueueLimit::Frames(3)),
+        ..Conditions::default()
+    };
+    for (ecn, expected) in [(0x20, true), (0x00, false)] {
+        let mut frame = vec![0; 60];
+        frame[12..16].copy_from_slice(&[0x86, 0xdd, 0x60, ecn]);
+        let mut cable = Cable::new(conditions, 1);
+        let fates: Vec<_> = (0..6).map(|_| cable.push(Instant::ZERO, Direction::Up, frame.clone())).collect();
+        let marked: Vec<_> = passages(&fates).iter().map(|passage| passage.is_marked).collect();
+        assert_eq!(marked, [false, false, false, false, expected, expected]);
+        let last = core::iter::from_fn(|| cable.poll(Instant::MAX)).last().unwrap().frame;
+        assert_eq!(last[15], if expected { 0x30 } else { ecn });
     }
 }

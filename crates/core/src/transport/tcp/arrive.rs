@@ -58,6 +58,7 @@ impl Connection {
         if payload.is_empty() || self.sender.una != una {
             self.push.more = false; // what waited for more has waited for this acknowledgement too
         }
+        self.note_congestion(segment);
         // Sixth check, URG: urgent data is delivered in line, at its place in the stream (RFC 6093); nothing to do.
         self.take_payload(now, segment, payload)
     }
@@ -194,6 +195,7 @@ impl Connection {
             sack: segment.options.sack.as_slice(),
             is_bare: bare,
             echoed: self.echoed(now, segment),
+            is_congested: self.sender.ecn.is_echo(segment.flags),
         };
         if self.sender.on_ack(now, acknowledgement) {
             if self.sender.outstanding() == 0 {
@@ -329,6 +331,7 @@ impl Connection {
         let announced = self.first_window();
         self.receiver.on_synced(now, segment.seq, announced);
         self.negotiate(&segment.options);
+        self.negotiate_ecn(flags);
         self.last_heard = now;
         if !acknowledges {
             // Simultaneous open: both have sent a SYN, each now answers the other's.

@@ -111,6 +111,7 @@ impl Connection {
         connection.receiver.on_synced(now, handshake.irs(), handshake.window());
         connection.negotiate(&handshake.agreed());
         connection.receiver.ts_recent = handshake.ts_recent();
+        connection.sender.ecn = handshake.ecn();
         connection.sender.nxt = opening.iss + 1;
         connection.sender.timeouts = handshake.resent();
         if let Some(sent) = handshake.sent_once() {

@@ -13,10 +13,11 @@ use crate::wire::tcp::{Segment, SeqNumber};
 const SIZES: [u16; 8] = [536, 1024, 1220, 1300, 1400, 1440, 1460, 8940];
 /// How long a period of the cookie's clock is, in milliseconds; a cookie counts in its own and the next one.
 const PERIOD_MS: u64 = 64_000;
-/// The low bits of the SYN-ACK's timestamp: four of window scale, one of SACK, one unused.
+/// The low bits of the SYN-ACK's timestamp: four of window scale, one of SACK, one of ECN.
 const STAMP_BITS: u32 = 6;
 const NO_SCALE: u32 = 15;
 const SACK: u32 = 1 << 4;
+const ECN: u32 = 1 << 5;
 
 /// What a cookie remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Cookie {
     pub window_scale: Option<u8>,
     /// Whether SACK was agreed on.
     pub sack: bool,
+    /// Whether ECN was asked for and granted.
+    pub ecn: bool,
     /// Our own timestamp as it came back.
     pub echo: Option<u32>,
     /// What we may send at most; not remembered, and so not less than what the peer takes.
@@ -90,15 +93,16 @@ pub fn decode(now: Instant, ends: &Endpoints, ack: &Segment, secret: &SecretStat
         mss: SIZES.get(size as usize).copied()?,
         window_scale: Some(stamp & 15).filter(|shift| *shift != NO_SCALE).map(|shift| shift as u8),
         sack: stamp & SACK != 0,
+        ecn: echo.is_some() && stamp & ECN != 0,
         echo,
         path_mss: u16::MAX,
     })
 }
 
 /// The timestamp `value` with what is to be remembered in its low bits; never ahead of it.
-pub(super) fn stamp(value: u32, window_scale: Option<u8>, sack: bool) -> u32 {
+pub(super) fn stamp(value: u32, window_scale: Option<u8>, sack: bool, ecn: bool) -> u32 {
     let scale = window_scale.map_or(NO_SCALE, |shift| u32::from(shift.min(14)));
-    let marks = scale | if sack { SACK } else { 0 };
+    let marks = scale | if sack { SACK } else { 0 } | if ecn { ECN } else { 0 };
     let stamped = value >> STAMP_BITS << STAMP_BITS | marks;
     if stamped > value { stamped.wrapping_sub(1 << STAMP_BITS) } else { stamped }
 }

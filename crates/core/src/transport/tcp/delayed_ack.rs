@@ -104,6 +104,13 @@ impl DelayedAck {
         self.quick = self.quick.max(count as u8);
     }
 
+    /// The next `count` acknowledgements leave at once: the peer may be in trouble.
+    pub(super) fn hurry(&mut self, count: u8) {
+        self.quick = self.quick.max(count);
+        self.is_interactive = false;
+        self.set_delay(LEAST);
+    }
+
     /// `count` bytes more in order: when they are to be acknowledged. `rtt` is the path's round-trip time if known,
     /// `most` the longest delay wanted.
     pub(super) fn on_in_order(&mut self, count: u32, rtt: Option<Duration>, most: Duration) -> AckTime {

@@ -2,6 +2,7 @@
 
 use super::connection::{announced_mss, timestamp};
 use super::cookie::Cookie;
+use super::ecn::{self, EcnMode, EcnSender};
 use super::receiver::Receiver;
 use super::{Endpoints, Opening, Settings, empty, reset_for};
 use crate::drop_reason::DropReason;
@@ -24,6 +25,9 @@ pub struct Handshake {
     own_shift: u8,
     sack: bool,
     timestamps: bool,
+    ecn: bool,
+    /// Whether a SYN without ECN came too.
+    ecn_doubted: bool,
     /// The window announced.
     window: u16,
     own_mss: u16,
@@ -82,6 +86,8 @@ impl Handshake {
             own_shift: settings.window_shift(),
             sack: settings.sack && options.sack_permitted,
             timestamps: settings.timestamps && options.timestamps.is_some(),
+            ecn: settings.ecn != EcnMode::Off && ecn::is_setup(syn.flags),
+            ecn_doubted: false,
             window: Receiver::first_window(settings.receive_buffer, own_mss.into()),
             own_mss,
             resent: 0,
@@ -114,8 +120,14 @@ impl Handshake {
             timestamps: ack.options.timestamps.filter(|_| cookie.echo.is_some()),
             ..Options::default()
         };
-        let mut handshake =
-            Handshake::on_syn(now, ends, &Segment { seq: cookie.irs, options, ..*ack }, opening, settings);
+        let flags = Flags::SYN | ecn::setup(cookie.ecn);
+        let mut handshake = Handshake::on_syn(
+            now,
+            ends,
+            &Segment { seq: cookie.irs, flags, options, ..*ack },
+            opening,
+            settings,
+        );
         handshake.resent = 1; // when its SYN-ACK was sent is not known
         handshake
     }
@@ -125,7 +137,7 @@ impl Handshake {
         Segment {
             seq: self.opening.iss,
             ack: self.irs + 1,
-            flags: Flags::SYN | Flags::ACK,
+            flags: Flags::SYN | Flags::ACK | ecn::grant(self.ecn),
             window: self.window,
             options: Options {
                 mss: Some(self.own_mss),
@@ -144,9 +156,13 @@ impl Handshake {
         let mut answer = Segment { seq: iss, ..self.syn_ack(now) };
         match &mut answer.options.timestamps {
             Some(timestamps) => {
-                timestamps.value = super::cookie::stamp(timestamps.value, self.peer_shift, self.sack);
+                timestamps.value =
+                    super::cookie::stamp(timestamps.value, self.peer_shift, self.sack, self.ecn);
             }
-            None => answer.options = Options { mss: answer.options.mss, ..Options::default() },
+            None => {
+                answer.options = Options { mss: answer.options.mss, ..Options::default() };
+                answer.flags = Flags::SYN | Flags::ACK;
+            }
         }
         answer
     }
@@ -165,6 +181,7 @@ impl Handshake {
         }
         if flags.contains(Flags::SYN) {
             return if segment.seq == self.irs && !flags.contains(Flags::ACK) {
+                self.ecn_doubted |= !ecn::is_setup(flags);
                 HandshakeStep::Reply(self.syn_ack(now))
             } else {
                 self.challenge(now, DropReason::UnexpectedSegment)
@@ -246,6 +263,11 @@ impl Handshake {
 
     pub(super) fn uses_timestamps(&self) -> bool {
         self.timestamps
+    }
+
+    /// How ECN is used.
+    pub(super) fn ecn(&self) -> EcnSender {
+        EcnSender::granted(self.ecn, self.ecn_doubted)
     }
 
     pub(super) fn window(&self) -> u16 {

@@ -43,6 +43,10 @@ pub struct TcpInfo {
     pub timestamps: bool,
     /// Whether SACK is in use.
     pub sack: bool,
+    /// Whether ECN is in use.
+    pub ecn: bool,
+    /// Whether the peer has marked data as ECN-capable.
+    pub ecn_seen: bool,
     /// Bytes of payload in a full segment that we send.
     pub snd_mss: u16,
     /// Bytes of payload in the largest segment that came.
@@ -67,6 +71,8 @@ pub struct TcpInfo {
     pub probes: u32,
     /// Segments sent again so far.
     pub total_retransmits: u64,
+    /// Segments that arrived, as far as an echo of congestion came with their acknowledgement.
+    pub delivered_ce: u32,
     /// Bytes sent and not acknowledged.
     pub in_flight: usize,
     /// Bytes of these that the peer reported received.
@@ -102,6 +108,8 @@ impl TcpInfo {
             rcv_shift: receiver.shift,
             timestamps: connection.clock.is_some(),
             sack: sender.uses_sack,
+            ecn: sender.ecn.is_on,
+            ecn_seen: receiver.ecn.is_seen,
             snd_mss: sender.mss as u16,
             rcv_mss: receiver.ack.segment() as u16,
             cwnd: sender.congestion.cwnd() as usize,
@@ -114,6 +122,7 @@ impl TcpInfo {
             retransmits: sender.timeouts,
             probes: connection.probes,
             total_retransmits: u64::from(sender.retransmitted),
+            delivered_ce: sender.ecn.delivered_ce,
             in_flight: sender.outstanding() as usize,
             sacked: sender.board.sacked() as usize,
             lost: sender.board.lost() as usize,

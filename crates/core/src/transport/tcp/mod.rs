@@ -15,6 +15,7 @@ mod congestion;
 mod connection;
 pub mod cookie;
 mod delayed_ack;
+mod ecn;
 mod handshake;
 mod info;
 mod isn;
@@ -38,6 +39,7 @@ use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
 pub use congestion::{CongestionName, CwndReason, SlowStartExit};
 pub use connection::Connection;
+pub use ecn::EcnMode;
 pub use handshake::{Handshake, HandshakeStep, HandshakeTimeout};
 pub use info::{Recovering, TcpInfo};
 pub use isn::Isn;

@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::delayed_ack::{AckTime, DelayedAck};
+use super::ecn::EcnReceiver;
 use super::reassembly::{Inserted, Reassembly};
 use crate::buffer::Ring;
 use crate::drop_reason::DropReason;
@@ -30,6 +31,7 @@ pub(super) struct Receiver {
     /// Boxed and made when first needed: most connections never see a gap.
     reassembly: Option<Box<Reassembly>>,
     pub(super) ack: DelayedAck,
+    pub(super) ecn: EcnReceiver,
     /// The most bytes that may wait to be read.
     limit: u32,
     /// The part of the limit that is in use: it grows as the program keeps up with what comes.
@@ -73,6 +75,7 @@ impl Receiver {
             ring: Ring::new(),
             reassembly: None,
             ack: DelayedAck::new(),
+            ecn: EcnReceiver::default(),
             limit,
             target: limit.min(FIRST_WINDOW),
             mss: 536,

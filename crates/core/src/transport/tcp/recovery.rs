@@ -42,12 +42,14 @@ pub(super) struct Acknowledgement<'a> {
     pub(super) is_bare: bool,
     /// The round-trip time by the echoed timestamp.
     pub(super) echoed: Option<Duration>,
+    /// Whether it echoes congestion (ECE).
+    pub(super) is_congested: bool,
 }
 
 impl Sender {
     /// An acceptable acknowledgement. Says whether SND.UNA has moved.
     pub(super) fn on_ack(&mut self, now: Instant, acknowledgement: Acknowledgement<'_>) -> bool {
-        let Acknowledgement { ack, sack, is_bare, echoed } = acknowledgement;
+        let Acknowledgement { ack, sack, is_bare, echoed, is_congested } = acknowledgement;
         let progress = ack.is_after(self.una);
         let mut delivered = Delivered::default();
         let mut acked = 0;
@@ -70,6 +72,9 @@ impl Sender {
             }
         }
         self.measure(now, progress, &delivered, echoed);
+        if is_congested {
+            self.ecn.delivered_ce += delivered.bytes.div_ceil(self.mss.max(1));
+        }
         let reported = delivered.bytes - cumulative;
         let is_duplicate =
             !progress && self.una != self.nxt && if self.uses_sack { reported > 0 } else { is_bare };
@@ -78,7 +83,11 @@ impl Sender {
             self.restart_waiting(now);
         }
         match self.phase {
-            Phase::Open => self.on_ack_open(now, progress, is_duplicate, acked),
+            Phase::Open => {
+                // The window does not grow while congestion is being echoed and answered.
+                let acked = if is_congested || self.is_held() { 0 } else { acked };
+                self.on_ack_open(now, progress, is_duplicate, acked);
+            }
             Phase::Recovery { end } => self.on_ack_recovery(progress, is_duplicate, acked, end),
             Phase::Loss { end } => {
                 if progress {
@@ -90,6 +99,10 @@ impl Sender {
                 }
                 self.board.mark_lost(self.mss);
             }
+        }
+        self.release_hold();
+        if is_congested {
+            self.on_congestion_echo();
         }
         progress
     }
@@ -154,17 +167,16 @@ impl Sender {
         }
         if self.board.to_resend() > 0 {
             self.enter_recovery();
-        } else if progress {
+        } else if progress && acked > 0 {
             self.grow(now, acked);
         }
     }
 
     /// RFC 6675 section 5, step 4; RFC 6582 section 3.2, step 2.
     fn enter_recovery(&mut self) {
-        let flight = self.recent_flight().min(self.congestion.cwnd());
-        self.congestion.on_loss(flight);
-        if !self.congestion.controls_recovery() {
-            self.congestion.set_cwnd(self.congestion.ssthresh());
+        // After an echo of congestion in this round trip the window is reduced already.
+        if !self.is_held() {
+            self.reduce();
         }
         self.recover = self.nxt;
         self.phase = Phase::Recovery { end: self.nxt };
@@ -199,6 +211,7 @@ impl Sender {
         let flight = self.recent_flight().min(self.congestion.cwnd());
         let which = if self.timeouts == 0 { Timeout::First } else { Timeout::Again };
         self.congestion.on_timeout(flight, which);
+        self.ecn.on_reduced();
         let reports = if self.board.is_reneged() { Reports::Disbelieve } else { Reports::Believe };
         self.board.lose_all(reports);
         self.duplicates = 0;

@@ -1,6 +1,7 @@
 //! The sending half: SND.UNA, SND.NXT, SND.WND, the bytes written, and how much of them may leave now.
 
 use super::congestion::{self, Congestion};
+use super::ecn::EcnSender;
 use super::recovery::Phase;
 use super::rtt::Rtt;
 use super::scoreboard::Scoreboard;
@@ -38,6 +39,7 @@ pub(super) struct Sender {
     small_end: SeqNumber,
     pub(super) board: Scoreboard,
     pub(super) congestion: Congestion,
+    pub(super) ecn: EcnSender,
     pub(super) rtt: Rtt,
     pub(super) phase: Phase,
     /// SND.NXT at the last loss (RFC 6582, recover).
@@ -83,6 +85,7 @@ impl Sender {
             small_end: iss,
             board: Scoreboard::new(iss + 1),
             congestion: Congestion::new(settings, 536),
+            ecn: EcnSender::asking(settings.ecn),
             rtt: Rtt::new(settings.initial_rto, settings.rto_min, settings.rto_max),
             phase: Phase::Open,
             recover: iss,

@@ -1,6 +1,6 @@
 //! What can be set for a connection; the defaults are Linux's.
 
-use super::{CongestionName, SlowStartExit};
+use super::{CongestionName, EcnMode, SlowStartExit};
 use crate::time::Duration;
 
 /// How a silent peer is probed (RFC 9293 section 3.8.4).
@@ -81,6 +81,11 @@ pub struct Settings {
     pub timestamps: bool,
     /// Selective acknowledgements (RFC 2018).
     pub sack: bool,
+    /// Explicit congestion notification (RFC 3168): `tcp_ecn`.
+    pub ecn: EcnMode,
+    /// Whether a SYN that is sent again does without ECN, should that be what it was dropped for (RFC 3168 section
+    /// 6.1.1.1): `tcp_ecn_fallback`.
+    pub ecn_fallback: bool,
 }
 
 impl Default for Settings {
@@ -117,6 +122,8 @@ impl Default for Settings {
             window_scaling: true,
             timestamps: true,
             sack: true,
+            ecn: EcnMode::Passive,
+            ecn_fallback: true,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::sender::Fin;
 use super::timers::Timer;
 use super::{State, empty};
 use crate::time::Instant;
+use crate::wire::ecn::Codepoint;
 use crate::wire::tcp::{Flags, Options, SackBlocks, Segment, SeqNumber};
 
 /// The most bytes of payload one packet can hold, whatever the device would cut.
@@ -52,6 +53,8 @@ pub struct Outgoing {
     pub segment_size: Option<u16>,
     /// Why it is sent again, if it is.
     pub retransmission: Option<RetransmitCause>,
+    /// The ECN field of its packet.
+    pub ecn: Codepoint,
 }
 
 /// What leaves next.
@@ -192,6 +195,7 @@ impl Connection {
         let unsent = sender.unsent();
         let record = self.push.record_end(sender.nxt);
         let run = record.map_or(unsent, |end| unsent.min(end.distance(sender.nxt).max(0).cast_unsigned()));
+        let largest = if sender.ecn.is_cwr_due() { 0 } else { largest };
         let mut payload = sender.sendable(run, mss, largest, self.nagle(run == unsent));
         if payload == 0 && self.small_due {
             payload = run.min(sender.window_room()).min(mss);
@@ -218,7 +222,7 @@ impl Connection {
         Segment {
             seq: self.sender.nxt,
             ack: self.receiver.nxt,
-            flags: Flags::ACK,
+            flags: Flags::ACK | self.receiver.ecn.echo(),
             window: self.receiver.announce(),
             options: Options { timestamps: self.timestamps(now), sack, ..Options::default() },
             ..self.header()
@@ -250,10 +254,14 @@ impl Connection {
             timestamps: self.timestamps(now),
             ..Options::default()
         };
+        let flags = match is_answer {
+            true => Flags::SYN | Flags::ACK | super::ecn::grant(self.sender.ecn.is_on),
+            false => Flags::SYN | self.syn_flags(is_again),
+        };
         let segment = Segment {
             seq: self.sender.iss,
             ack: if is_answer { self.receiver.nxt } else { SeqNumber(0) },
-            flags: if is_answer { Flags::SYN | Flags::ACK } else { Flags::SYN },
+            flags,
             window: self.first_window(),
             options,
             ..self.header()
@@ -284,7 +292,12 @@ impl Connection {
 
     fn send_data(&mut self, now: Instant, payload: u32, fin: bool, mss: u32) -> Outgoing {
         let start = self.sender.nxt;
-        let outgoing = self.data_segment(now, start, payload, fin, mss);
+        let mut outgoing = self.data_segment(now, start, payload, fin, mss);
+        if payload > 0 {
+            let (ecn, flag) = self.sender.ecn.on_new_data();
+            outgoing.ecn = ecn;
+            outgoing.segment.flags |= flag;
+        }
         self.sender.on_sent(now, payload + u32::from(fin), payload, mss);
         if fin {
             self.sender.fin = Fin::Sent;
@@ -336,12 +349,20 @@ impl Connection {
             length: payload as usize,
             segment_size: (payload > mss).then_some(mss as u16),
             retransmission: None,
+            ecn: Codepoint::NotEct,
         }
     }
 }
 
 impl Outgoing {
     fn bare(segment: Segment) -> Outgoing {
-        Outgoing { segment, offset: 0, length: 0, segment_size: None, retransmission: None }
+        Outgoing {
+            segment,
+            offset: 0,
+            length: 0,
+            segment_size: None,
+            retransmission: None,
+            ecn: Codepoint::NotEct,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod corners;
+mod ecn;
 mod hostile_peer;
 mod matrix;
 mod pipe;
