@@ -19,11 +19,13 @@ impl Connection {
     /// Why the segment was of no use. What the RFC wants answered is answered nonetheless: see
     /// [`Connection::has_transmit`].
     pub fn on_segment(&mut self, now: Instant, segment: &Segment, payload: &[u8]) -> Result<(), DropReason> {
+        let before = self.progress(segment);
         let outcome = match self.state {
             State::Closed | State::Listen | State::TimeWait => return Err(DropReason::UnexpectedSegment),
             State::SynSent => self.on_segment_in_syn_sent(now, segment, payload),
             _ => self.on_segment_synchronized(now, segment, payload),
         };
+        self.count_received(now, segment, before);
         if self.state != State::Closed {
             self.touch(now);
             self.arm_probe(now);
@@ -56,6 +58,7 @@ impl Connection {
         let una = self.sender.una;
         self.check_acknowledgement(now, segment, payload)?;
         if payload.is_empty() || self.sender.una != una {
+            self.soft_error = None;
             self.push.more = false; // what waited for more has waited for this acknowledgement too
         }
         self.note_congestion(segment);

@@ -38,6 +38,7 @@ impl Connection {
         let room = limit.saturating_sub(self.sender.ring.len()).min(bytes.len());
         let allowed = bytes.get(..self.below_low_water(room)).unwrap_or_default();
         let taken = self.sender.ring.push(allowed, limit);
+        self.counters.is_refused = taken < bytes.len();
         if taken == 0 {
             return Err(Error::WouldBlock);
         }

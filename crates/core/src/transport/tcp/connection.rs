@@ -1,5 +1,6 @@
 //! A connection: its two halves, its state and its timers.
 
+use super::counters::Counters;
 use super::push::Push;
 use super::receiver::Receiver;
 use super::sender::{Fin, Scale, Sender};
@@ -48,6 +49,7 @@ pub struct Connection {
     pub(super) sender: Sender,
     pub(super) receiver: Receiver,
     pub(super) push: Push,
+    pub(super) counters: Box<Counters>,
     pub(super) timers: Timers,
     /// What is added to the clock in timestamps, where they are in use.
     pub(super) clock: Option<u32>,
@@ -128,6 +130,7 @@ impl Connection {
             sender: Sender::new(opening.iss, &settings),
             receiver: Receiver::new(now, SeqNumber(0), &settings),
             push: Push::new(opening.iss + 1),
+            counters: Box::new(Counters::new(now)),
             timers: Timers::new(),
             clock: None,
             path_mss: opening.path_mss,

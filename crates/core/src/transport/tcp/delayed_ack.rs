@@ -91,7 +91,8 @@ impl DelayedAck {
         self.last_data = now;
     }
 
-    fn delay(&self) -> Duration {
+    /// The time an acknowledgement is held back now.
+    pub(super) fn delay(&self) -> Duration {
         Duration::from_micros(self.delay_micros.into())
     }
 

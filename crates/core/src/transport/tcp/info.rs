@@ -1,8 +1,8 @@
 //! What is known about a connection, for the program and for whoever watches.
 
 use super::recovery::Phase;
-use super::{CongestionName, Connection, CwndReason, State};
-use crate::time::Duration;
+use super::{CongestionName, Connection, CwndReason, Limits, State, Traffic};
+use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
 /// What a connection is doing about losses.
@@ -79,6 +79,22 @@ pub struct TcpInfo {
     pub sacked: usize,
     /// Bytes of these believed lost.
     pub lost: usize,
+    /// What it has sent and received so far.
+    pub traffic: Traffic,
+    /// What keeps it from sending more, and for how long what did.
+    pub limits: Limits,
+    /// When payload was last sent; before the first, when the SYN was.
+    pub last_data_sent: Instant,
+    /// When the peer was last heard of.
+    pub last_heard: Instant,
+    /// How often the retransmission or probe time-out was doubled.
+    pub backoff: u32,
+    /// The largest packet of the path, in bytes (`tcpi_pmtu`).
+    pub path_mtu: u32,
+    /// The MSS announced to the peer (`tcpi_advmss`).
+    pub announced_mss: u16,
+    /// How long acknowledgements are held back at the moment (`tcpi_ato`).
+    pub ack_delay: Duration,
     /// Bytes written and never sent.
     pub unsent: usize,
     /// Bytes that came and are not read.
@@ -126,6 +142,14 @@ impl TcpInfo {
             in_flight: sender.outstanding() as usize,
             sacked: sender.board.sacked() as usize,
             lost: sender.board.lost() as usize,
+            traffic: connection.counters.traffic,
+            limits: connection.counters.limits,
+            last_data_sent: sender.last_sent,
+            last_heard: connection.last_heard,
+            backoff: sender.timeouts.max(connection.probe_backoff.into()),
+            path_mtu: u32::from(connection.path_mss) + if connection.ends.local.is_ipv4() { 40 } else { 60 },
+            announced_mss: connection.own_mss(),
+            ack_delay: receiver.ack.delay(),
             unsent: sender.unsent() as usize,
             unread: receiver.ring.len(),
             out_of_order: receiver.out_of_order(),

@@ -14,6 +14,7 @@ mod call;
 mod congestion;
 mod connection;
 pub mod cookie;
+mod counters;
 mod delayed_ack;
 mod ecn;
 mod handshake;
@@ -39,6 +40,7 @@ use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
 pub use congestion::{CongestionName, CwndReason, SlowStartExit};
 pub use connection::Connection;
+pub use counters::{Limit, Limits, Traffic};
 pub use ecn::EcnMode;
 pub use handshake::{Handshake, HandshakeStep, HandshakeTimeout};
 pub use info::{Recovering, TcpInfo};

@@ -72,6 +72,7 @@ impl Connection {
     /// Starts the probe timer where the peer's window holds everything back: nothing is in flight whose acknowledgement
     /// could open it.
     pub(super) fn arm_probe(&mut self, now: Instant) {
+        self.note_limit(now);
         let is_stuck = self.sender.is_synced
             && self.sender.una == self.sender.nxt
             && self.sender.has_unsent()

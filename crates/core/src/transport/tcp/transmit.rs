@@ -125,6 +125,7 @@ impl Connection {
                 Outgoing::bare(segment)
             }
         };
+        self.count_sent(&outgoing);
         self.touch(now);
         Some(outgoing)
     }

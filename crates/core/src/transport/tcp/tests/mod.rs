@@ -2,6 +2,7 @@
 
 mod calls;
 mod corners;
+mod counters;
 mod ecn;
 mod hostile_peer;
 mod matrix;
