@@ -6,6 +6,7 @@
 pub mod ast;
 pub mod constant;
 mod error;
+pub mod expression;
 mod lexer;
 mod parser;
 pub mod setup;

@@ -1,6 +1,7 @@
 //! Every script of a directory outside the repository is read; and no random change of one makes the parser panic.
 
 use sockeye_script::ast::{Action, Packet};
+use sockeye_script::expression::Program;
 use sockeye_script::setup;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,7 +57,13 @@ fn all_scripts_of_a_directory_are_read() {
                     match &event.action {
                         Action::Packet(packet) => same_when_printed(packet),
                         Action::Command(command) => commands.push(command),
-                        Action::Call(_) | Action::Code(_) => {}
+                        Action::Code(code) => {
+                            if let Err(error) = Program::parse(code) {
+                                failed += 1;
+                                eprintln!("{}: {error}", path.display());
+                            }
+                        }
+                        Action::Call(_) => {}
                     }
                 }
                 for error in commands.into_iter().filter_map(|command| setup::parse(command).err()) {

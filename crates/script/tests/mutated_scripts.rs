@@ -1,7 +1,8 @@
 //! Whatever is done to a script, it is read or refused: the parser does not panic.
 
 use proptest::prelude::*;
-use sockeye_script::ast::{Action, Command, Packet};
+use sockeye_script::ast::{Action, Code, Command, Packet};
+use sockeye_script::expression::{Names, Program};
 
 /// Every construct of the language once.
 const SCRIPT: &str = r#"// comment
@@ -85,6 +86,20 @@ proptest! {
         let text = format!("{name}{text}");
         if let Ok(steps) = sockeye_script::setup::parse(&Command { line: 1, text }) {
             assert!(steps.iter().all(|step| step.line >= 1));
+        }
+    }
+
+    #[test]
+    fn any_code(text in "(assert |print|x = |x \\+= |)([-<>0-9a-c.=|\"'%*;#/\\\\\n (),&^~]|and|or|not |<=|==|<<|\\*\\*|%d|%5s){0,30}") {
+        let code = Code { line: 1, text };
+        let info = |name: &str| (name == "a").then_some(i128::MAX);
+        if let Ok(program) = Program::parse(&code) {
+            let mut names = Names::default();
+            let first = program.run(&mut names, &info);
+            if let Err(error) = first {
+                assert!(error.line >= 1);
+            }
+            drop(program.run(&mut names, &info));
         }
     }
 
