@@ -11,6 +11,7 @@ use crate::address::{HostPort, Publish};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::service::ServiceAt;
+use crate::sim::Sim;
 
 /// A TCP/IP stack of its own, in your shell: serve, connect, ping, and see every byte on its way.
 #[derive(Parser)]
@@ -32,6 +33,12 @@ pub(crate) enum Command {
     Ping(Ping),
     /// Say what works on this machine, and what to do about what does not
     Doctor,
+    /// Experiments in virtual time: they need no privileges, and take less time than they tell of
+    Sim {
+        /// Which experiment
+        #[command(subcommand)]
+        what: Sim,
+    },
     /// Print the completions for a shell
     Completions {
         /// The shell

@@ -14,6 +14,7 @@ mod ping;
 mod place;
 mod serve;
 mod service;
+mod sim;
 mod site;
 mod watch;
 
@@ -50,6 +51,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             doctor::run();
             Ok(())
         }
+        Command::Sim { what } => sim::run(what),
         Command::Completions { shell } => page::completions(shell),
         Command::Man { command } => page::man(command.as_deref()),
     }

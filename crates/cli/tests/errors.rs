@@ -57,6 +57,11 @@ fn usage() {
     refuses(&["connect", "::1:7"], 2, &["[::1]:7788"]);
     refuses(&["connect", "server:7", "--ladder", "--json"], 2, &["standard error"]);
     refuses(&["man", "women"], 2, &["women"]);
+    refuses(&["sim", "grid", "--cell", "hops=3"], 2, &["hops=3", "rtt"]);
+    refuses(&["sim", "grid", "--congestion", "hope"], 2, &["hope"]);
+    refuses(&["sim", "grid", "--quick", "--loss", "1%"], 2, &["--quick"]);
+    refuses(&["sim", "grid", "--trace", "1s"], 2, &["--cell"]);
+    refuses(&["sim", "grid", "--quick", "--trace", "1s"], 2, &["--"]);
 }
 
 #[test]

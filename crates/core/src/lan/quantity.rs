@@ -128,8 +128,11 @@ pub struct Rate(core::num::NonZeroU64);
 
 impl Rate {
     /// A rate of this many bits per second; none for zero.
-    pub fn new(bits_per_second: u64) -> Option<Rate> {
-        core::num::NonZeroU64::new(bits_per_second).map(Rate)
+    pub const fn new(bits_per_second: u64) -> Option<Rate> {
+        match core::num::NonZeroU64::new(bits_per_second) {
+            Some(bits) => Some(Rate(bits)),
+            None => None,
+        }
     }
 
     /// Bits per second.
