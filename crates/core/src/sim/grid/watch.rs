@@ -292,7 +292,7 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lan::{Loss, Passage};
+    use crate::lan::{Cable, Duplex, Loss};
     use crate::wire::tcp::Options;
 
     fn segment(seq: u32, length: u32, flags: Flags) -> Segment {
@@ -309,14 +309,18 @@ mod tests {
         }
     }
 
+    /// What becomes of a frame on a perfect cable.
+    fn arrives(at: Instant) -> Fate {
+        Cable::new(Duplex::default(), 1).push(at, Direction::Up, vec![0; 14])
+    }
+
     /// The ISS is the largest number there is: the stream wraps at its first byte.
     struct Story(Watch);
 
     impl Story {
         fn sends(&mut self, millis: u64, seq: u32, length: u32, loss: Option<Loss>) {
             let at = Instant::from_millis(millis);
-            let passage = Passage { at, copy_at: None, corrupted_bit: None, is_held_back: false };
-            let fate = loss.map_or(Fate::Arrives(passage), Fate::Lost);
+            let fate = loss.map_or_else(|| arrives(at), Fate::Lost);
             let flags = if seq == 0 { Flags::SYN } else { Flags::ACK };
             self.0.on_sent(at, Direction::Up, &segment(seq, length, flags), &fate);
         }
@@ -328,8 +332,7 @@ mod tests {
 
         fn acknowledges(&mut self, ack: u32, loss: Option<Loss>) {
             let at = Instant::ZERO;
-            let passage = Passage { at, copy_at: None, corrupted_bit: None, is_held_back: false };
-            let fate = loss.map_or(Fate::Arrives(passage), Fate::Lost);
+            let fate = loss.map_or_else(|| arrives(at), Fate::Lost);
             let ack = Segment {
                 source_port: 9,
                 destination_port: 40_000,
