@@ -13,6 +13,18 @@ pub const MAX_BACKLOG: usize = 4096;
 /// guessed, with patience, and where none was sent there is nothing to guess.
 const COOKIE_LIFETIME: Duration = Duration::from_secs(120);
 
+/// For how long a connection counts that was reset before its handshake was complete, as on Linux.
+const RESET_LIFETIME: Duration = Duration::from_secs(60);
+
+/// How a connection ends that was in use before its handshake was complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnconfirmedEnd {
+    /// Its handshake is complete, or nobody had taken it, or nobody answers.
+    Plain,
+    /// Reset by the peer in a program's hands.
+    Reset,
+}
+
 /// What a listener holds. Half-open connections (半连接) are records of their own in the demultiplexer, counted here;
 /// complete ones (全连接) wait for `accept` in the queue.
 #[derive(Debug)]
@@ -24,6 +36,10 @@ pub struct Listener {
     half_open: usize,
     last_cookie: Option<Instant>,
     queue: VecDeque<Handle>,
+    /// Connections in use whose handshake is not complete (RFC 7413).
+    unconfirmed: usize,
+    /// When those that were reset meanwhile need not be counted any more.
+    reset_until: VecDeque<Instant>,
 }
 
 impl Listener {
@@ -37,6 +53,8 @@ impl Listener {
             half_open: 0,
             last_cookie: None,
             queue: VecDeque::new(),
+            unconfirmed: 0,
+            reset_until: VecDeque::new(),
         };
         listener.set_backlog(backlog);
         listener
@@ -80,6 +98,31 @@ impl Listener {
     /// How many half-open connections there are.
     pub const fn half_open(&self) -> usize {
         self.half_open
+    }
+
+    /// Whether another connection may be served before its handshake is complete.
+    pub fn has_fast_open_room(&mut self, now: Instant) -> bool {
+        let limit = self.settings.fast_open.queue as usize;
+        if limit > 0 && self.unconfirmed + self.reset_until.len() >= limit {
+            // As on Linux one at a time, and only when there is need.
+            self.reset_until.pop_front_if(|until| *until <= now);
+        }
+        self.unconfirmed + self.reset_until.len() < limit
+    }
+
+    /// Counts one more such connection.
+    pub fn on_unconfirmed(&mut self) {
+        self.unconfirmed += 1;
+    }
+
+    /// Counts one such connection less: its handshake is complete, or it has failed. One that was reset in a program's
+    /// hands still counts for a minute (RFC 7413 section 5.1.2): it may be that somebody forges SYNs and makes their
+    /// supposed senders reset.
+    pub fn on_unconfirmed_end(&mut self, now: Instant, end: UnconfirmedEnd) {
+        self.unconfirmed = self.unconfirmed.saturating_sub(1);
+        if end == UnconfirmedEnd::Reset {
+            self.reset_until.push_back(now + RESET_LIFETIME);
+        }
     }
 
     /// Puts a complete connection in the queue.

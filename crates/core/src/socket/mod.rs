@@ -129,6 +129,10 @@ pub struct Stream {
     pub connection: Connection,
     /// The listener whose accept queue it waits in.
     pub waits_at: Option<SocketId>,
+    /// The listener that counts it among the connections whose handshake is not complete (RFC 7413).
+    pub counted_at: Option<SocketId>,
+    /// Whether `connect` has begun and nobody has been told yet that it succeeded.
+    pub is_connecting: bool,
     /// Whether the demultiplexer knows it under its own flow (a TIME-WAIT record takes its place there).
     pub in_demux: bool,
     /// The largest segment its path was last known to carry, in bytes of payload and options.

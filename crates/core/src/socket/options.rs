@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use crate::time::Duration;
 use crate::transport::ports::Reuse;
-use crate::transport::tcp::{CongestionName, EcnMode};
+use crate::transport::tcp::{CongestionName, EcnMode, FastOpenKeys};
 
 /// One option with its value, for `Stack::set_option`, and as `Stack::option` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,16 @@ pub enum SocketOption {
     /// Explicit congestion notification: what Linux's `tcp_ecn` says for a whole host, here for one socket; to be set
     /// before the connection is opened.
     Ecn(EcnMode),
+    /// `TCP_FASTOPEN` (RFC 7413): how many connections of a listener may be served before their handshake is complete;
+    /// none by default. Where the host's `FastOpen::server` is off, no listener does.
+    FastOpen(u32),
+    /// `TCP_FASTOPEN_CONNECT`: where a cookie of the peer is known, `connect` succeeds at once, and the SYN leaves with
+    /// the first write; to be set before.
+    FastOpenConnect(bool),
+    /// `TCP_FASTOPEN_NO_COOKIE`: neither this client nor this listener needs a cookie.
+    FastOpenNoCookie(bool),
+    /// `TCP_FASTOPEN_KEY`: what a listener makes its cookies with, instead of the host's keys.
+    FastOpenKey(FastOpenKeys),
     /// `SO_SNDBUF`: the limit of bytes written but not yet acknowledged; of a datagram socket: that have not left yet.
     SendBuffer(usize),
     /// `SO_RCVBUF`: the limit of bytes received but not yet read.
@@ -76,6 +86,10 @@ pub enum OptionName {
     MaxSegment,
     Congestion,
     Ecn,
+    FastOpen,
+    FastOpenConnect,
+    FastOpenNoCookie,
+    FastOpenKey,
     SendBuffer,
     ReceiveBuffer,
     ReuseAddress,

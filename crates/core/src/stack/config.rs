@@ -2,7 +2,7 @@
 
 use crate::link::{Detection, Medium};
 use crate::network::Forwarding;
-use crate::transport::tcp::Settings;
+use crate::transport::tcp::{FastOpen, Settings};
 use crate::wire::ethernet::MacAddr;
 
 /// MTU of the loopback interface, as Linux's.
@@ -20,6 +20,8 @@ pub struct Config {
     pub detection: Detection,
     /// What TCP connections start with.
     pub tcp: Settings,
+    /// Who may use TCP Fast Open (RFC 7413).
+    pub fast_open: FastOpen,
     /// How many half-open connections a listener keeps before SYN cookies answer.
     pub half_open_limit: usize,
     /// How many TIME-WAIT records are kept; beyond it connections are forgotten at once.
@@ -35,6 +37,7 @@ impl Default for Config {
             forwarding: Forwarding::Off,
             detection: Detection::Off,
             tcp: Settings::default(),
+            fast_open: FastOpen::default(),
             half_open_limit: 1024,
             time_wait_limit: 262_144,
             socket_limit: 4_194_304,

@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use super::deadlines::Owner;
+use super::fast_open::Answer;
 use super::{HalfOpen, Reply, Stack};
 use crate::drop_reason::DropReason;
 use crate::socket::{Body, Holder, IpOptions, Listener, Readiness, Socket, SocketId, Stream};
@@ -28,7 +29,7 @@ impl Stack {
         }
         if let Some(listener) = self.listener_at(ends.local) {
             if segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK) {
-                return self.on_syn(now, listener, ends, segment, None);
+                return self.on_syn(now, listener, ends, (segment, payload), None);
             }
             if !segment.flags.contains(Flags::ACK) {
                 return Err(DropReason::UnexpectedSegment);
@@ -100,7 +101,7 @@ impl Stack {
         now: Instant,
         listener: SocketId,
         ends: Endpoints,
-        segment: &Segment,
+        (segment, payload): (&Segment, &[u8]),
         iss_at_least: Option<SeqNumber>,
     ) -> Result<(), DropReason> {
         let mut opening = self.opening(now, &ends);
@@ -124,7 +125,14 @@ impl Stack {
             }
             return self.reply(ends, answer, self.options_of(listener));
         }
-        let answer = handshake.syn_ack(now);
+        let cookie = match self.fast_open_answer(now, listener, ends, (segment, payload)) {
+            Answer::Child { cookie } => {
+                return self.promote_fast(now, listener, &handshake, payload, cookie);
+            }
+            Answer::Handshake { cookie } => cookie,
+        };
+        let mut answer = handshake.syn_ack(now);
+        answer.options.fast_open = cookie;
         let deadline = handshake.poll_timeout();
         let handle =
             self.tcp.handshakes.insert(HalfOpen { handshake, listener }).ok_or(DropReason::QueueFull)?;
@@ -212,7 +220,14 @@ impl Stack {
         let Body::Listener(queue) = &parent.body else { return Err(DropReason::NoSocket) };
         let connection = Connection::accepted(now, handshake, segment, &queue.settings);
         let path_mss = self.path_mss(&ends);
-        let stream = Stream { connection, waits_at: Some(listener), in_demux: true, path_mss };
+        let stream = Stream {
+            connection,
+            waits_at: Some(listener),
+            counted_at: None,
+            is_connecting: false,
+            in_demux: true,
+            path_mss,
+        };
         let mut socket = Socket::new(parent.family, Body::Stream(Box::new(stream)));
         socket.options = parent.options;
         let reuse = socket.options.reuse;

@@ -17,6 +17,7 @@
 mod config;
 mod datagram;
 mod deadlines;
+mod fast_open;
 mod group;
 mod listen;
 mod lower;
@@ -47,7 +48,7 @@ use crate::time::Instant;
 use crate::trace::{DropCounters, Log, Trace, TraceEvent, Tracing};
 use crate::transport::demux::Demux;
 use crate::transport::ports::Ports;
-use crate::transport::tcp::{Endpoints, Handshake, Isn, State, TimeWait};
+use crate::transport::tcp::{Endpoints, FastOpenCache, FastOpenKeys, Handshake, Isn, State, TimeWait};
 use crate::wire::ecn::Codepoint;
 use crate::wire::headers::Headers;
 use crate::wire::ip::Cidr;
@@ -157,6 +158,9 @@ struct Tcp {
     cookie_secret: SecretState,
     /// The ECN field of the packet whose segment is being looked at.
     codepoint: Codepoint,
+    /// What is known of servers, for opening connections with data.
+    fast_open_cache: FastOpenCache,
+    fast_open_keys: FastOpenKeys,
     /// Segments that no connection sends: RSTs, SYN-ACKs, the last acknowledgement of TIME-WAIT.
     outbox: VecDeque<Reply>,
 }
@@ -207,6 +211,10 @@ impl Stack {
             seed: dice.next_u64(),
             ..NetworkConfig::default()
         });
+        // Drawn last, so that the numbers before them stay what they were.
+        let fast_open = SecretState::new(dice.next_u64(), dice.next_u64());
+        let mut fast_open_key = [0; 16];
+        dice.fill_bytes(&mut fast_open_key);
         let mut stack = Stack {
             secret: common,
             interfaces: Vec::new(),
@@ -220,6 +228,8 @@ impl Stack {
                 isn: Isn::new(isn),
                 cookie_secret: cookie,
                 codepoint: Codepoint::NotEct,
+                fast_open_cache: FastOpenCache::new(fast_open),
+                fast_open_keys: FastOpenKeys::new(fast_open_key),
                 outbox: VecDeque::new(),
             },
             memberships: Vec::new(),

@@ -148,10 +148,14 @@ impl Stack {
         let binding = self.held(id)?.binding.ok_or(Error::InvalidArgument)?;
         self.tcp.ports.listen(binding.address.port(), id)?;
         self.tcp.demux.insert_bound(binding.address.port(), binding.scope, id);
-        let half_open_limit = self.config.half_open_limit;
+        let (half_open_limit, mode) = (self.config.half_open_limit, self.config.fast_open);
         let socket = self.held_mut(id)?;
         if let Body::Idle(settings) = &socket.body {
-            socket.body = Body::Listener(Listener::new(settings.clone(), backlog, half_open_limit));
+            let mut listener = Listener::new(settings.clone(), backlog, half_open_limit);
+            if mode.server && mode.all_listeners && listener.settings.fast_open.queue == 0 {
+                listener.settings.fast_open.queue = listener.backlog() as u32;
+            }
+            socket.body = Body::Listener(listener);
         }
         self.report(id);
         Ok(())
@@ -176,6 +180,7 @@ impl Stack {
             let Some(socket) = self.sockets.get_mut(connection) else { continue };
             let Body::Stream(stream) = &mut socket.body else { continue };
             stream.waits_at = None;
+            stream.connection.on_accepted();
             let remote = stream.connection.endpoints().remote;
             let shown = socket.outward(remote);
             // Whatever came before `accept` is news to its new holder.
@@ -185,7 +190,8 @@ impl Stack {
         }
     }
 
-    /// Connects: `connect(2)`. A datagram socket is connected at once (and to `0.0.0.0:0` or `[::]:0`: no longer). A stream
+    /// Connects: `connect(2)`. With `TCP_FASTOPEN_CONNECT` and a cookie of the peer the answer is success at once, and the
+    /// first write opens the connection. A datagram socket is connected at once (and to `0.0.0.0:0` or `[::]:0`: no longer). A stream
     /// socket whose attempt has failed may try again.
     ///
     /// # Errors
@@ -198,11 +204,41 @@ impl Stack {
         if let Body::Datagram(_) = &socket.body {
             return self.connect_datagram(id, remote);
         }
+        if let Body::Stream(stream) = &mut self.held_mut(id)?.body
+            && stream.is_connecting
+            && stream.connection.state() > State::SynReceived
+        {
+            stream.is_connecting = false; // once it is told that the attempt has succeeded
+            return Ok(());
+        }
+        let ends = self.begin_connect(now, id, remote)?;
+        let deferred = self.plan_deferred(id, &ends);
+        self.with_connection(now, id, "connect", |connection| match &deferred {
+            Some(plan) if plan.carries_data() => connection.defer(),
+            Some(plan) => {
+                connection.open_with_data(now, plan, &[]);
+            }
+            None => {}
+        });
+        if deferred.is_some_and(|plan| plan.carries_data()) { Ok(()) } else { Err(Error::InProgress) }
+    }
+
+    /// Does what `connect` does, but for what follows from it: the connection stands in SYN-SENT, and its SYN has not left.
+    pub(super) fn begin_connect(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        remote: SocketAddr,
+    ) -> Result<Endpoints, Error> {
+        let socket = self.held(id)?;
         let target = reachable(socket.inward(remote)?);
         match &socket.body {
-            Body::Listener(_) => return Err(Error::IsConnected),
+            Body::Listener(_) | Body::Datagram(_) => return Err(Error::IsConnected),
             Body::Stream(stream) => match stream.connection.state() {
-                State::SynSent | State::SynReceived => return Err(Error::AlreadyInProgress),
+                _ if stream.connection.is_deferred() => return Err(Error::IsConnected),
+                State::SynSent | State::SynReceived if stream.is_connecting => {
+                    return Err(Error::AlreadyInProgress);
+                }
                 State::Closed if stream.connection.was_refused() => {
                     if let Some(error) = self.take_error(id)? {
                         return Err(error);
@@ -251,13 +287,20 @@ impl Stack {
         };
         let connection = Connection::connect(now, ends, settings, opening);
         let path_mss = opening.path_mss;
-        socket.body = Body::Stream(Box::new(Stream { connection, waits_at: None, in_demux: true, path_mss }));
+        socket.body = Body::Stream(Box::new(Stream {
+            connection,
+            waits_at: None,
+            counted_at: None,
+            is_connecting: true,
+            in_demux: true,
+            path_mss,
+        }));
         let reuse = socket.options.reuse;
         socket.reported = Readiness::NONE;
         self.tcp.demux.insert_flow(key, Flow::Connection(id));
         self.tcp.ports.hold(ends.local, reuse);
-        self.follow_up(now, id, State::Closed, "connect");
-        Err(Error::InProgress)
+        self.record_state(now, Some(id), ends, (State::Closed, State::SynSent), "connect");
+        Ok(ends)
     }
 
     /// An ephemeral port for a connection to `remote`, one that no bound socket and no such flow holds.

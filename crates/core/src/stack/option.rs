@@ -2,6 +2,7 @@
 
 use super::Stack;
 use crate::error::Error;
+use crate::socket::listener::MAX_BACKLOG;
 use crate::socket::{Body, Datagram, Family, Kind, OptionName, Socket, SocketId, SocketOption};
 use crate::time::{Duration, Instant};
 use crate::transport::ports::Reuse;
@@ -83,13 +84,25 @@ impl Stack {
     }
 
     fn set_tcp_option(&mut self, now: Instant, id: SocketId, option: SocketOption) -> Result<(), Error> {
+        if matches!(option, SocketOption::FastOpenConnect(_)) && !self.config.fast_open.client {
+            return Err(Error::NotSupported);
+        }
         match &mut self.held_mut(id)?.body {
             Body::Idle(settings) => change(settings, option),
+            Body::Listener(_) if matches!(option, SocketOption::FastOpenConnect(_)) => {
+                Err(Error::InvalidArgument)
+            }
             Body::Listener(listener) => change(&mut listener.settings, option),
             Body::Stream(stream) => {
                 let fixed = matches!(
                     option,
-                    SocketOption::MaxSegment(_) | SocketOption::Congestion(_) | SocketOption::Ecn(_)
+                    SocketOption::MaxSegment(_)
+                        | SocketOption::Ecn(_)
+                        | SocketOption::Congestion(_)
+                        | SocketOption::FastOpen(_)
+                        | SocketOption::FastOpenConnect(_)
+                        | SocketOption::FastOpenNoCookie(_)
+                        | SocketOption::FastOpenKey(_)
                 );
                 if fixed {
                     return Err(Error::InvalidArgument);
@@ -129,6 +142,10 @@ impl Stack {
             OptionName::MulticastHopLimit => SocketOption::MulticastHopLimit(options.multicast_hop_limit),
             OptionName::MulticastLoop => SocketOption::MulticastLoop(options.multicast_loop),
             OptionName::TrafficClass => SocketOption::TrafficClass(options.traffic_class),
+            OptionName::FastOpenKey if !matches!(socket.body, Body::Datagram(_)) => {
+                let own = settings_of(socket).and_then(|settings| settings.fast_open.keys);
+                SocketOption::FastOpenKey(own.unwrap_or(self.tcp.fast_open_keys))
+            }
             _ => return tcp_option(socket, name),
         })
     }
@@ -160,6 +177,10 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
         SocketOption::MaxSegment(bytes) => settings.max_segment = Some(bytes),
         SocketOption::Congestion(name) => settings.congestion = name,
         SocketOption::Ecn(mode) => settings.ecn = mode,
+        SocketOption::FastOpen(queue) => settings.fast_open.queue = queue.min(MAX_BACKLOG as u32),
+        SocketOption::FastOpenConnect(on) => settings.fast_open.connect = on,
+        SocketOption::FastOpenNoCookie(on) => settings.fast_open.no_cookie = on,
+        SocketOption::FastOpenKey(keys) => settings.fast_open.keys = Some(keys),
         SocketOption::SendBuffer(bytes) => {
             settings.send_buffer = bytes.clamp(SMALLEST_BUFFER, LARGEST_BUFFER)
         }
@@ -172,19 +193,25 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
     Ok(())
 }
 
+/// What TCP is set to at this socket.
+fn settings_of(socket: &Socket) -> Option<&Settings> {
+    match &socket.body {
+        Body::Idle(settings) => Some(settings),
+        Body::Listener(listener) => Some(&listener.settings),
+        Body::Stream(stream) => Some(stream.connection.settings()),
+        Body::Datagram(_) => None,
+    }
+}
+
 fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> {
-    let settings = match &socket.body {
-        Body::Idle(settings) => settings,
-        Body::Listener(listener) => &listener.settings,
-        Body::Stream(stream) => stream.connection.settings(),
-        Body::Datagram(datagram) => {
-            return match name {
-                OptionName::SendBuffer => Ok(SocketOption::SendBuffer(datagram.sending.limit())),
-                OptionName::ReceiveBuffer => Ok(SocketOption::ReceiveBuffer(datagram.received.limit())),
-                _ => Err(Error::UnknownOption),
-            };
-        }
-    };
+    if let Body::Datagram(datagram) = &socket.body {
+        return match name {
+            OptionName::SendBuffer => Ok(SocketOption::SendBuffer(datagram.sending.limit())),
+            OptionName::ReceiveBuffer => Ok(SocketOption::ReceiveBuffer(datagram.received.limit())),
+            _ => Err(Error::UnknownOption),
+        };
+    }
+    let settings = settings_of(socket).ok_or(Error::UnknownOption)?;
     let Keepalive { idle, interval, probes } = settings.keepalive_values;
     Ok(match name {
         OptionName::NoDelay => SocketOption::NoDelay(!settings.nagle),
@@ -200,6 +227,9 @@ fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> 
             Some(connection) => connection.info().snd_mss,
             None => settings.max_segment.unwrap_or(536),
         }),
+        OptionName::FastOpen => SocketOption::FastOpen(settings.fast_open.queue),
+        OptionName::FastOpenConnect => SocketOption::FastOpenConnect(settings.fast_open.connect),
+        OptionName::FastOpenNoCookie => SocketOption::FastOpenNoCookie(settings.fast_open.no_cookie),
         OptionName::Congestion => SocketOption::Congestion(settings.congestion),
         OptionName::Ecn => SocketOption::Ecn(settings.ecn),
         OptionName::SendBuffer => SocketOption::SendBuffer(settings.send_buffer),

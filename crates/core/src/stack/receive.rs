@@ -173,7 +173,7 @@ impl Stack {
         match self.tcp.demux.flow(&FlowKey::new(ends.local, ends.remote)) {
             Some(Flow::Connection(id)) => self.on_connection_segment(now, id, &segment, payload),
             Some(Flow::Handshake(handle)) => self.on_handshake_segment(now, handle, ends, &segment, payload),
-            Some(Flow::TimeWait(handle)) => self.on_time_wait_segment(now, handle, ends, &segment),
+            Some(Flow::TimeWait(handle)) => self.on_time_wait_segment(now, handle, ends, (&segment, payload)),
             None => self.on_stray_segment(now, ends, &segment, payload),
         }
     }

@@ -15,8 +15,12 @@ impl Stack {
     ///
     /// # Errors
     /// [`Error::WouldBlock`] when it takes none; [`Error::BrokenPipe`] after a shutdown of writing or a reset already
-    /// reported; [`Error::NotConnected`]; and, once, the error that ended the connection.
+    /// reported; [`Error::NotConnected`]; and, once, the error that ended the connection. After a `connect` that left the
+    /// SYN to the first write: [`Error::InProgress`] where the SYN takes no data along after all.
     pub fn write(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Error> {
+        if self.is_deferred(id) {
+            return self.write_deferred(now, id, bytes);
+        }
         self.with_stream(now, id, Readiness::WRITABLE, |connection| connection.write(now, bytes))
     }
 
@@ -131,6 +135,7 @@ impl Stack {
             self.ready.push(id, &self.sockets);
         }
         if state != before {
+            self.note_fast_open(now, id, before);
             self.record_state(now, Some(id), ends, (before, state), cause);
             match state {
                 State::TimeWait => self.enter_time_wait(now, id),

@@ -45,7 +45,7 @@ impl Stack {
         now: Instant,
         handle: Handle,
         ends: Endpoints,
-        segment: &Segment,
+        (segment, payload): (&Segment, &[u8]),
     ) -> Result<(), DropReason> {
         let entry = self.tcp.time_waits.get_mut(handle).ok_or(DropReason::NoSocket)?;
         let options = entry.options;
@@ -61,7 +61,7 @@ impl Stack {
                     return Err(DropReason::NoSocket);
                 };
                 self.end_time_wait(now, handle, "segment");
-                self.on_syn(now, listener, ends, segment, Some(iss_at_least))
+                self.on_syn(now, listener, ends, (segment, payload), Some(iss_at_least))
             }
             TimeWaitStep::Closed => {
                 self.end_time_wait(now, handle, "segment");

@@ -40,8 +40,15 @@ impl Connection {
         segment: &Segment,
         payload: &[u8],
     ) -> Result<(), DropReason> {
+        if self.is_syn_again(segment) {
+            self.resend_child_syn_ack();
+            return Err(DropReason::UnexpectedSegment);
+        }
         if let Some(answer) = self.simultaneous_syn_ack(segment) {
             self.receiver.ack.owe();
+            if self.sender.uses_sack {
+                self.receiver.note_duplicate(segment.seq, segment.seq + 1); // the SYN itself came before
+            }
             return self.on_segment_synchronized(now, &answer, payload);
         }
         self.check_timestamp(now, segment)?;
@@ -82,7 +89,9 @@ impl Connection {
             && segment.flags.contains(Flags::SYN | Flags::ACK)
             && !segment.flags.contains(Flags::RST)
             && segment.seq == self.receiver.irs
-            && segment.ack == self.sender.iss + 1;
+            && segment.ack.is_after(self.sender.iss)
+            && segment.ack.at_or_before(self.sender.nxt)
+            && !self.is_child();
         let flags = segment.flags & !Flags::SYN;
         is_it.then_some(Segment { seq: segment.seq + 1, flags, ..*segment })
     }
@@ -138,7 +147,7 @@ impl Connection {
             return Err(DropReason::OutOfWindow);
         }
         let error = match self.state {
-            State::SynReceived => Error::ConnectionRefused,
+            State::SynReceived if !self.is_child() => Error::ConnectionRefused,
             State::CloseWait => Error::BrokenPipe,
             _ => Error::ConnectionReset,
         };
@@ -170,11 +179,15 @@ impl Connection {
             return Err(DropReason::UnexpectedSegment);
         }
         if self.state == State::SynReceived {
-            if !segment.ack.is_after(self.sender.una) || segment.ack.is_after(self.sender.nxt) {
+            if !segment.ack.is_after(self.sender.iss) || segment.ack.is_after(self.sender.nxt) {
                 self.reset = Some(Reset { seq: segment.ack, ack: None });
                 return Err(DropReason::UnacceptableAck);
             }
-            self.establish(now, segment, Scale::Apply);
+            if self.is_child() {
+                self.confirm_child(now, segment);
+            } else {
+                self.establish(now, segment, Scale::Apply);
+            }
         }
         if segment.ack.is_after(self.sender.nxt) {
             self.challenge(now);
@@ -212,7 +225,7 @@ impl Connection {
     }
 
     /// The round-trip time that the echoed timestamp shows.
-    fn echoed(&self, now: Instant, segment: &Segment) -> Option<Duration> {
+    pub(super) fn echoed(&self, now: Instant, segment: &Segment) -> Option<Duration> {
         let (timestamps, offset) = (segment.options.timestamps?, self.clock?);
         if timestamps.echo == 0 {
             return None;
@@ -220,6 +233,14 @@ impl Connection {
         let age = super::connection::timestamp(now, offset).wrapping_sub(timestamps.echo);
         // Half the clock's range is no round trip.
         (age < 1 << 31).then(|| Duration::from_millis(u64::from(age.max(1))))
+    }
+
+    /// Whether the echoed timestamp shows that a SYN-ACK answers something older than our first SYN, or something that
+    /// was never sent. As Linux, with a grain of the clock allowed.
+    fn answers_no_syn_of_ours(&self, now: Instant, segment: &Segment) -> bool {
+        let (Some(timestamps), Some(offset)) = (segment.options.timestamps, self.clock) else { return false };
+        let age = super::connection::timestamp(now, offset).wrapping_sub(timestamps.echo);
+        timestamps.echo != 0 && u64::from(age) > self.sender.waited(now).as_millis() as u64 + 1
     }
 
     /// SND.UNA has moved: if that was over our FIN, closing goes on.
@@ -309,14 +330,12 @@ impl Connection {
     ) -> Result<(), DropReason> {
         let flags = segment.flags;
         let acknowledges = flags.contains(Flags::ACK);
-        if acknowledges && segment.ack != self.sender.iss + 1 {
+        let is_ours = segment.ack.is_after(self.sender.iss) && segment.ack.at_or_before(self.sender.nxt);
+        if acknowledges && (!is_ours || self.answers_no_syn_of_ours(now, segment)) {
             if !flags.contains(Flags::RST) {
                 self.reset = Some(Reset { seq: segment.ack, ack: None });
             }
             return Err(DropReason::UnacceptableAck);
-        }
-        if acknowledges && self.sender.nxt == self.sender.iss {
-            return Err(DropReason::UnacceptableAck); // our SYN has not even left
         }
         if flags.contains(Flags::RST) {
             if !acknowledges {
@@ -345,7 +364,7 @@ impl Connection {
             return Ok(());
         }
         let since = now.since(self.sender.last_sent);
-        if self.sender.timeouts == 0 {
+        if self.sender.retransmitted == 0 {
             self.sender.rtt.on_sample(since);
         } else if let Some(sample) =
             self.echoed(now, segment).filter(|sample| *sample <= since + Duration::from_millis(1))
@@ -355,6 +374,7 @@ impl Connection {
             self.sender.rtt.on_unmeasured_progress();
         }
         self.establish(now, segment, Scale::Raw);
+        self.finish_fast_open(now, segment);
         self.receiver.ack.owe();
         // Data and FIN may come along with the SYN.
         let rest = Segment { seq: segment.seq + 1, flags: flags & !Flags::SYN, ..*segment };

@@ -27,6 +27,7 @@ impl Connection {
         }
         match self.state {
             _ if self.sender.fin != Fin::None => return Err(Error::BrokenPipe),
+            State::SynReceived if self.is_child() => {}
             State::SynSent | State::SynReceived => return Err(Error::WouldBlock),
             State::Established | State::CloseWait => {}
             _ => return Err(Error::BrokenPipe),
@@ -168,7 +169,8 @@ impl Connection {
     /// Whether a write would not wait: a third of the send buffer is free, or it would fail at once.
     pub fn is_writable(&self) -> bool {
         match self.state {
-            State::SynSent | State::SynReceived => false,
+            State::SynSent => self.is_deferred(),
+            State::SynReceived if !self.is_child() => false,
             _ if self.is_write_closed() || self.error.is_some() => true,
             _ if self.is_above_low_water() => false,
             _ => {

@@ -1,6 +1,7 @@
 //! A connection: its two halves, its state and its timers.
 
 use super::counters::Counters;
+use super::fast_open::FastOpenState;
 use super::push::Push;
 use super::receiver::Receiver;
 use super::sender::{Fin, Scale, Sender};
@@ -76,6 +77,8 @@ pub struct Connection {
     pub(super) probes: u32,
     /// How often the time between window probes was doubled.
     pub(super) probe_backoff: u8,
+    /// Data in or before the handshake, where there is any.
+    pub(super) fast_open: Option<Box<FastOpenState>>,
     /// When the peer was last heard of.
     pub(super) last_heard: Instant,
     /// [`Instant::MAX`]: never.
@@ -106,6 +109,17 @@ impl Connection {
         segment: &Segment,
         settings: &Settings,
     ) -> Connection {
+        let mut connection = Connection::half_accepted(now, handshake, settings);
+        connection.sender.timeouts = handshake.resent();
+        if let Some(sent) = handshake.sent_once() {
+            connection.sender.rtt.on_sample(now.since(sent));
+        }
+        connection.establish(now, segment, Scale::Apply);
+        connection
+    }
+
+    /// SYN-RECEIVED, as the half-open record has it.
+    pub(super) fn half_accepted(now: Instant, handshake: &Handshake, settings: &Settings) -> Connection {
         let opening = handshake.opening();
         let ends = handshake.endpoints();
         let mut connection = Connection::new(now, ends, settings.clone(), opening, State::SynReceived);
@@ -115,11 +129,6 @@ impl Connection {
         connection.receiver.ts_recent = handshake.ts_recent();
         connection.sender.ecn = handshake.ecn();
         connection.sender.nxt = opening.iss + 1;
-        connection.sender.timeouts = handshake.resent();
-        if let Some(sent) = handshake.sent_once() {
-            connection.sender.rtt.on_sample(now.since(sent));
-        }
-        connection.establish(now, segment, Scale::Apply);
         connection
     }
 
@@ -146,6 +155,7 @@ impl Connection {
             is_read_shut: false,
             probes: 0,
             probe_backoff: 0,
+            fast_open: None,
             last_heard: now,
             last_challenge: Instant::MAX,
             settings: Box::new(settings),
@@ -192,6 +202,10 @@ impl Connection {
         self.timers.stop(Timer::UserTimeout);
         self.syn_due = false;
         self.last_heard = now;
+        if self.sender.outstanding() > 0 {
+            // Data that went with our SYN, in a simultaneous open.
+            self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
+        }
         self.arm_keepalive(now);
         if self.sender.fin == Fin::Queued {
             self.set_state(now, State::FinWait1);
@@ -208,6 +222,10 @@ impl Connection {
 
     /// The path's MTU has changed: `mss` bytes of options and payload fit now. What was too large is sent again, smaller.
     pub fn on_path_mss(&mut self, now: Instant, mss: u16) {
+        if self.has_syn_data() && mss < self.path_mss {
+            // The SYN was too large with its data: it leaves again at once, alone (RFC 7413 section 4.2.1).
+            self.syn_due = true;
+        }
         self.path_mss = mss;
         let old = self.sender.mss;
         self.size_segments();
@@ -237,14 +255,16 @@ impl Connection {
         if !self.is_in_flight(seq) {
             return;
         }
-        match self.state {
-            State::SynSent | State::SynReceived => self.fail(now, error),
-            _ => self.soft_error = Some(error),
+        if self.is_ended_by_icmp() {
+            self.fail(now, error);
+        } else {
+            self.soft_error = Some(error);
         }
     }
 
     fn is_in_flight(&self, seq: SeqNumber) -> bool {
-        seq.at_or_after(self.sender.una) && seq.is_before(self.sender.nxt)
+        let first = if self.is_child() { self.sender.iss } else { self.sender.una };
+        seq.at_or_after(first) && seq.is_before(self.sender.nxt)
     }
 
     /// No route leads to the peer at the moment; should that last, it is what the program is told.

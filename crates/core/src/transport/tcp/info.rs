@@ -1,7 +1,7 @@
 //! What is known about a connection, for the program and for whoever watches.
 
 use super::recovery::Phase;
-use super::{CongestionName, Connection, CwndReason, Limits, State, Traffic};
+use super::{CongestionName, Connection, CwndReason, FastOpenFailure, Limits, State, Traffic};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
@@ -47,6 +47,10 @@ pub struct TcpInfo {
     pub ecn: bool,
     /// Whether the peer has marked data as ECN-capable.
     pub ecn_seen: bool,
+    /// Whether data of a SYN was acknowledged (RFC 7413): `TCPI_OPT_SYN_DATA`.
+    pub syn_data: bool,
+    /// Why data did not travel with our SYN: `tcpi_fastopen_client_fail`.
+    pub fast_open_failure: FastOpenFailure,
     /// Bytes of payload in a full segment that we send.
     pub snd_mss: u16,
     /// Bytes of payload in the largest segment that came.
@@ -126,6 +130,8 @@ impl TcpInfo {
             sack: sender.uses_sack,
             ecn: sender.ecn.is_on,
             ecn_seen: receiver.ecn.is_seen,
+            syn_data: connection.fast_open.as_ref().is_some_and(|fast_open| fast_open.syn_data),
+            fast_open_failure: connection.fast_open.as_ref().map_or(FastOpenFailure::None, |it| it.failure),
             snd_mss: sender.mss as u16,
             rcv_mss: receiver.ack.segment() as u16,
             cwnd: sender.congestion.cwnd() as usize,

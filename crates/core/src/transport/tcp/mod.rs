@@ -17,6 +17,7 @@ pub mod cookie;
 mod counters;
 mod delayed_ack;
 mod ecn;
+mod fast_open;
 mod handshake;
 mod info;
 mod isn;
@@ -42,6 +43,10 @@ pub use congestion::{CongestionName, CwndReason, SlowStartExit};
 pub use connection::Connection;
 pub use counters::{Limit, Limits, Traffic};
 pub use ecn::EcnMode;
+pub use fast_open::{
+    CookieCheck, FastOpen, FastOpenCache, FastOpenFailure, FastOpenKeys, FastOpenLesson, FastOpenOptions,
+    FastOpenPlan,
+};
 pub use handshake::{Handshake, HandshakeStep, HandshakeTimeout};
 pub use info::{Recovering, TcpInfo};
 pub use isn::Isn;

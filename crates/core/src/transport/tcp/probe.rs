@@ -38,6 +38,7 @@ impl Connection {
 
     fn on_retransmit_timeout(&mut self, now: Instant) {
         match self.state {
+            State::SynReceived if self.is_child() => return self.on_child_timeout(now),
             State::SynSent | State::SynReceived => {
                 let most = match self.state {
                     State::SynSent => self.settings.syn_retries,
@@ -76,7 +77,7 @@ impl Connection {
         let is_stuck = self.sender.is_synced
             && self.sender.una == self.sender.nxt
             && self.sender.has_unsent()
-            && !matches!(self.state, State::Closed | State::TimeWait)
+            && !matches!(self.state, State::Closed | State::TimeWait | State::SynReceived)
             && !matches!(self.next(0), Some(Next::Data { .. }));
         if !is_stuck {
             self.timers.stop(Timer::Probe);

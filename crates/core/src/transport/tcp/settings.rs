@@ -1,6 +1,6 @@
 //! What can be set for a connection; the defaults are Linux's.
 
-use super::{CongestionName, EcnMode, SlowStartExit};
+use super::{CongestionName, EcnMode, FastOpenOptions, SlowStartExit};
 use crate::time::Duration;
 
 /// How a silent peer is probed (RFC 9293 section 3.8.4).
@@ -86,6 +86,8 @@ pub struct Settings {
     /// Whether a SYN that is sent again does without ECN, should that be what it was dropped for (RFC 3168 section
     /// 6.1.1.1): `tcp_ecn_fallback`.
     pub ecn_fallback: bool,
+    /// TCP Fast Open (RFC 7413).
+    pub fast_open: FastOpenOptions,
 }
 
 impl Default for Settings {
@@ -124,6 +126,7 @@ impl Default for Settings {
             sack: true,
             ecn: EcnMode::Passive,
             ecn_fallback: true,
+            fast_open: FastOpenOptions::default(),
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum RetransmitCause {
     FastRetransmit,
     /// It was too large for the path.
     PathMtu,
+    /// It went with the SYN, and the peer has acknowledged the SYN only (RFC 7413).
+    SynData,
 }
 
 impl RetransmitCause {
@@ -30,6 +32,7 @@ impl RetransmitCause {
             RetransmitCause::Timeout => "timeout",
             RetransmitCause::FastRetransmit => "fast retransmit",
             RetransmitCause::PathMtu => "path MTU",
+            RetransmitCause::SynData => "data of the SYN",
         }
     }
 }
@@ -139,6 +142,7 @@ impl Connection {
             State::Closed | State::Listen => return None,
             State::SynSent => return self.syn_due.then_some(Next::Syn),
             State::SynReceived if self.syn_due => return Some(Next::Syn),
+            State::SynReceived if self.is_child() => {}
             State::SynReceived | State::TimeWait => return self.next_ack(),
             _ => {}
         }
@@ -174,6 +178,9 @@ impl Connection {
 
     fn next_again(&self, mss: u32, largest: u32) -> Option<Next> {
         let sender = &self.sender;
+        if self.state == State::SynReceived {
+            return None; // before the SYN-ACK is acknowledged nothing but that is sent again
+        }
         let (start, length) = sender.next_again()?;
         let data = sender.data_end().distance(start).max(0).cast_unsigned();
         let most = if sender.forced { mss } else { sender.congestion_room().min(largest.max(mss)).max(mss) };
@@ -203,6 +210,8 @@ impl Connection {
         }
         // The FIN takes a sequence number like any byte, but does not wait for the congestion window.
         let fin = sender.fin == Fin::Queued && payload == unsent && sender.window_room() > payload;
+        // After a shutdown, unlike a close, the FIN waits for the handshake, as on Linux.
+        let fin = fin && (self.state != State::SynReceived || self.is_orphan);
         (payload > 0 || fin).then_some(Next::Data { payload, fin, mss })
     }
 
@@ -243,7 +252,13 @@ impl Connection {
 
     fn send_syn(&mut self, now: Instant) -> Outgoing {
         let is_answer = self.state == State::SynReceived;
-        let is_again = self.sender.nxt != self.sender.iss && self.sender.timeouts > 0;
+        let is_again = self.sender.nxt != self.sender.iss && (self.sender.timeouts > 0 || !is_answer);
+        let child = self.on_child_syn_ack(now);
+        let (fast_open, payload) = match child {
+            Some((cookie, _)) => (cookie, 0),
+            None if is_answer || is_again => (None, 0),
+            None => self.syn_extras(),
+        };
         let options = Options {
             mss: Some(self.own_mss()),
             // A SYN offers what we can do, a SYN-ACK accepts what both can.
@@ -253,6 +268,7 @@ impl Connection {
             },
             sack_permitted: if is_answer { self.sender.uses_sack } else { self.settings.sack },
             timestamps: self.timestamps(now),
+            fast_open,
             ..Options::default()
         };
         let flags = match is_answer {
@@ -265,20 +281,31 @@ impl Connection {
             flags,
             window: self.first_window(),
             options,
+            length: payload,
             ..self.header()
         };
         self.syn_due = false;
-        self.sender.nxt = self.sender.iss + 1;
+        self.sender.nxt = self.sender.nxt.max(self.sender.iss + 1);
         self.sender.last_sent = now;
+        if payload > 0 {
+            self.sender.on_sent(now, payload, payload, self.sender.mss);
+        }
+        if is_answer {
+            self.acknowledged();
+        }
         self.sender.start_waiting(now);
         self.arm_user_timeout();
         if !self.timers.is_set(Timer::Retransmit) {
-            self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
+            let due = child.map_or_else(|| now + self.sender.rtt.rto(), |(_, due)| due);
+            self.timers.set(Timer::Retransmit, due);
         }
         if is_again {
             self.sender.retransmitted += 1;
         }
-        Outgoing { retransmission: is_again.then_some(RetransmitCause::Timeout), ..Outgoing::bare(segment) }
+        let cause =
+            if self.sender.timeouts > 0 { RetransmitCause::Timeout } else { RetransmitCause::PathMtu };
+        let retransmission = is_again.then_some(cause);
+        Outgoing { length: payload as usize, retransmission, ..Outgoing::bare(segment) }
     }
 
     fn send_again(&mut self, now: Instant, start: SeqNumber, payload: u32, fin: bool, mss: u32) -> Outgoing {

@@ -11,7 +11,7 @@ use super::error::{WireError, split};
 use super::headers::Headers;
 
 pub use flags::Flags;
-pub use options::{FastOpenCookie, OptionBytes, Options, SackBlock, SackBlocks, Timestamps};
+pub use options::{FastOpenCookie, FastOpenForm, OptionBytes, Options, SackBlock, SackBlocks, Timestamps};
 pub use seq::SeqNumber;
 
 /// A TCP header; the payload stays where it is, only its length is here.

@@ -12,6 +12,10 @@ const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 const FAST_OPEN: u8 = 34;
+/// RFC 6994: experiments share this kind and are told apart by the two bytes that follow.
+const EXPERIMENT: u8 = 254;
+/// The experiment that fast open was before it had a kind of its own (RFC 7413 appendix A.1).
+const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
 
 /// Received bytes beyond the cumulative acknowledgement: from `left` up to, not including, `right`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,16 +90,28 @@ pub struct Timestamps {
     pub echo: u32,
 }
 
+/// As which option a fast open cookie travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FastOpenForm {
+    /// Kind 34 (RFC 7413 section 4.1.1).
+    #[default]
+    Standard,
+    /// Kind 254 with the magic 0xF989, as before the RFC; some servers know no other (appendix A.1).
+    Experimental,
+}
+
 /// A fast open cookie (RFC 7413): empty asks for one, otherwise 4 to 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct FastOpenCookie {
     bytes: [u8; 16],
     len: u8,
+    form: FastOpenForm,
 }
 
 impl FastOpenCookie {
     /// The empty cookie, which asks the peer for one.
-    pub const REQUEST: FastOpenCookie = FastOpenCookie { bytes: [0; 16], len: 0 };
+    pub const REQUEST: FastOpenCookie =
+        FastOpenCookie { bytes: [0; 16], len: 0, form: FastOpenForm::Standard };
 
     /// A cookie of an even number of bytes from 4 to 16, or the empty request; `None` for other lengths.
     pub fn new(cookie: &[u8]) -> Option<FastOpenCookie> {
@@ -104,7 +120,18 @@ impl FastOpenCookie {
         }
         let mut bytes = [0; 16];
         bytes.get_mut(..cookie.len())?.copy_from_slice(cookie);
-        Some(FastOpenCookie { bytes, len: cookie.len() as u8 })
+        Some(FastOpenCookie { bytes, len: cookie.len() as u8, form: FastOpenForm::Standard })
+    }
+
+    /// The same cookie as another option.
+    #[must_use]
+    pub const fn in_form(self, form: FastOpenForm) -> FastOpenCookie {
+        FastOpenCookie { form, ..self }
+    }
+
+    /// As which option it came, or is to be sent.
+    pub const fn form(&self) -> FastOpenForm {
+        self.form
     }
 
     /// The cookie's bytes.
@@ -120,7 +147,7 @@ impl FastOpenCookie {
 
 impl fmt::Debug for FastOpenCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FastOpenCookie").field(&self.as_slice()).finish()
+        f.debug_tuple("FastOpenCookie").field(&self.as_slice()).field(&self.form).finish()
     }
 }
 
@@ -237,6 +264,11 @@ impl Options {
                     self.fast_open = Some(cookie);
                 }
             }
+            (EXPERIMENT, &[a, b, ref cookie @ ..]) if [a, b] == FAST_OPEN_EXPERIMENT => {
+                if let Some(cookie) = FastOpenCookie::new(cookie) {
+                    self.fast_open = Some(cookie.in_form(FastOpenForm::Experimental));
+                }
+            }
             _ => {}
         }
     }
@@ -270,10 +302,16 @@ impl Options {
             }
         }
         if let Some(cookie) = &self.fast_open {
-            let cookie = cookie.as_slice();
-            if out.room() >= 2 + cookie.len() {
-                out.push(&[FAST_OPEN, cookie.len() as u8 + 2]);
-                out.push(cookie);
+            let [a, b] = FAST_OPEN_EXPERIMENT;
+            let (kind, magic): (u8, &[u8]) = match cookie.form {
+                FastOpenForm::Standard => (FAST_OPEN, &[]),
+                FastOpenForm::Experimental => (EXPERIMENT, &[a, b]),
+            };
+            let len = 2 + magic.len() + cookie.as_slice().len();
+            if out.room() >= len {
+                out.push(&[kind, len as u8]);
+                out.push(magic);
+                out.push(cookie.as_slice());
             }
         }
         while !out.len.is_multiple_of(4) {
@@ -358,6 +396,9 @@ impl Options {
         } else if let Some(Timestamps { value, echo }) = self.timestamps {
             write!(f, "TS val {value} ecr {echo}")
         } else if let Some(cookie) = self.fast_open {
+            if cookie.form == FastOpenForm::Experimental {
+                f.write_str("exp-")?;
+            }
             if cookie.is_request() {
                 return f.write_str("tfo cookiereq");
             }

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::tcp::{FastOpenCookie, Options, SackBlock, SackBlocks, SeqNumber, Timestamps};
+use super::super::tcp::{
+    FastOpenCookie, FastOpenForm, Options, SackBlock, SackBlocks, SeqNumber, Timestamps,
+};
 
 const CLOCKS: Option<Timestamps> = Some(Timestamps { value: 5, echo: 4 });
 
@@ -25,6 +27,23 @@ fn the_order_is_that_of_linux() {
     let cookie = Options { fast_open: FastOpenCookie::new(&[0xab; 8]), ..Options::default() };
     assert_eq!(cookie.to_string(), "tfo cookie abababababababab,nop,nop");
     assert_eq!(Options::default().to_string(), "");
+}
+
+#[test]
+fn a_cookie_of_the_experiment_is_the_same_cookie_in_another_form() {
+    let cookie = FastOpenCookie::new(&[1, 2, 3, 4]).unwrap().in_form(FastOpenForm::Experimental);
+    let options = Options { fast_open: Some(cookie), ..Options::default() };
+    assert_eq!(options.emit().as_slice(), [254, 8, 0xf9, 0x89, 1, 2, 3, 4]);
+    assert_eq!(options.to_string(), "exp-tfo cookie 01020304");
+    assert_eq!(Options::parse(&[254, 8, 0xf9, 0x89, 1, 2, 3, 4]), options);
+    let request = Options::parse(&[254, 4, 0xf9, 0x89]).fast_open.unwrap();
+    assert!(request.is_request() && request.form() == FastOpenForm::Experimental);
+    // Another experiment, a cookie too short, one of an odd length.
+    for bytes in
+        [&[254, 4, 0xf9, 0x88][..], &[254, 6, 0xf9, 0x89, 1, 2], &[254, 9, 0xf9, 0x89, 1, 2, 3, 4, 5]]
+    {
+        assert_eq!(Options::parse(bytes), Options::default(), "{bytes:?}");
+    }
 }
 
 #[test]

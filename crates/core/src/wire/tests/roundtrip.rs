@@ -9,7 +9,9 @@ use super::super::icmpv6::{self, Icmpv6};
 use super::super::ipv4::{Ipv4Header, Ipv4Options};
 use super::super::ipv6::{Ipv6Fragment, Ipv6Header};
 use super::super::ndp::{Ndp, PrefixInformation, RouterAdvertisement};
-use super::super::tcp::{FastOpenCookie, Flags, Options, SackBlock, Segment, SeqNumber, Timestamps};
+use super::super::tcp::{
+    FastOpenCookie, FastOpenForm, Flags, Options, SackBlock, Segment, SeqNumber, Timestamps,
+};
 use super::super::udp::Udp;
 use super::*;
 
@@ -39,7 +41,13 @@ fn clocks() -> impl Strategy<Value = Option<Timestamps>> {
 fn options() -> impl Strategy<Value = Options> {
     let cookie = prop::sample::select(vec![0usize, 4, 6, 8, 10, 12, 14, 16])
         .prop_flat_map(|len| prop::collection::vec(any::<u8>(), len))
-        .prop_map(|cookie| FastOpenCookie::new(&cookie).unwrap());
+        .prop_map(|cookie| FastOpenCookie::new(&cookie).unwrap())
+        // Sixteen bytes of the experiment's form do not fit beside everything else.
+        .prop_flat_map(|cookie| {
+            prop::sample::select(vec![FastOpenForm::Standard, FastOpenForm::Experimental]).prop_map(
+                move |form| if cookie.as_slice().len() > 14 { cookie } else { cookie.in_form(form) },
+            )
+        });
     let syn = (
         prop::option::of(any::<u16>()),
         prop::option::of(any::<u8>()),
