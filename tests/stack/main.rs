@@ -3,6 +3,7 @@
 mod bounds;
 mod congestion_marks;
 mod datagrams;
+mod fast_open;
 mod groups;
 mod hostile;
 mod lifecycle;

@@ -163,14 +163,14 @@ impl Stack {
         now: Instant,
         listener: SocketId,
         handshake: &Handshake,
-        payload: &[u8],
+        (syn, payload): (&Segment, &[u8]),
         cookie: Option<FastOpenCookie>,
     ) -> Result<(), DropReason> {
         let ends = handshake.endpoints();
         let path_mss = self.path_mss(&ends);
         let parent = self.sockets.get(listener).ok_or(DropReason::NoSocket)?;
         let Body::Listener(queue) = &parent.body else { return Err(DropReason::NoSocket) };
-        let connection = Connection::accept_fast(now, handshake, payload, &queue.settings, cookie);
+        let connection = Connection::accept_fast(now, handshake, (syn, payload), &queue.settings, cookie);
         let stream = Stream {
             connection,
             waits_at: Some(listener),

@@ -127,7 +127,7 @@ impl Stack {
         }
         let cookie = match self.fast_open_answer(now, listener, ends, (segment, payload)) {
             Answer::Child { cookie } => {
-                return self.promote_fast(now, listener, &handshake, payload, cookie);
+                return self.promote_fast(now, listener, &handshake, (segment, payload), cookie);
             }
             Answer::Handshake { cookie } => cookie,
         };

@@ -108,6 +108,15 @@ impl Receiver {
         (if window > mss { window - window % mss.max(1) } else { window }) as u16
     }
 
+    /// A SYN-ACK leaves that acknowledges data of the SYN: it announces as much again as the first one did, as far as there
+    /// is memory.
+    pub(super) fn announce_unscaled(&mut self, window: u16) -> u16 {
+        let room = self.limit.saturating_sub(self.ring.len() as u32);
+        let window = u32::from(window).min(room).max(self.window()).min(65_535);
+        self.edge = self.edge.max(self.nxt + window);
+        window as u16
+    }
+
     /// Another limit for what waits to be read. A window once announced stays.
     pub(super) fn set_limit(&mut self, limit: usize) {
         let old = self.limit;

@@ -275,11 +275,13 @@ impl Connection {
             true => Flags::SYN | Flags::ACK | super::ecn::grant(self.sender.ecn.is_on),
             false => Flags::SYN | self.syn_flags(is_again),
         };
+        let window = self.first_window();
+        let window = if child.is_some() { self.receiver.announce_unscaled(window) } else { window };
         let segment = Segment {
             seq: self.sender.iss,
             ack: if is_answer { self.receiver.nxt } else { SeqNumber(0) },
             flags,
-            window: self.first_window(),
+            window,
             options,
             length: payload,
             ..self.header()

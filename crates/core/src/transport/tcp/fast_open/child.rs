@@ -31,7 +31,7 @@ impl Connection {
     pub fn accept_fast(
         now: Instant,
         handshake: &Handshake,
-        payload: &[u8],
+        (syn, payload): (&Segment, &[u8]),
         settings: &Settings,
         cookie: Option<FastOpenCookie>,
     ) -> Connection {
@@ -41,6 +41,7 @@ impl Connection {
         connection.fast_open =
             Some(Box::new(FastOpenState { role: Role::Child(child), ..FastOpenState::default() }));
         connection.sender.on_synced();
+        connection.sender.set_window(syn, Scale::Raw);
         connection.syn_due = true;
         if !payload.is_empty() {
             let timing = Timing { rtt: None, rto, most: connection.settings.ack_delay };

@@ -4,6 +4,7 @@ mod calls;
 mod corners;
 mod counters;
 mod ecn;
+mod fast_open;
 mod hostile_peer;
 mod matrix;
 mod pipe;
