@@ -128,7 +128,8 @@ pub struct IcmpError {
     pub error: Error,
     /// Whether it is for good.
     pub hardness: Hardness,
-    /// The largest packet that would have passed, in bytes: the path's MTU as it is now known here.
+    /// The largest packet that would have passed, in bytes, as it is claimed: to be given to
+    /// [`Network::on_packet_too_big`](super::Network::on_packet_too_big) by whoever had sent the packet.
     pub mtu: Option<usize>,
     /// Who tells it.
     pub reporter: IpAddr,

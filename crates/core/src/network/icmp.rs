@@ -70,11 +70,7 @@ fn meaning_v6(icmp: &Icmpv6) -> Option<Meaning> {
 }
 
 impl Network {
-    pub(super) fn on_icmpv4<'p>(
-        &mut self,
-        now: Instant,
-        delivery: Delivery<'p>,
-    ) -> Result<NetworkReceive<'p>, DropReason> {
+    pub(super) fn on_icmpv4<'p>(&mut self, delivery: Delivery<'p>) -> Result<NetworkReceive<'p>, DropReason> {
         let meta = delivery.meta;
         let (icmp, data) = Icmpv4::parse(delivery.payload()).map_err(reason_of)?;
         match icmp {
@@ -97,7 +93,7 @@ impl Network {
                     Icmpv4::Unreachable { mtu, .. } => mtu.into(),
                     _ => 0,
                 };
-                self.hand_error(now, &meta, (error, hardness), quote, next_hop_mtu)
+                self.hand_error(&meta, (error, hardness), quote, next_hop_mtu)
             }
         }
     }
@@ -145,7 +141,7 @@ impl Network {
                     Icmpv6::PacketTooBig { mtu } => usize::try_from(mtu).unwrap_or(usize::MAX),
                     _ => 0,
                 };
-                self.hand_error(now, &meta, (error, hardness), quote, next_hop_mtu)
+                self.hand_error(&meta, (error, hardness), quote, next_hop_mtu)
             }
         }
     }
@@ -186,8 +182,7 @@ impl Network {
     /// An error about a packet of ours. Whether such a packet was ever sent, the transport layer must find out
     /// (RFC 5927).
     fn hand_error<'p>(
-        &mut self,
-        now: Instant,
+        &self,
         meta: &IpMeta,
         (error, hardness): Meaning,
         quote: Quote,
@@ -198,8 +193,7 @@ impl Network {
         if !meta.is_unicast() || !is_about_us {
             return Err(DropReason::IgnoredIcmp);
         }
-        let mtu = (error == Error::MessageTooLong)
-            .then(|| self.path_mtus.lower(now, quote.destination, next_hop_mtu));
+        let mtu = (error == Error::MessageTooLong).then_some(next_hop_mtu);
         Ok(NetworkReceive::IcmpError(IcmpError { error, hardness, mtu, reporter: meta.source, quote }))
     }
 

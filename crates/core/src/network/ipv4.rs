@@ -91,7 +91,7 @@ impl Network {
         let meta = delivery.meta;
         match meta.protocol {
             Protocol::Tcp | Protocol::Udp => Ok(NetworkReceive::Deliver(delivery)),
-            Protocol::Icmp => self.on_icmpv4(now, delivery),
+            Protocol::Icmp => self.on_icmpv4(delivery),
             Protocol::Igmp => self.on_igmp(now, &meta, delivery.payload()).map(|()| NetworkReceive::Consumed),
             _ => {
                 // Whether or not the sender could be told, the packet itself was for nobody.

@@ -5,6 +5,7 @@
 //! header, and [`Network::fragment`] cuts what is too large. Whatever the layer sends by itself (echo replies, ICMP
 //! errors, fragments, forwarded packets, membership reports) leaves by [`Network::poll_transmit`].
 
+mod attributes;
 mod delivery;
 mod forward;
 mod icmp;
@@ -30,6 +31,7 @@ use crate::wire::ipv6::Ipv6Header;
 
 pub use crate::wire::cast::Cast;
 pub use crate::wire::offload::{Offload, PartialChecksum};
+pub use attributes::RouteAttributes;
 pub use delivery::{Arrival, ArrivalChecksum, Delivery, Echo, Hardness, IcmpError, IpMeta, NetworkReceive};
 pub use icmp_error::Unreachable;
 pub use interface::{InterfaceId, InterfaceKind};
@@ -116,6 +118,8 @@ pub struct Path {
     /// Whether routers shall be allowed to cut a packet of that size: only where one of them claims to carry so little
     /// that it is not believed. Meant for TCP; datagrams may always be cut.
     pub fragmentation: Fragmentation,
+    /// What the route says of connections.
+    pub attributes: RouteAttributes,
 }
 
 /// One host's network layer.

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Fragmentation, Hop, InterfaceId, IpMeta, Network, Offload, OutPacket, Path};
+use super::{Fragmentation, Hop, InterfaceId, IpMeta, Network, Offload, OutPacket, Path, RouteAttributes};
 use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::hash::SecretState;
@@ -216,7 +216,9 @@ impl Network {
             }
         };
         let next_hop = Hop::Multicast(destination);
-        let path = Path { interface, source, next_hop, mtu, fragmentation: Fragmentation::Forbidden };
+        let fragmentation = Fragmentation::Forbidden;
+        let attributes = RouteAttributes::default();
+        let path = Path { interface, source, next_hop, mtu, fragmentation, attributes };
         let bytes = headers.as_slice().to_vec();
         let _ = self.outbox.push(OutPacket { path, bytes, offload: Offload::default() });
     }

@@ -98,10 +98,11 @@ pub(super) fn plateau_below(length: usize) -> usize {
 }
 
 impl Network {
-    /// A router on the way to `destination` carries packets of at most `mtu` bytes. [`Network::receive`] calls this by
-    /// itself; it is there for those who know it from elsewhere.
-    pub fn on_packet_too_big(&mut self, now: Instant, destination: IpAddr, mtu: usize) {
-        self.path_mtus.lower(now, destination, mtu);
+    /// A router on the way to `destination` carries packets of at most `mtu` bytes. Answers what is now believed.
+    /// [`Network::receive`] only hands such reports up ([`IcmpError::mtu`](super::IcmpError::mtu)): whether the packet that
+    /// they are about was ever sent, and so whether they are to be believed, the transport layer knows (RFC 5927 section 7).
+    pub fn on_packet_too_big(&mut self, now: Instant, destination: IpAddr, mtu: usize) -> usize {
+        self.path_mtus.lower(now, destination, mtu)
     }
 
     /// The largest packet known to reach `destination`, in bytes, if a router has said so in the last ten minutes.

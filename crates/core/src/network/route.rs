@@ -6,7 +6,7 @@
 use core::net::IpAddr;
 
 use super::interface::{self, InterfaceKind};
-use super::{Fragmentation, Hop, InterfaceId, Network, Path};
+use super::{Fragmentation, Hop, InterfaceId, Network, Path, RouteAttributes};
 use crate::error::Error;
 use crate::wire::ip::Cidr;
 
@@ -51,7 +51,7 @@ struct Level {
     prefix: u8,
     mask: u128,
     /// By masked address, then metric, then age.
-    routes: Vec<(u128, Route)>,
+    routes: Vec<(u128, Route, RouteAttributes)>,
 }
 
 /// The routes of a host.
@@ -82,16 +82,16 @@ impl Routes {
         }
         let Some(level) = levels.get_mut(index) else { return };
         let end =
-            level.routes.partition_point(|(other, held)| (*other, held.metric) <= (number, route.metric));
+            level.routes.partition_point(|(other, held, _)| (*other, held.metric) <= (number, route.metric));
         if !level
             .routes
             .iter()
             .take(end)
             .rev()
-            .take_while(|(other, _)| *other == number)
-            .any(|(_, held)| *held == route)
+            .take_while(|(other, ..)| *other == number)
+            .any(|(_, held, _)| *held == route)
         {
-            level.routes.insert(end, (number, route));
+            level.routes.insert(end, (number, route, RouteAttributes::default()));
         }
     }
 
@@ -103,7 +103,7 @@ impl Routes {
             return false;
         };
         let Some(level) = levels.get_mut(index) else { return false };
-        let Some(found) = level.routes.iter().position(|(_, held)| *held == route) else { return false };
+        let Some(found) = level.routes.iter().position(|(_, held, _)| *held == route) else { return false };
         level.routes.remove(found);
         if level.routes.is_empty() {
             levels.remove(index);
@@ -112,20 +112,47 @@ impl Routes {
     }
 
     /// The best route to a destination, by one interface where that is asked for.
-    pub(super) fn find(&self, destination: IpAddr, interface: Option<InterfaceId>) -> Option<&Route> {
+    pub(super) fn find(
+        &self,
+        destination: IpAddr,
+        interface: Option<InterfaceId>,
+    ) -> Option<(&Route, &RouteAttributes)> {
         let (number, _) = bits(destination);
         let levels = if destination.is_ipv4() { &self.v4 } else { &self.v6 };
         levels.iter().find_map(|level| {
             let masked = number & level.mask;
-            let first = level.routes.partition_point(|(held, _)| *held < masked);
-            let same = level.routes.get(first..)?.iter().take_while(|(held, _)| *held == masked);
-            same.map(|(_, route)| route).find(|route| interface.is_none_or(|id| id == route.interface))
+            let first = level.routes.partition_point(|(held, ..)| *held < masked);
+            let same = level.routes.get(first..)?.iter().take_while(|(held, ..)| *held == masked);
+            same.map(|(_, route, attributes)| (route, attributes))
+                .find(|(route, _)| interface.is_none_or(|id| id == route.interface))
         })
+    }
+
+    /// Gives a route attributes. Whether it was there.
+    pub(super) fn set_attributes(&mut self, route: &Route, attributes: RouteAttributes) -> bool {
+        let route = Route { destination: route.destination.network(), ..*route };
+        let levels = if route.destination.address().is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+        let mut held = levels.iter_mut().flat_map(|level| level.routes.iter_mut());
+        match held.find(|(_, held, _)| *held == route) {
+            Some((_, _, slot)) => {
+                *slot = attributes;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The attributes of a route.
+    pub(super) fn attributes(&self, route: &Route) -> Option<RouteAttributes> {
+        let route = Route { destination: route.destination.network(), ..*route };
+        let levels = if route.destination.address().is_ipv4() { &self.v4 } else { &self.v6 };
+        let mut held = levels.iter().flat_map(|level| level.routes.iter());
+        held.find(|(_, held, _)| *held == route).map(|(_, _, attributes)| *attributes)
     }
 
     /// All routes, the longest prefix first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Route> {
-        self.v4.iter().chain(&self.v6).flat_map(|level| level.routes.iter().map(|(_, route)| route))
+        self.v4.iter().chain(&self.v6).flat_map(|level| level.routes.iter().map(|(_, route, _)| route))
     }
 }
 
@@ -188,6 +215,7 @@ impl Network {
                 .filter(|source| interface::is_link_local(*source))
                 .and_then(|own| self.interfaces.owner(own))
         });
+        let mut attributes = RouteAttributes::default();
         let (id, next_hop, neighbor) = match destination {
             IpAddr::V4(address) if address.is_broadcast() => {
                 (self.link_for(destination, source, interface)?, Hop::Broadcast, destination)
@@ -199,7 +227,9 @@ impl Network {
                 (id, Hop::Broadcast, destination)
             }
             _ => {
-                let route = self.routes.find(destination, interface).ok_or(Error::NetworkUnreachable)?;
+                let found = self.routes.find(destination, interface);
+                let (route, held) = found.ok_or(Error::NetworkUnreachable)?;
+                attributes = *held;
                 let neighbor = route.gateway.unwrap_or(destination);
                 (route.interface, Hop::Unicast(neighbor), neighbor)
             }
@@ -212,12 +242,17 @@ impl Network {
             None => return Err(Error::AddressNotAvailable),
         };
         let known = match next_hop {
-            Hop::Unicast(_) => self.path_mtus.get(destination),
+            Hop::Unicast(_) if !attributes.mtu_is_locked => self.path_mtus.get(destination),
             _ => None,
         };
-        let mtu = known.map_or(link.mtu, |known| known.mtu.min(link.mtu));
-        let fragmentation = known.map_or(Fragmentation::Forbidden, |known| known.fragmentation);
-        Ok(Path { interface: id, source, next_hop, mtu, fragmentation })
+        let most = attributes.mtu.map_or(link.mtu, |mtu| mtu.min(link.mtu));
+        let mtu = known.map_or(most, |known| known.mtu.min(most));
+        let fragmentation = match known {
+            Some(known) => known.fragmentation,
+            None if attributes.mtu_is_locked => Fragmentation::Allowed,
+            None => Fragmentation::Forbidden,
+        };
+        Ok(Path { interface: id, source, next_hop, mtu, fragmentation, attributes })
     }
 
     /// From this host to itself.
@@ -231,6 +266,7 @@ impl Network {
             next_hop: Hop::Local,
             mtu: loopback.map_or(Network::LOOPBACK_MTU, |interface| interface.mtu),
             fragmentation: Fragmentation::Forbidden,
+            attributes: RouteAttributes::default(),
         }
     }
 
@@ -244,7 +280,7 @@ impl Network {
     ) -> Result<InterfaceId, Error> {
         interface
             .or_else(|| self.interfaces.owner(source?))
-            .or_else(|| self.routes.find(destination, None).map(|route| route.interface))
+            .or_else(|| self.routes.find(destination, None).map(|(route, _)| route.interface))
             .or_else(|| {
                 let mut links =
                     self.interfaces.iter().filter(|interface| interface.kind == InterfaceKind::Link);

@@ -170,7 +170,8 @@ impl Stack {
         let path_mss = self.path_mss(&ends);
         let parent = self.sockets.get(listener).ok_or(DropReason::NoSocket)?;
         let Body::Listener(queue) = &parent.body else { return Err(DropReason::NoSocket) };
-        let connection = Connection::accept_fast(now, handshake, (syn, payload), &queue.settings, cookie);
+        let settings = super::route::settings_on(&self.attributes(&ends), &queue.settings);
+        let connection = Connection::accept_fast(now, handshake, (syn, payload), &settings, cookie);
         let stream = Stream {
             connection,
             waits_at: Some(listener),

@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use super::deadlines::Owner;
 use super::fast_open::Answer;
+use super::route::settings_on;
 use super::{HalfOpen, Reply, Stack};
 use crate::drop_reason::DropReason;
 use crate::socket::{Body, Holder, IpOptions, Listener, Readiness, Socket, SocketId, Stream};
@@ -116,7 +117,8 @@ impl Stack {
             return Err(DropReason::AcceptQueueFull);
         }
         let has_room = entry.has_half_open_room();
-        let handshake = Handshake::on_syn(now, ends, segment, opening, &entry.settings);
+        let settings = settings_on(&self.attributes(&ends), &entry.settings);
+        let handshake = Handshake::on_syn(now, ends, segment, opening, &settings);
         if !has_room {
             let iss = cookie::encode(now, &ends, segment, &self.tcp.cookie_secret);
             let answer = handshake.cookie_syn_ack(now, iss, segment);
@@ -218,7 +220,8 @@ impl Stack {
         }
         let parent = self.sockets.get(listener).ok_or(DropReason::NoSocket)?;
         let Body::Listener(queue) = &parent.body else { return Err(DropReason::NoSocket) };
-        let connection = Connection::accepted(now, handshake, segment, &queue.settings);
+        let settings = settings_on(&self.attributes(&ends), &queue.settings);
+        let connection = Connection::accepted(now, handshake, segment, &settings);
         let path_mss = self.path_mss(&ends);
         let stream = Stream {
             connection,

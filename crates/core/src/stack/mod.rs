@@ -25,6 +25,7 @@ mod open;
 mod option;
 mod queue;
 mod receive;
+mod route;
 mod snapshot;
 mod stream;
 mod time_wait;
@@ -41,7 +42,7 @@ use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::hash::SecretState;
 use crate::link::{Link, LinkConfig};
-use crate::network::{InterfaceId, InterfaceKind, Network, NetworkConfig, Route};
+use crate::network::{InterfaceId, InterfaceKind, Network, NetworkConfig};
 use crate::socket::{IpOptions, Readiness, Socket, SocketId};
 use crate::table::{Handle, Table};
 use crate::time::Instant;
@@ -322,17 +323,6 @@ impl Stack {
             link.remove_address(address);
         }
         if self.network.remove_address(interface, address) { Ok(()) } else { Err(Error::AddressNotAvailable) }
-    }
-
-    /// Adds a route. The longest prefix wins, then the lowest metric.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown interface or a gateway of the other family.
-    pub fn add_route(&mut self, route: Route) -> Result<(), Error> {
-        if self.interfaces.get(usize::from(route.interface.0)).is_none() {
-            return Err(Error::InvalidArgument);
-        }
-        self.network.add_route(route)
     }
 
     /// Starts or stops the recording of [`Trace`] events.

@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use super::route::settings_on;
 use super::{Bound, Stack};
 use crate::error::Error;
 use crate::network::Hop;
@@ -11,7 +12,7 @@ use crate::socket::{
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey, Scope};
 use crate::transport::ports::Ports;
-use crate::transport::tcp::{Connection, Endpoints, State};
+use crate::transport::tcp::{Connection, Endpoints, Settings, State};
 
 /// The port that asks for any.
 const ANY_PORT: u16 = 0;
@@ -279,12 +280,20 @@ impl Stack {
             }
         }
         let opening = self.opening(now, &ends);
+        let (initial_window, rto_min) = (self.config.tcp.initial_window, self.config.tcp.rto_min);
         let socket = self.held_mut(id)?;
         let settings = match &socket.body {
             Body::Idle(settings) => (**settings).clone(),
-            Body::Stream(stream) => stream.connection.settings().clone(),
+            // What the route of an attempt that failed has said is forgotten.
+            Body::Stream(stream) => Settings {
+                advertised_mss: None,
+                initial_window,
+                rto_min,
+                ..stream.connection.settings().clone()
+            },
             _ => return Err(Error::InvalidArgument),
         };
+        let settings = settings_on(&path.attributes, &settings).into_owned();
         let connection = Connection::connect(now, ends, settings, opening);
         let path_mss = opening.path_mss;
         socket.body = Body::Stream(Box::new(Stream {

@@ -9,7 +9,7 @@ use crate::link::{Cast, LinkReceive};
 use crate::network::{
     Arrival, ArrivalChecksum, Delivery, Echo, IcmpError, InterfaceId, IpMeta, NetworkReceive, Unreachable,
 };
-use crate::socket::Kind;
+use crate::socket::{Kind, SocketId};
 use crate::time::Instant;
 use crate::trace::{Direction, TraceEvent};
 use crate::transport::demux::{Flow, FlowKey};
@@ -19,7 +19,7 @@ use crate::wire::WireError;
 use crate::wire::checksum::PseudoHeader;
 use crate::wire::ecn::Codepoint;
 use crate::wire::ip::Protocol;
-use crate::wire::tcp::{Flags, Segment};
+use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 /// What is known of a received frame's TCP or UDP checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -210,27 +210,56 @@ impl Stack {
                 let seq = quote.seq.ok_or(DropReason::IgnoredIcmp)?;
                 let ends = Endpoints { local, remote };
                 match self.tcp.demux.flow(&FlowKey::new(local, remote)) {
-                    Some(Flow::Connection(id)) => {
-                        let mss = error.mtu.map(|mtu| mss_of(mtu, &ends));
-                        self.with_connection(now, id, "icmp", |connection| match mss {
-                            Some(mss) => connection.on_packet_too_big(now, mss, seq),
-                            None => connection.on_icmp_error(now, error.error, seq),
-                        });
-                        Ok(())
-                    }
+                    Some(Flow::Connection(id)) => self.on_connection_error(now, id, &ends, (error, seq)),
                     // A half-open connection ends by its own retries: its peer may believe it established, and what is
                     // unreachable now may be reached by the next of them.
                     Some(Flow::Handshake(_) | Flow::TimeWait(_)) => Err(DropReason::IgnoredIcmp),
                     None => Err(DropReason::NoSocket),
                 }
             }
-            Protocol::Udp => self.on_datagram_error(Kind::Datagram, local, remote, error.error),
+            Protocol::Udp => {
+                self.note_datagram_mtu(now, Kind::Datagram, local, error);
+                self.on_datagram_error(Kind::Datagram, local, remote, error.error)
+            }
             Protocol::Icmp | Protocol::Icmpv6 => {
                 let id = quote.echo_id.ok_or(DropReason::IgnoredIcmp)?;
                 let local = SocketAddr::new(quote.source, id);
+                self.note_datagram_mtu(now, Kind::Ping, local, error);
                 self.on_datagram_error(Kind::Ping, local, SocketAddr::new(quote.destination, 0), error.error)
             }
             _ => Err(DropReason::IgnoredIcmp),
+        }
+    }
+
+    /// An error about a segment of a connection.
+    fn on_connection_error(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        ends: &Endpoints,
+        (error, seq): (&IcmpError, SeqNumber),
+    ) -> Result<(), DropReason> {
+        let connection = self.sockets.get(id).and_then(|socket| socket.connection());
+        if !connection.is_some_and(|connection| connection.is_in_flight(seq)) {
+            return Err(DropReason::IgnoredIcmp);
+        }
+        let mss = match error.mtu {
+            Some(_) if self.attributes(ends).mtu_is_locked => return Err(DropReason::IgnoredIcmp),
+            Some(mtu) => Some(mss_of(self.network.on_packet_too_big(now, ends.remote.ip(), mtu), ends)),
+            None => None,
+        };
+        self.with_connection(now, id, "icmp", |connection| match mss {
+            Some(mss) => connection.on_packet_too_big(now, mss, seq),
+            None => connection.on_icmp_error(now, error.error, seq),
+        });
+        Ok(())
+    }
+
+    /// A datagram was too big for the path: that is believed where a socket could have sent it.
+    fn note_datagram_mtu(&mut self, now: Instant, kind: Kind, local: SocketAddr, error: &IcmpError) {
+        let is_ours = self.bound_mut(kind).demux.best_bound(local).is_some();
+        if let Some(mtu) = error.mtu.filter(|_| is_ours) {
+            self.network.on_packet_too_big(now, error.quote.destination, mtu);
         }
     }
 

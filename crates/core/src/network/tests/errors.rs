@@ -153,6 +153,12 @@ fn errors_that_are_not_believed() {
     assert_eq!(dropped(&mut ours, &damaged), DropReason::BadChecksum);
 }
 
+/// What the upper layers do with a report about a packet that they had sent; answers what is believed then.
+fn believe(ours: &mut Network, packet: &[u8]) -> usize {
+    let NetworkReceive::IcmpError(told) = receive(ours, packet) else { panic!("no error") };
+    ours.on_packet_too_big(NOW, told.quote.destination, told.mtu.unwrap())
+}
+
 #[test]
 fn the_path_mtu_is_learnt_and_forgotten() {
     let mut ours = host(Forwarding::Off);
@@ -162,18 +168,19 @@ fn the_path_mtu_is_learnt_and_forgotten() {
     let packet = error_v4("10.0.0.1", "10.0.0.2", needed(1300), &quoted[..28]);
     let NetworkReceive::IcmpError(told) = receive(&mut ours, &packet) else { panic!("no error") };
     assert_eq!((told.error, told.mtu), (Error::MessageTooLong, Some(1300)));
+    assert_eq!(mtu(&ours, "192.0.2.1"), 1500, "nobody has said that it was ours");
+    believe(&mut ours, &packet);
     assert_eq!((mtu(&ours, "192.0.2.1"), mtu(&ours, "192.0.2.2")), (1300, 1500));
     // A router that names no MTU: the next usual one below the packet. One that lies: not below the least.
     let packet = error_v4("10.0.0.1", "10.0.0.2", needed(0), &udp("10.0.0.2", "192.0.2.2", 1400)[..28]);
-    receive(&mut ours, &packet);
+    believe(&mut ours, &packet);
     assert_eq!(mtu(&ours, "192.0.2.2"), 1006);
     let packet = error_v4("10.0.0.1", "10.0.0.2", needed(60), &udp("10.0.0.2", "192.0.2.3", 1400)[..28]);
-    receive(&mut ours, &packet);
+    believe(&mut ours, &packet);
     assert_eq!(mtu(&ours, "192.0.2.3"), 552);
     let quoted = udp("fd00::2", "2001:db8::1", 1400);
     let packet = error_v6("fd00::1", "fd00::2", Icmpv6::PacketTooBig { mtu: 1000 }, &quoted[..60]);
-    let NetworkReceive::IcmpError(told) = receive(&mut ours, &packet) else { panic!("no error") };
-    assert_eq!((told.mtu, mtu(&ours, "2001:db8::1")), (Some(1280), 1280));
+    assert_eq!((believe(&mut ours, &packet), mtu(&ours, "2001:db8::1")), (1280, 1280));
     // A report of more than the link carries changes nothing.
     ours.on_packet_too_big(NOW, ip("192.0.2.4"), 9000);
     assert_eq!(mtu(&ours, "192.0.2.4"), 1500);

@@ -64,6 +64,7 @@ fn routes_agree_with_a_scan_of_all() {
         let key = |route: &&Route| (route.destination.prefix(), core::cmp::Reverse(route.metric));
         let best = matching.clone().max_by_key(key).map(|route| key(&route));
         let found = network.routes.find(destination.into(), None);
+        let found = found.map(|(route, _)| route);
         assert_eq!(found.map(|route| key(&route)), best, "{destination}");
         assert!(found.is_some_and(|route| route.destination.contains(destination.into())));
     }

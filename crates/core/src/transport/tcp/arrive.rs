@@ -26,6 +26,9 @@ impl Connection {
             _ => self.on_segment_synchronized(now, segment, payload),
         };
         self.count_received(now, segment, before);
+        if self.resize_due {
+            self.resize(now);
+        }
         if self.state != State::Closed {
             self.touch(now);
             self.arm_probe(now);

@@ -38,6 +38,9 @@ impl Connection {
         let limit = self.settings.send_buffer.min(MOST_BUFFERED);
         let room = limit.saturating_sub(self.sender.ring.len()).min(bytes.len());
         let allowed = bytes.get(..self.below_low_water(room)).unwrap_or_default();
+        if self.resize_due {
+            self.resize(now);
+        }
         let taken = self.sender.ring.push(allowed, limit);
         self.counters.is_refused = taken < bytes.len();
         if taken == 0 {

@@ -64,6 +64,8 @@ pub struct Connection {
     pub(super) soft_error: Option<Error>,
     /// A RST to send.
     pub(super) reset: Option<Reset>,
+    /// Segments may be larger than they are.
+    pub(super) resize_due: bool,
     /// A SYN or SYN-ACK is to be sent.
     pub(super) syn_due: bool,
     /// An empty segment with an old number is to be sent, which the peer must answer.
@@ -148,6 +150,7 @@ impl Connection {
             error: None,
             soft_error: None,
             reset: None,
+            resize_due: false,
             syn_due: false,
             probe_due: false,
             small_due: false,
@@ -215,18 +218,31 @@ impl Connection {
     /// Reckons how much fits into a segment, from the peer, the path and the settings.
     fn size_segments(&mut self) {
         let own = self.own_mss();
+        let sendable = self.settings.max_segment.map_or(self.path_mss, |most| most.min(self.path_mss));
         let options = if self.clock.is_some() { 12 } else { 0 };
-        self.sender.mss = u32::from(self.peer_mss.min(own).max(LEAST_SEGMENT) - options);
+        self.sender.mss = u32::from(self.peer_mss.min(sendable).max(LEAST_SEGMENT) - options);
         self.receiver.mss = u32::from(own.max(LEAST_SEGMENT) - options);
     }
 
     /// The path's MTU has changed: `mss` bytes of options and payload fit now. What was too large is sent again, smaller.
+    /// What fits more than before is used from the next write or acknowledgement on: a burst goes on as it began, as on
+    /// Linux.
     pub fn on_path_mss(&mut self, now: Instant, mss: u16) {
         if self.has_syn_data() && mss < self.path_mss {
             // The SYN was too large with its data: it leaves again at once, alone (RFC 7413 section 4.2.1).
             self.syn_due = true;
         }
+        let is_larger = mss > self.path_mss;
         self.path_mss = mss;
+        self.resize_due = is_larger && self.sender.has_unsent();
+        if !self.resize_due {
+            self.resize(now);
+        }
+    }
+
+    /// Segments get the size that the path allows now.
+    pub(super) fn resize(&mut self, now: Instant) {
+        self.resize_due = false;
         let old = self.sender.mss;
         self.size_segments();
         if self.sender.mss == old || !self.state.is_synchronized() {
@@ -262,7 +278,8 @@ impl Connection {
         }
     }
 
-    fn is_in_flight(&self, seq: SeqNumber) -> bool {
+    /// Whether `seq` is in flight: an ICMP error about anything else is a guess (RFC 5927 section 4.1).
+    pub fn is_in_flight(&self, seq: SeqNumber) -> bool {
         let first = if self.is_child() { self.sender.iss } else { self.sender.una };
         seq.at_or_after(first) && seq.is_before(self.sender.nxt)
     }
@@ -370,7 +387,8 @@ impl Connection {
 
 /// The MSS to announce on a path.
 pub(super) fn announced_mss(path_mss: u16, settings: &Settings) -> u16 {
-    settings.max_segment.map_or(path_mss, |most| most.min(path_mss))
+    let most = settings.advertised_mss.unwrap_or(path_mss);
+    settings.max_segment.map_or(most, |wanted| wanted.min(most))
 }
 
 /// The timestamp clock: milliseconds.

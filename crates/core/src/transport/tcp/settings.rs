@@ -45,6 +45,9 @@ pub struct Settings {
     pub linger: Option<Duration>,
     /// The largest segment to announce and to send, in bytes of options and payload: `TCP_MAXSEG`.
     pub max_segment: Option<u16>,
+    /// The segment size to announce, whatever the path carries: what a route says (`advmss`). `None`: what the path
+    /// carries.
+    pub advertised_mss: Option<u16>,
     /// The congestion control: `TCP_CONGESTION`.
     pub congestion: CongestionName,
     /// How CUBIC finds the end of slow start before anything is lost. The other algorithms do not look at it.
@@ -107,6 +110,7 @@ impl Default for Settings {
             user_timeout: None,
             linger: None,
             max_segment: None,
+            advertised_mss: None,
             congestion: CongestionName::Cubic,
             slow_start_exit: SlowStartExit::HyStartPlusPlus,
             initial_window: 10,
