@@ -11,5 +11,6 @@ mod ports;
 mod readiness;
 mod replies;
 mod routing;
+mod signatures;
 mod streams;
 mod wire;

@@ -87,6 +87,8 @@ drop_reasons! {
     OldDuplicate => "old duplicate",
     /// The timestamp is older than the last (PAWS, RFC 7323).
     OldTimestamp => "old timestamp",
+    /// The segment is signed (RFC 2385, RFC 5925) by a key that nobody has given us.
+    UnexpectedSignature => "signature without a key for it",
     /// The segment has no place in this state.
     UnexpectedSegment => "segment without place in this state",
     /// A RST ended the connection.

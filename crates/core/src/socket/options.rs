@@ -31,7 +31,8 @@ pub enum SocketOption {
     /// which the stack never does: until `Stack::tcp_info` shows that the closed socket's state is none of FIN-WAIT-1,
     /// CLOSING and LAST-ACK any more, or answers `EBADF`.
     Linger(Option<Duration>),
-    /// `TCP_MAXSEG`: the largest segment, in bytes of payload; to be set before the connection is opened.
+    /// `TCP_MAXSEG`: the largest segment, in bytes of payload; to be set before the connection is opened. Zero: as large
+    /// as the path allows.
     MaxSegment(u16),
     /// `TCP_CONGESTION`: the congestion control, by name; to be set before the connection is opened.
     Congestion(CongestionName),

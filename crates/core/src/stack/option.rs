@@ -173,6 +173,7 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
         SocketOption::KeepCount(probes) => values.probes = probes,
         SocketOption::UserTimeout(limit) => settings.user_timeout = limit.filter(|limit| !limit.is_zero()),
         SocketOption::Linger(linger) => settings.linger = linger,
+        SocketOption::MaxSegment(0) => settings.max_segment = None,
         SocketOption::MaxSegment(bytes) if bytes < 88 => return Err(Error::InvalidArgument),
         SocketOption::MaxSegment(bytes) => settings.max_segment = Some(bytes),
         SocketOption::Congestion(name) => settings.congestion = name,

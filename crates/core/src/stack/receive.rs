@@ -170,7 +170,12 @@ impl Stack {
             local: SocketAddr::new(meta.destination, segment.destination_port),
             remote: SocketAddr::new(meta.source, segment.source_port),
         };
-        match self.tcp.demux.flow(&FlowKey::new(ends.local, ends.remote)) {
+        let flow = self.tcp.demux.flow(&FlowKey::new(ends.local, ends.remote));
+        if segment.options.is_signed && (flow.is_some() || self.listener_at(ends.local).is_some()) {
+            // RFC 2385 section 2.0: not even an answer for a segment that does not verify.
+            return Err(DropReason::UnexpectedSignature);
+        }
+        match flow {
             Some(Flow::Connection(id)) => self.on_connection_segment(now, id, &segment, payload),
             Some(Flow::Handshake(handle)) => self.on_handshake_segment(now, handle, ends, &segment, payload),
             Some(Flow::TimeWait(handle)) => self.on_time_wait_segment(now, handle, ends, (&segment, payload)),

@@ -62,11 +62,12 @@ impl Connection {
         }
         self.check_syn(now, segment)?;
         self.heard(now);
+        let una = self.sender.una;
+        self.check_acknowledgement(now, segment, payload)?;
+        // Only now: whoever acknowledges what was never sent shall not move the clock that PAWS goes by.
         if let Some(timestamps) = segment.options.timestamps.filter(|_| self.clock.is_some()) {
             self.receiver.note_timestamp(now, segment.seq, timestamps.value);
         }
-        let una = self.sender.una;
-        self.check_acknowledgement(now, segment, payload)?;
         if payload.is_empty() || self.sender.una != una {
             self.soft_error = None;
             self.push.more = false; // what waited for more has waited for this acknowledgement too
@@ -193,7 +194,10 @@ impl Connection {
             }
         }
         if segment.ack.is_after(self.sender.nxt) {
-            self.challenge(now);
+            // RFC 9293 would have it answered always. As on Linux, an established connection says nothing.
+            if self.state != State::Established {
+                self.challenge(now);
+            }
             return Err(DropReason::UnacceptableAck);
         }
         // RFC 5961 section 5.2: too old to be anything but a guess.
@@ -274,7 +278,7 @@ impl Connection {
         let end = segment.seq + payload.len() as u32;
         if self.is_orphan && !payload.is_empty() && end.is_after(self.receiver.nxt) {
             // Nobody will ever read this (RFC 1122 section 4.2.2.13).
-            self.reset = Some(Reset { seq: self.sender.nxt, ack: Some(end) });
+            self.reset = Some(Reset { seq: segment.ack, ack: None });
             self.set_state(now, State::Closed);
             return Err(DropReason::NoSocket);
         }

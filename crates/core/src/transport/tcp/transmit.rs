@@ -111,7 +111,11 @@ impl Connection {
                 let reset = self.reset.take()?;
                 let flags = if reset.ack.is_some() { Flags::RST | Flags::ACK } else { Flags::RST };
                 let ack = reset.ack.unwrap_or(SeqNumber(0));
-                Outgoing::bare(Segment { seq: reset.seq, ack, flags, ..self.header() })
+                // One that answers a segment is as bare as if there had been no connection; one that a call or a timer
+                // asks for has timestamps (RFC 7323 section 3.2 wishes them on every segment).
+                let timestamps = self.timestamps(now).filter(|_| reset.ack.is_some());
+                let options = Options { timestamps, ..Options::default() };
+                Outgoing::bare(Segment { seq: reset.seq, ack, flags, options, ..self.header() })
             }
             Some(Next::Syn) => self.send_syn(now),
             Some(Next::Again { start, payload, fin, mss }) => self.send_again(now, start, payload, fin, mss),

@@ -11,6 +11,8 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+const MD5_SIGNATURE: u8 = 19;
+const AUTHENTICATION: u8 = 29;
 const FAST_OPEN: u8 = 34;
 /// RFC 6994: experiments share this kind and are told apart by the two bytes that follow.
 const EXPERIMENT: u8 = 254;
@@ -184,6 +186,8 @@ pub struct Options {
     pub timestamps: Option<Timestamps>,
     /// Fast open cookie, or request for one.
     pub fast_open: Option<FastOpenCookie>,
+    /// The sender has signed the segment (RFC 2385, RFC 5925). Only read: nothing here signs.
+    pub is_signed: bool,
 }
 
 /// Options as bytes: whole words, at most 40 bytes.
@@ -269,6 +273,8 @@ impl Options {
                     self.fast_open = Some(cookie.in_form(FastOpenForm::Experimental));
                 }
             }
+            (MD5_SIGNATURE, data) if data.len() == 16 => self.is_signed = true,
+            (AUTHENTICATION, data) if data.len() >= 2 => self.is_signed = true,
             _ => {}
         }
     }
@@ -330,6 +336,7 @@ impl Options {
             sack,
             timestamps,
             fast_open: None,
+            is_signed: _,
         } = self
         else {
             return self.emit().len;

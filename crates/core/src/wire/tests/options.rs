@@ -113,3 +113,13 @@ proptest! {
         let _ = options.to_string();
     }
 }
+
+#[test]
+fn a_signature_is_noticed_and_one_of_the_wrong_length_is_none() {
+    let mut bytes = [0; 20];
+    bytes[..2].copy_from_slice(&[19, 18]);
+    assert!(Options::parse(&bytes).is_signed);
+    bytes[1] = 17;
+    assert!(!Options::parse(&bytes).is_signed);
+    assert!(Options::parse(&[29, 16, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_signed);
+}

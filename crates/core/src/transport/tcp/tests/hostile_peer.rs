@@ -59,6 +59,7 @@ impl Peer {
             timestamps: self.one_in(2).then_some(timestamps),
             sack,
             fast_open: None,
+            is_signed: false,
         };
         let ack = if self.one_in(2) { info.snd_nxt } else { info.snd_una };
         let segment = Segment {
