@@ -4,7 +4,7 @@
 use super::State;
 use super::connection::{Connection, Reset};
 use super::receiver::Timing;
-use super::recovery::Acknowledgement;
+use super::recovery::{Acknowledgement, Watch};
 use super::sender::{Fin, Scale};
 use super::timers::Timer;
 use crate::drop_reason::DropReason;
@@ -205,30 +205,44 @@ impl Connection {
             self.challenge(now);
             return Err(DropReason::UnacceptableAck);
         }
-        if segment.ack.is_before(self.sender.una) {
-            return Ok(()); // an old duplicate; its data may still be of use
-        }
-        let window_changed = self.sender.update_window(segment, Scale::Apply);
+        // An old one says nothing new about the window, but its reports may be news.
+        let is_old = segment.ack.is_before(self.sender.una);
+        let window_changed = !is_old && self.sender.update_window(segment, Scale::Apply);
         if self.sender.wnd > 0 {
             self.probe_backoff = 0;
         }
-        let bare = payload.is_empty() && !segment.flags.contains(Flags::FIN) && !window_changed;
+        if is_old && segment.options.sack.as_slice().is_empty() {
+            return Ok(());
+        }
+        let is_bare = payload.is_empty() && !segment.flags.contains(Flags::FIN) && !window_changed && !is_old;
         let acknowledgement = Acknowledgement {
-            ack: segment.ack,
+            ack: segment.ack.max(self.sender.una),
             sack: segment.options.sack.as_slice(),
-            is_bare: bare,
+            is_bare,
+            has_congestion_echo: self.sender.ecn.is_echo(segment.flags),
             echoed: self.echoed(now, segment),
-            is_congested: self.sender.ecn.is_echo(segment.flags),
+            echo: self.echo(segment),
         };
-        if self.sender.on_ack(now, acknowledgement) {
-            if self.sender.outstanding() == 0 {
-                self.timers.stop(Timer::Retransmit);
-            } else {
-                self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
-            }
+        let outcome = self.sender.on_ack(now, acknowledgement);
+        match outcome.watch {
+            Watch::Unchanged => {}
+            Watch::Anew => self.arm_after_progress(now),
+            Watch::Reordering(wait) => self.start_transmit_timer(Timer::Reordering, now + wait),
+            Watch::Reneging(wait) => self.start_transmit_timer(Timer::Retransmit, now + wait),
+        }
+        if self.sender.outstanding() == 0 {
+            self.stop_transmit_timers();
+        }
+        if outcome.progress {
             self.on_progress(now);
         }
         Ok(())
+    }
+
+    /// The echoed timestamp by our clock, in milliseconds.
+    fn echo(&self, segment: &Segment) -> Option<u32> {
+        let (timestamps, offset) = (segment.options.timestamps?, self.clock?);
+        (timestamps.echo != 0).then(|| timestamps.echo.wrapping_sub(offset))
     }
 
     /// The round-trip time that the echoed timestamp shows.
@@ -372,11 +386,11 @@ impl Connection {
         }
         let since = now.since(self.sender.last_sent);
         if self.sender.retransmitted == 0 {
-            self.sender.rtt.on_sample(since);
+            self.first_round_trip(now, since);
         } else if let Some(sample) =
             self.echoed(now, segment).filter(|sample| *sample <= since + Duration::from_millis(1))
         {
-            self.sender.rtt.on_sample(sample);
+            self.first_round_trip(now, sample);
         } else {
             self.sender.rtt.on_unmeasured_progress();
         }

@@ -114,7 +114,7 @@ impl Connection {
         let mut connection = Connection::half_accepted(now, handshake, settings);
         connection.sender.timeouts = handshake.resent();
         if let Some(sent) = handshake.sent_once() {
-            connection.sender.rtt.on_sample(now.since(sent));
+            connection.first_round_trip(now, now.since(sent));
         }
         connection.establish(now, segment, Scale::Apply);
         connection
@@ -201,7 +201,7 @@ impl Connection {
         self.sender.on_synced();
         self.sender.set_window(segment, scale);
         self.set_state(now, State::Established);
-        self.timers.stop(Timer::Retransmit);
+        self.stop_transmit_timers();
         self.timers.stop(Timer::UserTimeout);
         self.syn_due = false;
         self.last_heard = now;
@@ -213,6 +213,13 @@ impl Connection {
         if self.sender.fin == Fin::Queued {
             self.set_state(now, State::FinWait1);
         }
+    }
+
+    /// The handshake has shown a round-trip time.
+    pub(super) fn first_round_trip(&mut self, now: Instant, sample: Duration) {
+        let start = self.sender.iss + 1;
+        self.sender.rtt.on_sample(start, start, sample);
+        self.sender.rtt.on_minimum(now, sample);
     }
 
     /// Reckons how much fits into a segment, from the peer, the path and the settings.

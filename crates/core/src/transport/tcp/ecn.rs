@@ -6,10 +6,8 @@
 
 use super::Connection;
 use super::delayed_ack::DelayedAck;
-use super::recovery::Phase;
-use super::sender::Sender;
 use crate::wire::ecn::Codepoint;
-use crate::wire::tcp::{Flags, Segment, SeqNumber};
+use crate::wire::tcp::{Flags, Segment};
 
 /// The two flags of an ECN-setup SYN (RFC 3168 section 6.1.1).
 const SETUP: Flags = Flags::ECE.union(Flags::CWR);
@@ -38,8 +36,6 @@ pub(super) struct EcnSender {
     is_silent: bool,
     /// The next new data tells the peer that the window was reduced.
     cwr_due: bool,
-    /// The window was reduced because of an echo, and is held until something behind this is acknowledged.
-    pub(super) held_until: Option<SeqNumber>,
     /// Segments acknowledged together with an echo.
     pub(super) delivered_ce: u32,
 }
@@ -189,40 +185,6 @@ impl Connection {
         // A mark on what came before says nothing new, and one beyond the window may be anybody's (section 6.1.5).
         if segment.length > 0 && (segment.seq + segment.length).is_after(receiver.nxt) {
             receiver.ecn.on_data(&mut receiver.ack);
-        }
-    }
-}
-
-impl Sender {
-    /// Whether the window is held after an echo of congestion: it does not grow.
-    pub(super) fn is_held(&self) -> bool {
-        self.ecn.held_until.is_some()
-    }
-
-    /// An acknowledgement echoes congestion. Once in a round trip that is answered as a loss would be (RFC 3168 section
-    /// 6.1.2), but for the retransmission; never on top of a recovery from losses, which has reduced the window already.
-    pub(super) fn on_congestion_echo(&mut self) {
-        if self.phase != Phase::Open || self.is_held() {
-            return;
-        }
-        self.reduce();
-        self.ecn.held_until = Some(self.nxt);
-    }
-
-    /// Reduces the window as for a loss, and lets the peer know.
-    pub(super) fn reduce(&mut self) {
-        let flight = self.recent_flight().min(self.congestion.cwnd());
-        self.congestion.on_loss(flight);
-        if !self.congestion.controls_recovery() {
-            self.congestion.set_cwnd(self.congestion.ssthresh());
-        }
-        self.ecn.on_reduced();
-    }
-
-    /// SND.UNA has moved: something behind the reduction has to be acknowledged, so that the CWR is known to have arrived.
-    pub(super) fn release_hold(&mut self) {
-        if self.ecn.held_until.is_some_and(|until| self.una.is_after(until)) {
-            self.ecn.held_until = None;
         }
     }
 }

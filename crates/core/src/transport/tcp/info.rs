@@ -8,12 +8,16 @@ use crate::wire::tcp::SeqNumber;
 /// What a connection is doing about losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovering {
-    /// Nothing is known to be lost.
-    No,
+    /// Nothing is out of order.
+    Open,
+    /// Something is, and may be lost or only late.
+    Disorder,
+    /// The window shrinks because of ECN, or of a loss that a probe has mended.
+    Cwr,
     /// Fast recovery.
-    Fast,
+    Recovery,
     /// After a retransmission time-out.
-    Timeout,
+    Loss,
 }
 
 /// What is known about a connection: `TCP_INFO`, every number as it is.
@@ -69,6 +73,8 @@ pub struct TcpInfo {
     pub rtt_minimum: Option<Duration>,
     /// Retransmission time-out, back-off included.
     pub rto: Duration,
+    /// The last measurement.
+    pub rtt_latest: Option<Duration>,
     /// Time-outs in a row.
     pub retransmits: u32,
     /// Unanswered window or keepalive probes.
@@ -99,6 +105,16 @@ pub struct TcpInfo {
     pub announced_mss: u16,
     /// How long acknowledgements are held back at the moment (`tcpi_ato`).
     pub ack_delay: Duration,
+    /// Segments by which the path was seen to reorder, 3 at least: Linux's `tcpi_reordering`.
+    pub reordering: u32,
+    /// How late a segment may be at the moment before it counts as lost (RFC 8985).
+    pub reordering_window: Duration,
+    /// Loss probes sent so far.
+    pub loss_probes: u32,
+    /// Segments that the peer said it received twice (D-SACK).
+    pub duplicates: u32,
+    /// Reductions of the window that were undone because nothing was lost.
+    pub undone: u32,
     /// Bytes written and never sent.
     pub unsent: usize,
     /// Bytes that came and are not read.
@@ -115,9 +131,11 @@ impl TcpInfo {
             state: connection.state,
             congestion: connection.settings.congestion,
             recovering: match sender.phase {
-                Phase::Open => Recovering::No,
-                Phase::Recovery { .. } => Recovering::Fast,
-                Phase::Loss { .. } => Recovering::Timeout,
+                Phase::Open => Recovering::Open,
+                Phase::Disorder => Recovering::Disorder,
+                Phase::Cwr => Recovering::Cwr,
+                Phase::Recovery => Recovering::Recovery,
+                Phase::Loss => Recovering::Loss,
             },
             snd_una: sender.una,
             snd_nxt: sender.nxt,
@@ -141,6 +159,7 @@ impl TcpInfo {
             rtt_variance: sender.rtt.variance(),
             rtt_minimum: sender.rtt.minimum(),
             rto: sender.rtt.rto(),
+            rtt_latest: sender.rtt.latest(),
             retransmits: sender.timeouts,
             probes: connection.probes,
             total_retransmits: u64::from(sender.retransmitted),
@@ -152,10 +171,15 @@ impl TcpInfo {
             limits: connection.counters.limits,
             last_data_sent: sender.last_sent,
             last_heard: connection.last_heard,
-            backoff: sender.timeouts.max(connection.probe_backoff.into()),
+            backoff: u32::from(sender.rtt.backoff().max(connection.probe_backoff)),
             path_mtu: u32::from(connection.path_mss) + if connection.ends.local.is_ipv4() { 40 } else { 60 },
             announced_mss: connection.own_mss(),
             ack_delay: receiver.ack.delay(),
+            reordering: sender.rack.reordering.into(),
+            reordering_window: sender.reordering_window(),
+            loss_probes: sender.probe.sent,
+            duplicates: sender.undo.duplicates,
+            undone: sender.undo.undone,
             unsent: sender.unsent() as usize,
             unread: receiver.ring.len(),
             out_of_order: receiver.out_of_order(),

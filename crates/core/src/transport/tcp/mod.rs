@@ -21,8 +21,11 @@ mod fast_open;
 mod handshake;
 mod info;
 mod isn;
+mod loss_probe;
 mod probe;
+mod prr;
 mod push;
+mod rack;
 mod reassembly;
 mod receiver;
 mod recovery;
@@ -34,6 +37,7 @@ mod state;
 mod time_wait;
 mod timers;
 mod transmit;
+mod undo;
 
 use core::net::SocketAddr;
 

@@ -19,6 +19,8 @@ impl Connection {
             fired.insert(timer);
             match timer {
                 Timer::Retransmit => self.on_retransmit_timeout(now),
+                Timer::LossProbe => self.on_loss_probe_timeout(now),
+                Timer::Reordering => self.on_reordering_timeout(now),
                 Timer::Probe => self.on_probe_timeout(now),
                 Timer::DelayedAck => self.receiver.ack.on_timeout(self.sender.rtt.rto()),
                 Timer::Keepalive => self.on_keepalive_timeout(now),
@@ -58,10 +60,20 @@ impl Connection {
                     self.time_out(now);
                     return;
                 }
-                self.sender.on_rto();
+                self.sender.on_rto(now);
             }
         }
         self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
+    }
+
+    fn on_reordering_timeout(&mut self, now: Instant) {
+        match self.sender.on_reordering_timeout(now) {
+            Some(wait) => self.start_transmit_timer(Timer::Reordering, now + wait),
+            None => {
+                self.timers.set(Timer::Reordering, now); // a part of the time is used up
+                self.arm_retransmit(now);
+            }
+        }
     }
 
     /// Whether the peer has been silent for as long as the settings allow.

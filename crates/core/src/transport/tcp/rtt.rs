@@ -1,51 +1,100 @@
-//! Round-trip time and retransmission time-out (RFC 6298).
+//! Round-trip time and retransmission time-out (RFC 6298), with Linux's refinements.
 
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::SeqNumber;
+
+/// How long the shortest round trip counts before it is measured anew.
+const MINIMUM_LIFE: Duration = Duration::from_secs(300);
 
 /// The estimate of one connection; all times in microseconds, which is as fine as matters and takes a quarter of the room.
+///
+/// The smoothed time follows RFC 6298. The variance is the largest mean deviation of the last round trip, falls slowly and
+/// rises at once, and a round trip that is shorter than usual counts an eighth: a path that gets better does not make the
+/// time-out longer.
 #[derive(Clone, Debug)]
 pub(super) struct Rtt {
-    /// Zero before the first measurement.
-    smoothed: u32,
-    variance: u32,
+    /// Eight times the smoothed time; zero before the first measurement.
+    smoothed_8: u32,
+    /// Four times the mean deviation.
+    deviation_4: u32,
+    /// The largest `deviation_4` of this round trip.
+    deviation_most: u32,
+    /// What is added to the smoothed time.
+    spread: u32,
+    /// SND.NXT when this round trip began.
+    round_end: SeqNumber,
     minimum: u32,
+    minimum_at: Instant,
+    latest: u32,
     rto: u32,
-    least_variance: u32,
+    least_spread: u32,
     most: u32,
     /// How often the RTO was doubled since the last measurement.
     backoff: u8,
 }
 
 impl Rtt {
-    /// Nothing measured: the RTO is `initial`. `least_variance` bounds the variance term from below, `most` the whole.
-    pub(super) fn new(initial: Duration, least_variance: Duration, most: Duration) -> Self {
+    /// Nothing measured: the RTO is `initial`. `least_spread` bounds the variance term from below, `most` the whole.
+    pub(super) fn new(initial: Duration, least_spread: Duration, most: Duration) -> Self {
         Rtt {
-            smoothed: 0,
-            variance: 0,
+            smoothed_8: 0,
+            deviation_4: 0,
+            deviation_most: 0,
+            spread: 0,
+            round_end: SeqNumber(0),
             minimum: u32::MAX,
+            minimum_at: Instant::ZERO,
+            latest: 0,
             rto: micros(initial),
-            least_variance: micros(least_variance),
+            least_spread: micros(least_spread),
             most: micros(most),
             backoff: 0,
         }
     }
 
     /// A measurement, never of a segment that was sent twice (Karn): RFC 6298 sections 2.2 and 2.3. Ends the back-off.
-    pub(super) fn on_sample(&mut self, sample: Duration) {
-        let sample = micros(sample).max(1);
-        self.minimum = self.minimum.min(sample);
-        if self.smoothed == 0 {
-            self.smoothed = sample;
-            self.variance = sample / 2;
+    pub(super) fn on_sample(&mut self, una: SeqNumber, nxt: SeqNumber, sample: Duration) {
+        let sample = micros(sample).clamp(1, u32::MAX / 16);
+        self.latest = sample;
+        if self.smoothed_8 == 0 {
+            self.smoothed_8 = sample * 8;
+            self.deviation_4 = sample * 2;
+            self.spread = self.deviation_4.max(self.least_spread);
+            self.deviation_most = self.spread;
+            self.round_end = nxt;
         } else {
-            self.variance = weighted(self.variance, 3, self.smoothed.abs_diff(sample));
-            self.smoothed = weighted(self.smoothed, 7, sample).max(1);
+            let off = i64::from(sample) - i64::from(self.smoothed_8 >> 3);
+            self.smoothed_8 = clamped(i64::from(self.smoothed_8) + off).max(1);
+            let mut change = off.abs() - i64::from(self.deviation_4 >> 2);
+            if off < 0 && change > 0 {
+                change >>= 3;
+            }
+            self.deviation_4 = clamped(i64::from(self.deviation_4) + change);
+            if self.deviation_4 > self.deviation_most {
+                self.deviation_most = self.deviation_4;
+                self.spread = self.spread.max(self.deviation_most);
+            }
+            if una.is_after(self.round_end) {
+                if self.deviation_most < self.spread {
+                    self.spread -= (self.spread - self.deviation_most) >> 2;
+                }
+                self.round_end = nxt;
+                self.deviation_most = self.least_spread;
+            }
         }
         // As Linux: the bound applies to the variance term, not to the sum. A fixed minimum of 200 ms for the sum would
         // fire on every hiccup of a 180 ms path.
-        let spread = self.variance.saturating_mul(4).max(self.least_variance);
-        self.rto = self.smoothed.saturating_add(spread).min(self.most);
+        self.rto = (self.smoothed_8 >> 3).saturating_add(self.spread).min(self.most);
         self.backoff = 0;
+    }
+
+    /// A round trip for the minimum only: that of the last segment acknowledged, which waited for no other.
+    pub(super) fn on_minimum(&mut self, now: Instant, sample: Duration) {
+        let sample = micros(sample).max(1);
+        if sample <= self.minimum || now.since(self.minimum_at) > MINIMUM_LIFE {
+            self.minimum = sample;
+            self.minimum_at = now;
+        }
     }
 
     /// The retransmission timer expired: wait twice as long next time (RFC 6298 section 5.5).
@@ -65,17 +114,34 @@ impl Rtt {
         Duration::from_micros(self.rto.saturating_mul(1 << self.backoff.min(24)).min(self.most).into())
     }
 
+    /// How often it was doubled.
+    pub(super) fn backoff(&self) -> u8 {
+        self.backoff
+    }
+
+    /// The least a variance counts.
+    pub(super) fn least_spread(&self) -> Duration {
+        Duration::from_micros(self.least_spread.into())
+    }
+
     /// The smoothed round-trip time, once measured.
     pub(super) fn smoothed(&self) -> Option<Duration> {
-        (self.smoothed > 0).then_some(Duration::from_micros(self.smoothed.into()))
+        (self.smoothed_8 > 0).then_some(Duration::from_micros((self.smoothed_8 >> 3).into()))
     }
 
+    /// The mean deviation.
     pub(super) fn variance(&self) -> Duration {
-        Duration::from_micros(self.variance.into())
+        Duration::from_micros((self.deviation_4 >> 2).into())
     }
 
+    /// The shortest round trip of the last minutes.
     pub(super) fn minimum(&self) -> Option<Duration> {
-        self.smoothed().map(|_| Duration::from_micros(self.minimum.into()))
+        (self.minimum != u32::MAX).then(|| Duration::from_micros(self.minimum.into()))
+    }
+
+    /// The last measurement.
+    pub(super) fn latest(&self) -> Option<Duration> {
+        self.smoothed().map(|_| Duration::from_micros(self.latest.into()))
     }
 }
 
@@ -84,9 +150,8 @@ fn micros(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
-/// `old` counting `weight` times and `new` once.
-fn weighted(old: u32, weight: u64, new: u32) -> u32 {
-    ((u64::from(old) * weight + u64::from(new)) / (weight + 1)) as u32
+fn clamped(value: i64) -> u32 {
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -95,21 +160,38 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
+    /// One sample a round trip.
+    fn sampled(rtt: &mut Rtt, round: u32, sample: Duration) {
+        rtt.on_sample(SeqNumber(round * 10 + 5), SeqNumber(round * 10 + 10), sample);
+    }
+
     #[test]
     fn follows_rfc_6298_with_the_bound_on_the_variance() {
         let mut rtt = Rtt::new(MS(1000), MS(200), MS(120_000));
         assert_eq!((rtt.rto(), rtt.smoothed()), (MS(1000), None));
-        rtt.on_sample(MS(100));
+        sampled(&mut rtt, 0, MS(100));
         assert_eq!((rtt.smoothed(), rtt.variance(), rtt.rto()), (Some(MS(100)), MS(50), MS(300)));
-        rtt.on_sample(MS(500));
+        sampled(&mut rtt, 1, MS(500));
         assert_eq!(
             (rtt.smoothed(), rtt.variance(), rtt.rto()),
             (Some(MS(150)), Duration::from_micros(137_500), MS(700))
         );
-        for _ in 0..100 {
-            rtt.on_sample(MS(180));
+        for round in 2..100 {
+            sampled(&mut rtt, round, MS(180));
         }
         assert!(rtt.rto() >= MS(379), "a steady path of 180 ms has an RTO of {:?}", rtt.rto());
+        assert!(rtt.rto() <= MS(420), "and the one long round trip is forgotten: {:?}", rtt.rto());
+    }
+
+    #[test]
+    fn a_path_that_gets_better_does_not_lengthen_the_timeout() {
+        let mut rtt = Rtt::new(MS(1000), MS(200), MS(120_000));
+        for round in 0..50 {
+            sampled(&mut rtt, round, MS(800));
+        }
+        let before = rtt.rto();
+        sampled(&mut rtt, 50, MS(100));
+        assert!(rtt.rto() <= before, "{:?} after {before:?}", rtt.rto());
     }
 
     #[test]
@@ -119,7 +201,17 @@ mod tests {
             rtt.back_off();
         }
         assert_eq!(rtt.rto(), MS(120_000));
-        rtt.on_sample(MS(10));
+        sampled(&mut rtt, 0, MS(10));
         assert_eq!(rtt.rto(), MS(210));
+    }
+
+    #[test]
+    fn the_minimum_is_that_of_five_minutes() {
+        let mut rtt = Rtt::new(MS(1000), MS(200), MS(120_000));
+        rtt.on_minimum(Instant::from_secs(1), MS(10));
+        rtt.on_minimum(Instant::from_secs(2), MS(30));
+        assert_eq!(rtt.minimum(), Some(MS(10)));
+        rtt.on_minimum(Instant::from_secs(302), MS(30));
+        assert_eq!(rtt.minimum(), Some(MS(30)));
     }
 }

@@ -1,19 +1,22 @@
-//! What is in flight: each transmission with its time and its fate (RFC 6675, RFC 2018).
+//! What is in flight: each transmission with its time and its fate (RFC 2018, RFC 6675, RFC 8985).
 //!
 //! One entry stands for one transmission, be it a small segment or a burst that the device cuts; it is split where the
-//! peer reports or where we retransmit a part. Everything is found by binary search, every mark is set once and every
-//! cursor only moves forward, so that the work is proportional to what an acknowledgement changes, not to the window.
+//! peer reports or where we retransmit a part. Entries stand in the order of their numbers, which is the order of time for
+//! everything sent once; what was sent again stands a second time in a queue of its own, by time. So RACK finds what was
+//! sent before a given moment without a search, every cursor only moves forward, and the work is proportional to what an
+//! acknowledgement changes, not to the window.
 
 use std::collections::VecDeque;
 
-use crate::time::Instant;
+use super::rack::Rack;
+use crate::time::{Duration, Instant};
 use crate::wire::tcp::{SackBlock, SeqNumber};
 
 /// How many entries there may be before the peer's reports are no longer taken exactly: a report that would split an
 /// entry further is then disregarded, which costs a retransmission and never correctness.
 const MOST_ENTRIES: usize = 32_768;
-/// RFC 6675's DupThresh.
-const DUP_THRESH: u32 = 3;
+/// How many entries beyond the first one not yet overdue are asked when they will be.
+const LOOK_AHEAD: usize = 32;
 
 const SACKED: u8 = 1;
 const LOST: u8 = 1 << 1;
@@ -40,23 +43,78 @@ impl Sent {
     }
 }
 
-/// What an acknowledgement or a report has told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A retransmission on its way.
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    at: Instant,
+    start: SeqNumber,
+    end: SeqNumber,
+}
+
+/// What an acknowledgement has told, put together report by report.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Delivered {
+    now: Instant,
+    /// The shortest round trip known.
+    min_rtt: Duration,
+    /// SND.NXT at the last loss.
+    high: SeqNumber,
+    /// The highest number reported before this acknowledgement.
+    highest: SeqNumber,
     /// Bytes not known to be delivered before.
     pub(super) bytes: u32,
-    /// When the first of these was sent, where nothing in question was sent twice.
-    pub(super) sent_at: Option<Instant>,
-    /// When something of it was last sent, where that was not the first time.
+    /// When the first and the last of what is now acknowledged, and was sent once, were sent.
+    pub(super) acked_at: Option<(Instant, Instant)>,
+    /// The same for what is now reported.
+    pub(super) sacked_at: Option<(Instant, Instant)>,
+    /// When something acknowledged was last sent, where that was not the first time.
     pub(super) resent_at: Option<Instant>,
+    /// Something was delivered that was sent once only, and before the last loss was found (RFC 5682).
+    pub(super) has_original: bool,
+    /// The lowest number delivered late, that is after something above it, and sent once only.
+    pub(super) reordered: Option<SeqNumber>,
+    /// What was sent last of all that was delivered: when, and where it ends (RFC 8985 section 6.2, step 2).
+    pub(super) newest: Option<(Instant, SeqNumber)>,
 }
 
 impl Delivered {
-    fn note(&mut self, sent: &Sent) {
-        if sent.is(AMBIGUOUS) {
-            self.resent_at = self.resent_at.max(Some(sent.at));
-        } else if self.sent_at.is_none() {
-            self.sent_at = Some(sent.at);
+    pub(super) fn new(now: Instant, min_rtt: Option<Duration>, high: SeqNumber, highest: SeqNumber) -> Self {
+        Delivered {
+            highest,
+            now,
+            min_rtt: min_rtt.unwrap_or_default(),
+            high,
+            bytes: 0,
+            acked_at: None,
+            sacked_at: None,
+            resent_at: None,
+            has_original: false,
+            reordered: None,
+            newest: None,
+        }
+    }
+
+    /// An entry, or its beginning up to `end`, is delivered.
+    fn note(&mut self, sent: &Sent, end: SeqNumber, is_report: bool) {
+        let resent = sent.is(AMBIGUOUS);
+        if resent {
+            if !is_report {
+                self.resent_at = self.resent_at.max(Some(sent.at));
+            }
+        } else {
+            let times = if is_report { &mut self.sacked_at } else { &mut self.acked_at };
+            *times = Some((times.map_or(sent.at, |(first, _)| first), sent.at));
+            self.has_original |= end.at_or_before(self.high);
+            if sent.start.is_before(self.highest) {
+                self.reordered = Some(self.reordered.map_or(sent.start, |low| low.min(sent.start)));
+            }
+        }
+        // RFC 8985 section 6.2, step 2: an answer that comes sooner than any can is the answer to the first sending.
+        if resent && self.now.since(sent.at) < self.min_rtt {
+            return;
+        }
+        if self.newest.is_none_or(|(at, last)| (sent.at, end.distance(last)) > (at, 0)) {
+            self.newest = Some((sent.at, end));
         }
     }
 }
@@ -65,16 +123,22 @@ impl Delivered {
 #[derive(Debug)]
 pub(super) struct Scoreboard {
     entries: VecDeque<Sent>,
+    /// Retransmissions by time. What has become of them stands in their entries.
+    again: VecDeque<Again>,
     outstanding: u32,
     sacked: u32,
+    /// Segments the peer reports received.
+    sacked_segments: u32,
     lost: u32,
     resent: u32,
     /// Lost and not sent again.
     to_resend: u32,
+    /// Bytes ever marked lost, modulo 2^32.
+    lost_ever: u32,
     /// The lowest entry that is lost and not sent again begins here or later.
     resend_from: SeqNumber,
-    /// Below this, everything that the rule of RFC 6675 calls lost was marked.
-    marked_below: SeqNumber,
+    /// Below this, nothing sent once waits for RACK's judgement.
+    judged_below: SeqNumber,
     /// The end of the highest reported block.
     sacked_to: SeqNumber,
 }
@@ -84,13 +148,16 @@ impl Scoreboard {
     pub(super) fn new(start: SeqNumber) -> Self {
         Scoreboard {
             entries: VecDeque::new(),
+            again: VecDeque::new(),
             outstanding: 0,
             sacked: 0,
+            sacked_segments: 0,
             lost: 0,
             resent: 0,
             to_resend: 0,
+            lost_ever: 0,
             resend_from: start,
-            marked_below: start,
+            judged_below: start,
             sacked_to: start,
         }
     }
@@ -105,9 +172,29 @@ impl Scoreboard {
         self.sacked
     }
 
+    /// Segments the peer reports received.
+    pub(super) fn sacked_segments(&self) -> u32 {
+        self.sacked_segments
+    }
+
+    /// The end of the highest block reported.
+    pub(super) fn sacked_to(&self) -> SeqNumber {
+        self.sacked_to
+    }
+
     /// Bytes marked lost, sent again or not.
     pub(super) fn lost(&self) -> u32 {
         self.lost
+    }
+
+    /// Bytes ever marked lost, modulo 2^32; what was lost twice counts twice.
+    pub(super) fn lost_ever(&self) -> u32 {
+        self.lost_ever
+    }
+
+    /// Bytes whose retransmission is on its way.
+    pub(super) fn resent(&self) -> u32 {
+        self.resent
     }
 
     /// Bytes marked lost that are not sent again yet.
@@ -118,6 +205,16 @@ impl Scoreboard {
     /// Bytes believed to be on their way (RFC 6675, Pipe).
     pub(super) fn pipe(&self) -> u32 {
         (self.outstanding + self.resent).saturating_sub(self.sacked + self.lost)
+    }
+
+    /// When the first unacknowledged entry was last sent.
+    pub(super) fn head_sent_at(&self) -> Option<Instant> {
+        self.entries.front().map(|first| first.at)
+    }
+
+    /// Whether something was sent again that still matters: it is on its way, or it stands at the head.
+    pub(super) fn has_resent(&self) -> bool {
+        self.resent > 0 || self.entries.front().is_some_and(|first| first.is(AMBIGUOUS))
     }
 
     /// `length` sequence numbers from `start` on, the next after all others, are sent for the first time.
@@ -134,9 +231,8 @@ impl Scoreboard {
         self.entries.push_back(Sent { at: now, start, length, marks: 0 });
     }
 
-    /// SND.UNA moves to `ack`.
-    pub(super) fn acknowledge(&mut self, ack: SeqNumber) -> Delivered {
-        let mut delivered = Delivered::default();
+    /// SND.UNA moves to `ack`. Segments have `mss` bytes.
+    pub(super) fn acknowledge(&mut self, ack: SeqNumber, mss: u32, delivered: &mut Delivered) {
         while let Some(first) = self.entries.front_mut() {
             if !ack.is_after(first.start) {
                 break;
@@ -145,7 +241,11 @@ impl Scoreboard {
             let marks = first.marks;
             if marks & SACKED == 0 {
                 delivered.bytes += gone;
-                delivered.note(first);
+                delivered.note(first, first.start + gone, false);
+            } else {
+                let left = (first.length - gone).div_ceil(mss);
+                self.sacked_segments =
+                    self.sacked_segments.saturating_sub(first.length.div_ceil(mss).saturating_sub(left));
             }
             let whole = gone == first.length;
             first.start += gone;
@@ -156,18 +256,22 @@ impl Scoreboard {
                 self.entries.pop_front();
             }
         }
+        if self.sacked == 0 {
+            self.sacked_segments = 0;
+        }
         self.resend_from = self.resend_from.max(ack);
-        self.marked_below = self.marked_below.max(ack);
+        self.judged_below = self.judged_below.max(ack);
         self.sacked_to = self.sacked_to.max(ack);
-        delivered
+        if self.resent == 0 {
+            self.again.clear();
+        }
     }
 
     /// The peer reports a block. It must lie between SND.UNA and SND.NXT.
-    pub(super) fn on_sack(&mut self, block: SackBlock, delivered: &mut Delivered) {
+    pub(super) fn on_sack(&mut self, block: SackBlock, mss: u32, delivered: &mut Delivered) {
         self.split_at(block.left);
         self.split_at(block.right);
-        let first = self.index_of(block.left);
-        let mut index = first;
+        let mut index = self.index_of(block.left);
         let mut reported = 0;
         while let Some(sent) = self.entries.get_mut(index) {
             if sent.end().is_after(block.right) || sent.start.is_before(block.left) {
@@ -187,7 +291,8 @@ impl Scoreboard {
             self.discount(before.marks, before.length);
             reported += before.length;
             self.sacked += before.length;
-            delivered.note(&before);
+            self.sacked_segments += before.length.div_ceil(mss);
+            delivered.note(&before, before.end(), true);
         }
         delivered.bytes += reported;
         if reported > 0 {
@@ -195,85 +300,180 @@ impl Scoreboard {
         }
     }
 
-    /// Marks what RFC 6675 calls lost: below three reported segments, or reported bytes worth more than two.
-    pub(super) fn mark_lost(&mut self, mss: u32) {
-        if self.sacked == 0 {
-            return;
-        }
-        let mut index = self.index_of(self.sacked_to - 1);
-        let (mut bytes, mut runs, mut in_run) = (0, 0, false);
-        let edge = loop {
-            let Some(sent) = self.entries.get(index) else { return };
-            if sent.end().at_or_before(self.marked_below) {
-                return;
-            }
-            if sent.is(SACKED) {
-                bytes += sent.length;
-                runs += u32::from(!in_run);
-                in_run = true;
-                if bytes > (DUP_THRESH - 1) * mss || runs >= DUP_THRESH {
-                    break sent.start;
-                }
-            } else {
-                in_run = false;
-            }
-            let Some(before) = index.checked_sub(1) else { return };
-            index = before;
-        };
-        if edge.at_or_before(self.marked_below) {
-            return;
-        }
-        let from = self.index_of(self.marked_below);
-        self.mark_range(from, edge);
-        self.marked_below = edge;
-    }
-
-    /// Marks what is neither reported, nor marked, nor on its way again, from entry `index` up to `edge`.
-    fn mark_range(&mut self, mut index: usize, edge: SeqNumber) {
+    /// RFC 8985 section 6.2, step 5: what was sent before something that has arrived, and longer ago than a round trip
+    /// and `window`, is lost, retransmissions too. Says after which time the rest of what was sent before it will be, and
+    /// whether a retransmission was lost.
+    pub(super) fn detect_lost(&mut self, now: Instant, rack: &Rack, window: Duration) -> Detected {
+        let mut detected = Detected::default();
+        let mut index = self.index_of(self.judged_below);
+        let mut ahead = 0;
         while let Some(sent) = self.entries.get_mut(index) {
-            if sent.start.at_or_after(edge) {
+            if sent.is(SACKED | LOST | RESENT) {
+                index += 1;
+                if ahead == 0 {
+                    self.judged_below = sent.end();
+                } else {
+                    ahead += 1;
+                    if ahead > LOOK_AHEAD {
+                        break;
+                    }
+                }
+                continue;
+            }
+            if !rack.is_newer_than(sent.at, sent.end()) {
                 break;
             }
-            index += 1;
-            if sent.is(SACKED | LOST | RESENT) {
-                continue;
+            match rack.overdue(now, sent.at, window) {
+                Some(remaining) => {
+                    detected.wait = detected.wait.max(Some(remaining));
+                    ahead += 1;
+                    if ahead > LOOK_AHEAD {
+                        break;
+                    }
+                }
+                None => {
+                    sent.marks |= LOST;
+                    let (start, end, length) = (sent.start, sent.end(), sent.length);
+                    self.count_lost(start, length);
+                    self.lost += length;
+                    if ahead == 0 {
+                        self.judged_below = end;
+                    }
+                }
             }
-            sent.marks |= LOST;
-            self.lost += sent.length;
-            self.to_resend += sent.length;
-            self.resend_from = self.resend_from.min(sent.start);
+            index += 1;
+        }
+        self.detect_lost_again(now, rack, window, &mut detected);
+        detected
+    }
+
+    /// The same for retransmissions.
+    fn detect_lost_again(&mut self, now: Instant, rack: &Rack, window: Duration, detected: &mut Detected) {
+        while let Some(again) = self.again.front().copied() {
+            let Some(index) = self.on_its_way(again) else {
+                self.again.pop_front();
+                continue;
+            };
+            let Some(sent) = self.entries.get_mut(index) else { return };
+            if !rack.is_newer_than(sent.at, sent.end()) {
+                return;
+            }
+            if let Some(remaining) = rack.overdue(now, sent.at, window) {
+                detected.wait = detected.wait.max(Some(remaining));
+                return;
+            }
+            detected.has_lost_again = true;
+            let was_lost = sent.is(LOST);
+            sent.marks = LOST | AMBIGUOUS;
+            let (start, length) = (sent.start, sent.length);
+            self.resent -= length;
+            if !was_lost {
+                self.lost += length;
+            }
+            self.count_lost(start, length);
         }
     }
 
-    /// The first unacknowledged segment is lost, unless it is on its way again.
+    /// `length` bytes from `start` on are to be sent again.
+    fn count_lost(&mut self, start: SeqNumber, length: u32) {
+        self.to_resend += length;
+        self.lost_ever = self.lost_ever.wrapping_add(length);
+        self.resend_from = self.resend_from.min(start);
+    }
+
+    /// The first entry of this retransmission that is neither delivered, nor lost, nor replaced by a later one.
+    fn on_its_way(&self, again: Again) -> Option<usize> {
+        let from = self.index_of(again.start);
+        self.entries
+            .range(from..)
+            .take_while(|sent| sent.start.is_before(again.end))
+            .position(|sent| sent.is(RESENT) && sent.at == again.at)
+            .map(|place| from + place)
+    }
+
+    /// The first unacknowledged segment is lost, unless it is known to be.
     pub(super) fn lose_head(&mut self, mss: u32) {
         let Some(first) = self.entries.front() else { return };
+        if first.is(SACKED | LOST) {
+            return;
+        }
         let edge = first.start + mss.min(first.length);
         self.split_at(edge);
-        self.mark_range(0, edge);
+        let Some(first) = self.entries.front_mut() else { return };
+        let was_resent = first.is(RESENT);
+        first.marks = first.marks & AMBIGUOUS | LOST;
+        let (start, length) = (first.start, first.length);
+        self.lost += length;
+        if was_resent {
+            self.resent -= length;
+        }
+        self.count_lost(start, length);
     }
 
-    /// Everything not reported is lost, retransmissions too. `Reports::Disbelieve`: what was reported as well, because
-    /// the peer may take back what it reported (RFC 2018 section 8).
-    pub(super) fn lose_all(&mut self, reports: Reports) {
-        (self.lost, self.resent, self.to_resend) = (0, 0, 0);
+    /// The retransmission timer expired. What was not reported is lost, retransmissions too, but for what left less than
+    /// a round trip ago and is not the first (RFC 8985 section 6.3). `Reports::Disbelieve`: what was reported as well,
+    /// because the peer may take back what it reported (RFC 2018 section 8).
+    pub(super) fn lose_on_timeout(&mut self, now: Instant, rack: &Rack, reports: Reports) {
+        let recent = |sent: &Sent| rack.overdue(now, sent.at, Duration::ZERO).is_some();
+        self.lose(reports, recent);
+    }
+
+    /// All that is not reported is lost.
+    pub(super) fn lose_all(&mut self) {
+        self.lose(Reports::Believe, |_| false);
+    }
+
+    fn lose(&mut self, reports: Reports, is_spared: impl Fn(&Sent) -> bool) {
         if reports == Reports::Disbelieve {
-            self.sacked = 0;
+            (self.sacked, self.sacked_segments) = (0, 0);
         }
+        let mut is_head = true;
+        let mut newly = 0_u32;
+        (self.lost, self.resent, self.to_resend) = (0, 0, 0);
         for sent in &mut self.entries {
-            if reports == Reports::Believe && sent.is(SACKED) {
+            if sent.is(SACKED) && reports == Reports::Believe {
+                is_head = false;
                 continue;
+            }
+            let waits = sent.is(LOST) && !sent.is(RESENT);
+            if !waits && !is_head && !sent.is(SACKED) && is_spared(sent) {
+                if sent.is(RESENT) {
+                    self.resent += sent.length;
+                }
+                if sent.is(LOST) {
+                    self.lost += sent.length;
+                }
+                continue;
+            }
+            is_head = false;
+            if !waits {
+                newly = newly.wrapping_add(sent.length);
             }
             sent.marks = LOST | sent.marks & AMBIGUOUS;
             self.lost += sent.length;
+            self.to_resend += sent.length;
         }
-        self.to_resend = self.lost;
-        if let (Some(first), Some(last)) = (self.entries.front(), self.entries.back()) {
+        self.lost_ever = self.lost_ever.wrapping_add(newly);
+        if let Some(first) = self.entries.front() {
             self.resend_from = first.start;
-            self.marked_below = last.end();
+            self.judged_below = first.start;
             if reports == Reports::Disbelieve {
                 self.sacked_to = first.start;
             }
+        }
+        if self.resent == 0 {
+            self.again.clear();
+        }
+    }
+
+    /// Nothing is lost after all.
+    pub(super) fn unmark_lost(&mut self) {
+        for sent in &mut self.entries {
+            sent.marks &= !LOST;
+        }
+        (self.lost, self.to_resend) = (0, 0);
+        if let Some(first) = self.entries.front() {
+            self.judged_below = first.start;
         }
     }
 
@@ -293,10 +493,11 @@ impl Scoreboard {
         self.entries.range(index..).find(due).map(|sent| (sent.start, sent.length))
     }
 
-    /// The highest stretch, if it is neither reported nor on its way again: what RFC 6675 calls the rescue.
-    pub(super) fn rescue(&self) -> Option<(SeqNumber, u32)> {
+    /// The last `most` sequence numbers in flight, or what of them was sent at once.
+    pub(super) fn tail(&self, most: u32) -> Option<(SeqNumber, u32)> {
         let last = self.entries.back()?;
-        (!last.is(SACKED | LOST | RESENT)).then_some((last.start, last.length))
+        let length = last.length.min(most);
+        Some((last.end() - length, length))
     }
 
     /// `length` sequence numbers from `start` on are sent again.
@@ -310,26 +511,37 @@ impl Scoreboard {
                 break;
             }
             index += 1;
-            if sent.is(SACKED | RESENT) {
+            if sent.is(SACKED) {
                 continue;
             }
             sent.at = now;
+            if sent.is(RESENT) {
+                continue;
+            }
             sent.marks |= RESENT | AMBIGUOUS;
             self.resent += sent.length;
             if sent.is(LOST) {
                 self.to_resend -= sent.length;
             }
         }
-        if self.resend_from.is_before(end) {
+        if self.again.len() >= MOST_ENTRIES {
+            self.again.pop_front(); // the retransmission timer watches over it
+        }
+        self.again.push_back(Again { at: now, start, end });
+        if self.resend_from.at_or_after(start) && self.resend_from.is_before(end) {
             self.resend_from = end;
         }
         // On to the next one due, so that nobody walks over the same entries again.
         while self.to_resend > 0
+            && self.resend_from == end
             && let Some(sent) = self.entries.get(index)
             && (!sent.is(LOST) || sent.is(RESENT))
         {
             self.resend_from = sent.end();
             index += 1;
+            if self.entries.get(index).is_none_or(|next| next.is(LOST) && !next.is(RESENT)) {
+                break;
+            }
         }
     }
 
@@ -337,6 +549,7 @@ impl Scoreboard {
     pub(super) fn release(&mut self) {
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
+            self.again = VecDeque::new();
         }
     }
 
@@ -347,7 +560,7 @@ impl Scoreboard {
 
     /// Bytes of memory.
     pub(super) fn capacity(&self) -> usize {
-        self.entries.capacity() * size_of::<Sent>()
+        self.entries.capacity() * size_of::<Sent>() + self.again.capacity() * size_of::<Again>()
     }
 
     /// The entry that holds `seq`, or the first behind it.
@@ -388,6 +601,15 @@ impl Scoreboard {
             self.resent -= length;
         }
     }
+}
+
+/// What RACK has found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Detected {
+    /// After this time, more will be lost unless it arrives.
+    pub(super) wait: Option<Duration>,
+    /// A retransmission was lost.
+    pub(super) has_lost_again: bool,
 }
 
 /// Whether the peer's reports are still believed.

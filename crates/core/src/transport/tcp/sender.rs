@@ -2,9 +2,13 @@
 
 use super::congestion::{self, Congestion};
 use super::ecn::EcnSender;
+use super::loss_probe::LossProbe;
+use super::prr::Prr;
+use super::rack::Rack;
 use super::recovery::Phase;
 use super::rtt::Rtt;
 use super::scoreboard::Scoreboard;
+use super::undo::Undo;
 use super::{RetransmitCause, Settings};
 use crate::buffer::Ring;
 use crate::time::{Duration, Instant};
@@ -42,16 +46,20 @@ pub(super) struct Sender {
     pub(super) ecn: EcnSender,
     pub(super) rtt: Rtt,
     pub(super) phase: Phase,
-    /// SND.NXT at the last loss (RFC 6582, recover).
-    pub(super) recover: SeqNumber,
-    /// Duplicate acknowledgements in a row.
+    /// SND.NXT when the present phase began (RFC 6582, recover).
+    pub(super) high: SeqNumber,
+    /// Without SACK: segments that duplicate acknowledgements stand for.
     pub(super) duplicates: u32,
+    pub(super) rack: Rack,
+    pub(super) probe: LossProbe,
+    pub(super) prr: Prr,
+    pub(super) undo: Undo,
+    /// After a time-out: it is not yet known to be justified (RFC 5682).
+    pub(super) is_frto: bool,
+    /// F-RTO wants new data sent rather than old.
+    pub(super) new_first: bool,
     /// Why segments are sent again.
     pub(super) cause: RetransmitCause,
-    /// The next retransmission does not wait for the congestion window.
-    pub(super) forced: bool,
-    /// The last segment was already sent once more in this recovery (RFC 6675, RescueRxt).
-    pub(super) rescued: bool,
     /// Time-outs in a row.
     pub(super) timeouts: u32,
     /// Since when the peer owes an acknowledgement; [`Instant::MAX`] while it owes none.
@@ -59,11 +67,6 @@ pub(super) struct Sender {
     /// When data was last sent.
     pub(super) last_sent: Instant,
     pub(super) retransmitted: u32,
-    /// The most in flight in this round trip, and in the one before.
-    peak: u32,
-    last_peak: u32,
-    /// SND.NXT when this round trip began.
-    round_end: SeqNumber,
 }
 
 impl Sender {
@@ -88,18 +91,19 @@ impl Sender {
             ecn: EcnSender::asking(settings.ecn),
             rtt: Rtt::new(settings.initial_rto, settings.rto_min, settings.rto_max),
             phase: Phase::Open,
-            recover: iss,
+            high: iss,
             duplicates: 0,
+            rack: Rack::new(iss),
+            probe: LossProbe::default(),
+            prr: Prr::default(),
+            undo: Undo::default(),
+            is_frto: false,
+            new_first: false,
             cause: RetransmitCause::FastRetransmit,
-            forced: false,
-            rescued: false,
             timeouts: 0,
             waiting_since: Instant::MAX,
             last_sent: Instant::ZERO,
             retransmitted: 0,
-            peak: 0,
-            last_peak: 0,
-            round_end: iss,
         }
     }
 
@@ -109,7 +113,8 @@ impl Sender {
         self.una = self.iss + 1;
         self.nxt = self.nxt.max(self.una);
         self.small_end = self.una;
-        self.recover = self.iss;
+        self.high = self.una;
+        self.rack = Rack::new(self.una);
         self.timeouts = 0;
         self.waiting_since = Instant::MAX;
     }
@@ -159,21 +164,6 @@ impl Sender {
         (self.una + self.wnd).distance(self.nxt).max(0).cast_unsigned()
     }
 
-    /// The most that was in flight in this round trip and the one before. What is in flight at the moment says less: many
-    /// acknowledgements may be taken in before anything is sent again.
-    pub(super) fn recent_flight(&self) -> u32 {
-        self.peak.max(self.last_peak)
-    }
-
-    /// SND.UNA has moved: a round trip ends when everything that was in flight at its beginning is acknowledged.
-    pub(super) fn end_round(&mut self) {
-        if self.una.at_or_after(self.round_end) {
-            self.last_peak = self.peak;
-            self.peak = self.outstanding();
-            self.round_end = self.nxt;
-        }
-    }
-
     /// Tells the congestion control how much of its window is used: after something was sent, and when the window holds
     /// the rest back.
     pub(super) fn note_usage(&mut self, now: Instant) {
@@ -212,7 +202,7 @@ impl Sender {
     /// Whether a burst may wait for more room: acknowledgements are on their way that will make it, and nothing is being
     /// recovered.
     fn may_defer(&self) -> bool {
-        self.phase == Phase::Open && self.pipe() > 0
+        self.phase <= Phase::Disorder && self.pipe() > 0
     }
 
     /// Whether a last segment of `length` bytes may leave although it is not full.
@@ -234,8 +224,10 @@ impl Sender {
         if !payload.is_multiple_of(mss) {
             self.small_end = self.nxt;
         }
+        if matches!(self.phase, Phase::Cwr | Phase::Recovery) {
+            self.prr.on_sent(length);
+        }
         self.last_sent = now;
-        self.peak = self.peak.max(self.outstanding());
         self.note_usage(now);
         self.start_waiting(now);
     }

@@ -91,6 +91,8 @@ pub struct Settings {
     pub ecn_fallback: bool,
     /// TCP Fast Open (RFC 7413).
     pub fast_open: FastOpenOptions,
+    /// Tail loss probes (RFC 8985 section 7).
+    pub loss_probe: bool,
 }
 
 impl Default for Settings {
@@ -131,6 +133,7 @@ impl Default for Settings {
             ecn: EcnMode::Passive,
             ecn_fallback: true,
             fast_open: FastOpenOptions::default(),
+            loss_probe: true,
         }
     }
 }

@@ -7,6 +7,10 @@ use crate::time::Instant;
 pub(super) enum Timer {
     /// An acknowledgement of what was sent (RFC 6298).
     Retransmit,
+    /// The same, but only two round trips: a loss probe (RFC 8985 section 7).
+    LossProbe,
+    /// Something that may only be late (RFC 8985 section 6.3).
+    Reordering,
     /// A window that opens (RFC 9293 section 3.8.6.1).
     Probe,
     /// Something to carry an acknowledgement.
@@ -22,8 +26,10 @@ pub(super) enum Timer {
 }
 
 /// In the order of the slots. The last one is housekeeping, not TCP.
-const ALL: [(Timer, Option<&str>); 7] = [
+const ALL: [(Timer, Option<&str>); 9] = [
     (Timer::Retransmit, Some("retransmit")),
+    (Timer::LossProbe, Some("loss-probe")),
+    (Timer::Reordering, Some("reordering")),
     (Timer::Probe, Some("window-probe")),
     (Timer::DelayedAck, Some("delayed-ack")),
     (Timer::Keepalive, Some("keepalive")),
@@ -88,11 +94,11 @@ impl Timers {
 /// Which timers of a connection have fired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fired {
-    bits: u8,
+    bits: u16,
 }
 
 impl Fired {
-    /// Their names: `retransmit`, `window-probe`, `delayed-ack`, `keepalive`, `user-timeout`, `fin-wait-2`.
+    /// Their names: `retransmit`, `loss-probe`, `reordering`, `window-probe`, `delayed-ack`, `keepalive`, `user-timeout`, `fin-wait-2`.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let fired = move |(timer, name): (Timer, Option<&'static str>)| {
             name.filter(|_| self.bits & 1 << timer as u8 != 0)

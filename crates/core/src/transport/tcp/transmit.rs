@@ -19,6 +19,12 @@ pub enum RetransmitCause {
     Timeout,
     /// The peer's acknowledgements show that it was lost.
     FastRetransmit,
+    /// What was sent after it has arrived, and the time in which it might have come late is over.
+    Reordering,
+    /// Nothing shows that it was lost: it is to draw an answer.
+    LossProbe,
+    /// The peer threw away what it had reported received.
+    Reneging,
     /// It was too large for the path.
     PathMtu,
     /// It went with the SYN, and the peer has acknowledged the SYN only (RFC 7413).
@@ -31,6 +37,9 @@ impl RetransmitCause {
         match self {
             RetransmitCause::Timeout => "timeout",
             RetransmitCause::FastRetransmit => "fast retransmit",
+            RetransmitCause::Reordering => "reordering timeout",
+            RetransmitCause::LossProbe => "loss probe",
+            RetransmitCause::Reneging => "reneging",
             RetransmitCause::PathMtu => "path MTU",
             RetransmitCause::SynData => "data of the SYN",
         }
@@ -151,11 +160,21 @@ impl Connection {
             _ => {}
         }
         let sender = &self.sender;
-        if sender.board.to_resend() > 0
+        if sender.probe.is_due
+            || sender.board.to_resend() > 0
             || sender.fin != Fin::Acknowledged && !sender.ring.is_empty()
             || sender.fin == Fin::Queued
         {
             let mss = self.room();
+            if let Some(probe) = self.next_probe(mss) {
+                return Some(probe);
+            }
+            if sender.new_first
+                && !sender.nxt.is_after(sender.high)
+                && let Some(data) = self.next_data(mss, largest)
+            {
+                return Some(data);
+            }
             if let Some(again) = self.next_again(mss, largest) {
                 return Some(again);
             }
@@ -174,7 +193,7 @@ impl Connection {
     }
 
     /// Bytes of payload that fit beside the options a data segment carries now.
-    fn room(&self) -> u32 {
+    pub(super) fn room(&self) -> u32 {
         let blocks = if self.receiver.has_report() { self.sack_blocks().as_slice().len() as u32 } else { 0 };
         let option = if blocks > 0 { 4 + 8 * blocks } else { 0 };
         self.sender.mss.saturating_sub(option).max(1)
@@ -187,7 +206,7 @@ impl Connection {
         }
         let (start, length) = sender.next_again()?;
         let data = sender.data_end().distance(start).max(0).cast_unsigned();
-        let most = if sender.forced { mss } else { sender.congestion_room().min(largest.max(mss)).max(mss) };
+        let most = sender.congestion_room().min(largest.max(mss)).max(mss);
         // What lies beyond a window that has shrunk waits, but for the first segment, which serves as a probe.
         let inside = (sender.una + sender.wnd).distance(start).max(0).cast_unsigned();
         let inside = if start == sender.una { inside.max(mss) } else { inside };
@@ -315,11 +334,17 @@ impl Connection {
     }
 
     fn send_again(&mut self, now: Instant, start: SeqNumber, payload: u32, fin: bool, mss: u32) -> Outgoing {
+        let is_probe = self.sender.probe.is_due;
         let is_head = start == self.sender.una;
         let outgoing = self.data_segment(now, start, payload, fin, mss);
         self.sender.on_sent_again(now, start, payload + u32::from(fin));
-        if is_head || !self.timers.is_set(Timer::Retransmit) {
-            self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
+        if is_probe {
+            self.on_probe_sent(now, true);
+            return Outgoing { retransmission: Some(RetransmitCause::LossProbe), ..outgoing };
+        }
+        let is_watched = self.timers.is_set(Timer::Retransmit) || self.timers.is_set(Timer::Reordering);
+        if is_head && !self.timers.is_set(Timer::Reordering) || !is_watched {
+            self.start_transmit_timer(Timer::Retransmit, now + self.sender.rtt.rto());
         }
         Outgoing { retransmission: Some(self.sender.cause), ..outgoing }
     }
@@ -332,6 +357,8 @@ impl Connection {
             outgoing.ecn = ecn;
             outgoing.segment.flags |= flag;
         }
+        let is_probe = self.sender.probe.is_due;
+        let was_idle = self.sender.outstanding() == 0;
         self.sender.on_sent(now, payload + u32::from(fin), payload, mss);
         if fin {
             self.sender.fin = Fin::Sent;
@@ -340,8 +367,10 @@ impl Connection {
         self.probe_due = false;
         self.timers.stop(Timer::Probe);
         self.arm_user_timeout();
-        if !self.timers.is_set(Timer::Retransmit) {
-            self.timers.set(Timer::Retransmit, now + self.sender.rtt.rto());
+        if is_probe {
+            self.on_probe_sent(now, false);
+        } else {
+            self.arm_after_sending(now, was_idle);
         }
         if payload > 0 {
             self.receiver.ack.on_data_sent(now);

@@ -145,11 +145,11 @@ impl Connection {
         let echoed = self.echoed(now, segment);
         let mut was_needless = false;
         if child.resent == 0 {
-            self.sender.rtt.on_sample(now.since(child.first_sent));
+            self.first_round_trip(now, now.since(child.first_sent));
         } else if let Some(sample) = echoed {
             // An echo older than the last SYN-ACK answers an earlier one, which was not lost (RFC 3522).
             was_needless = sample > now.since(child.last_sent) + Duration::from_millis(1);
-            self.sender.rtt.on_sample(sample.min(now.since(child.first_sent)));
+            self.first_round_trip(now, sample.min(now.since(child.first_sent)));
         }
         // RFC 6928 section 2, as after an ordinary handshake.
         let is_lossy = self.sender.timeouts > 1 && !was_needless;

@@ -3,6 +3,7 @@
 use super::super::RetransmitCause;
 use super::super::State;
 use super::super::connection::Connection;
+use super::super::scoreboard::Delivered;
 use super::super::sender::Sender;
 use super::super::timers::Timer;
 use super::{FastOpenFailure, FastOpenLesson, FastOpenPlan, FastOpenState, Role};
@@ -123,7 +124,8 @@ impl Sender {
         if !ack.is_after(self.una) || ack.is_after(self.nxt) {
             return;
         }
-        self.board.acknowledge(ack);
+        let mut delivered = Delivered::new(self.last_sent, None, self.una, self.una);
+        self.board.acknowledge(ack, self.mss, &mut delivered);
         self.ring.consume(ack.distance(self.una).max(0) as usize);
         self.una = ack;
     }

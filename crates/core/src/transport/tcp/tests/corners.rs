@@ -378,7 +378,7 @@ fn sack_blocks_lead_to_the_missing_segments_and_no_others() {
     }
     assert_eq!(sent(&mut connection, at(31)), ["Flags [.], seq 5381:6841, ack 5001, win 64240, length 1460"]);
     assert_eq!(connection.info().sacked, 8 * 1460);
-    assert_eq!(connection.info().recovering, Recovering::Fast);
+    assert_eq!(connection.info().recovering, Recovering::Recovery);
     give(&mut connection, at(50), 5001, 1001 + 14_600, b"");
-    assert_eq!((connection.info().recovering, connection.info().in_flight), (Recovering::No, 0));
+    assert_eq!((connection.info().recovering, connection.info().in_flight), (Recovering::Open, 0));
 }

@@ -83,7 +83,7 @@ fn what_a_syn_ack_leaves_out_is_sent_again_at_once() {
             connection.on_segment(at(20), &from_peer(Flags::ACK, 5001, 2421), &[]).unwrap();
         }
         check(&connection);
-        assert_eq!((connection.send_queue(), connection.info().recovering), (0, Recovering::No));
+        assert_eq!((connection.send_queue(), connection.info().recovering), (0, Recovering::Open));
         let lesson = connection.take_fast_open_lesson().unwrap();
         assert_eq!((lesson.mss, lesson.cookie, lesson.unanswered), (1000, None, None));
     }

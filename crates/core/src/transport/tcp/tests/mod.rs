@@ -105,7 +105,11 @@ fn check(connection: &Connection) {
         assert!(board.lost() <= board.outstanding());
         // Whoever waits for an acknowledgement has a timer running, and whoever has something to send and may not has
         // one too.
-        let armed = connection.timers.is_set(timers::Timer::Retransmit);
+        use timers::Timer;
+        let armed = [Timer::Retransmit, Timer::LossProbe, Timer::Reordering]
+            .into_iter()
+            .any(|timer| connection.timers.is_set(timer))
+            || sender.probe.is_due;
         assert!(armed || sender.outstanding() == 0, "nothing will ever be sent again: {connection:?}");
         let idle = connection.poll_timeout().is_none() && !connection.has_transmit();
         assert!(!(idle && sender.has_unsent()), "stuck: {connection:?}");
