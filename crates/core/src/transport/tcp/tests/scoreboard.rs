@@ -38,7 +38,8 @@ impl Model {
         let mut newest = None;
         for place in places {
             let byte = self.bytes[place];
-            if !byte.sacked && !(byte.ambiguous && now - byte.at < SHORTEST) {
+            let is_spurious = byte.ambiguous && now - byte.at < SHORTEST;
+            if !byte.sacked && !is_spurious {
                 newest = newest.max(Some((byte.at, place + 1)));
             }
         }
@@ -146,7 +147,8 @@ proptest! {
                     for place in model.una..end {
                         let byte = model.bytes[place];
                         let spared = !model.is_overdue(now, byte.at, 0) && place - model.una >= head;
-                        if !byte.sacked && !(spared && !(byte.lost && !byte.resent)) {
+                        let waits = byte.lost && !byte.resent;
+                        if !byte.sacked && (waits || !spared) {
                             model.bytes[place].lost = true;
                             model.bytes[place].resent = false;
                         }
