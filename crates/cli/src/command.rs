@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::options::Common;
 use crate::service::ServiceAt;
 use crate::sim::Sim;
+use crate::test::TestOptions;
 
 /// A TCP/IP stack of its own, in your shell: serve, connect, ping, and see every byte on its way.
 #[derive(Parser)]
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Ask a host whether it is there, and measure how long it takes to answer
     Ping(Ping),
+    /// Run packetdrill scripts on a stack of their own, in virtual time
+    Test(TestOptions),
     /// Say what works on this machine, and what to do about what does not
     Doctor,
     /// Experiments in virtual time: they need no privileges, and take less time than they tell of

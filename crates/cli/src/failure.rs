@@ -11,6 +11,8 @@ pub(crate) enum Code {
     Network = 1,
     /// The command line makes no sense.
     Usage = 2,
+    /// A script failed.
+    ScriptFailed = 3,
     /// A host name is not known.
     NameNotFound = 6,
     /// The other end refused, or no way leads to it.

@@ -16,6 +16,7 @@ mod serve;
 mod service;
 mod sim;
 mod site;
+mod test;
 mod watch;
 
 use std::io::{Write, stderr};
@@ -47,6 +48,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(options) => in_runtime(serve::run(options)),
         Command::Connect(options) => in_runtime(connect::run(options)),
         Command::Ping(options) => in_runtime(ping::run(options)),
+        Command::Test(options) => test::run(&options),
         Command::Doctor => {
             doctor::run();
             Ok(())

@@ -41,6 +41,7 @@ fn write_codes(page: &mut Vec<u8>) -> std::io::Result<()> {
         (0, "all went well"),
         (1, "the network failed"),
         (2, "the command line makes no sense"),
+        (3, "a script failed"),
         (6, "a host name is not known"),
         (7, "refused, or unreachable"),
         (8, "a port, an address or a device cannot be taken"),

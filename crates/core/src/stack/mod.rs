@@ -49,7 +49,9 @@ use crate::time::Instant;
 use crate::trace::{DropCounters, Log, Trace, TraceEvent, Tracing};
 use crate::transport::demux::Demux;
 use crate::transport::ports::Ports;
-use crate::transport::tcp::{Endpoints, FastOpenCache, FastOpenKeys, Handshake, Isn, State, TimeWait};
+use crate::transport::tcp::{
+    Endpoints, FastOpenCache, FastOpenKeys, Handshake, Isn, Settings, State, TimeWait,
+};
 use crate::wire::ecn::Codepoint;
 use crate::wire::headers::Headers;
 use crate::wire::ip::Cidr;
@@ -323,6 +325,11 @@ impl Stack {
             link.remove_address(address);
         }
         if self.network.remove_address(interface, address) { Ok(()) } else { Err(Error::AddressNotAvailable) }
+    }
+
+    /// Changes what sockets opened from now on begin with; those that are there stay as they are.
+    pub fn set_tcp_defaults(&mut self, settings: Settings) {
+        self.config.tcp = settings;
     }
 
     /// Starts or stops the recording of [`Trace`] events.

@@ -1,0 +1,241 @@
+//! Bytes to and from a socket. Each byte is known by its place in the stream, so that what is read can be checked.
+
+use sockeye_core::error::Error;
+use sockeye_core::transport::tcp::SendFlags;
+
+use super::{Arguments, Buffer, Caller, Outcome, Progress, done, done_with, failed, socket_of};
+use crate::constant::value as constant;
+use crate::run::failure::{Difference, Failure};
+use crate::run::flow::Carrier;
+use crate::run::pattern;
+use crate::run::process::{Object, Returned, SocketFile};
+
+/// More than any socket ever holds at once.
+const LARGEST_READ: usize = 64 << 20;
+
+/// A transfer that a call asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transfer {
+    /// Which socket.
+    pub(super) descriptor: i32,
+    /// How many bytes.
+    pub(super) count: usize,
+    /// Whether there is a buffer.
+    pub(super) buffer: Buffer,
+    /// `MSG_…`.
+    pub(super) flags: i64,
+}
+
+impl Transfer {
+    pub(super) fn has(&self, flag: &str) -> bool {
+        constant(flag).is_some_and(|bit| self.flags & bit != 0)
+    }
+
+    /// Refuses aloud what is neither in `known` nor without meaning here.
+    fn check(&self, a: &Arguments<'_>, known: &[&str]) -> Result<(), Failure> {
+        // No signal is ever sent, and no other program could be handed a descriptor.
+        let harmless = ["MSG_NOSIGNAL", "MSG_CMSG_CLOEXEC"];
+        let understood = known.iter().chain(&harmless).filter_map(|name| constant(name));
+        let rest = understood.fold(self.flags, |flags, bit| flags & !bit);
+        if rest == 0 { Ok(()) } else { Err(a.unsupported(format!("flags {rest:#x}"))) }
+    }
+}
+
+impl Caller<'_> {
+    pub(super) fn write(&mut self, a: &Arguments<'_>, call: &str) -> Outcome {
+        match call {
+            "write" => a.expect(&[3])?,
+            "send" => a.expect(&[4])?,
+            _ => a.expect(&[6])?,
+        }
+        let flags = if call == "write" { 0 } else { a.number(3)? };
+        let transfer =
+            Transfer { descriptor: a.descriptor(0)?, count: a.length(2)?, buffer: a.buffer(1)?, flags };
+        if call == "sendto" {
+            let _ = a.get(4)?;
+        }
+        self.put(a, transfer)
+    }
+
+    pub(super) fn writev(&mut self, a: &Arguments<'_>) -> Outcome {
+        let count = self.vector(a)?;
+        self.put(a, Transfer { descriptor: a.descriptor(0)?, count, buffer: Buffer::There, flags: 0 })
+    }
+
+    fn vector(&self, a: &Arguments<'_>) -> Result<usize, Failure> {
+        a.expect(&[3])?;
+        let crate::ast::Argument::Array(list) = a.get(1)? else {
+            return Err(a.unsupported("an array of iovecs that is none"));
+        };
+        Ok(a.iovecs(list, a.number(2)?)?.iter().sum())
+    }
+
+    /// Sends bytes, all of them if the call may wait.
+    pub(super) fn put(&mut self, a: &Arguments<'_>, transfer: Transfer) -> Outcome {
+        transfer.check(a, &["MSG_DONTWAIT", "MSG_ZEROCOPY", "MSG_MORE", "MSG_EOR"])?;
+        let mut file = socket_of!(self, a, 0);
+        let now = self.host.now();
+        if let Some(error) = file.late_error.take() {
+            self.keep(transfer.descriptor, file);
+            return done(error);
+        }
+        if file.carrier != Carrier::Tcp {
+            return self.put_datagram(a, &file, transfer);
+        }
+        let may_wait = !file.nonblocking && !transfer.has("MSG_DONTWAIT");
+        if transfer.buffer == Buffer::Null {
+            return match self.host.stack.write(now, file.id, &[]) {
+                Ok(_) if transfer.count > 0 => failed("EFAULT"),
+                other => done(other),
+            };
+        }
+        let mut flags = SendFlags::NONE;
+        for (name, flag) in [("MSG_MORE", SendFlags::MORE), ("MSG_EOR", SendFlags::END_OF_RECORD)] {
+            if transfer.has(name) {
+                flags |= flag;
+            }
+        }
+        loop {
+            let left = transfer.count - self.ongoing.moved;
+            let bytes = pattern::bytes(file.written, left);
+            match self.host.stack.send(now, file.id, &bytes, flags) {
+                Ok(taken) => {
+                    self.ongoing.moved += taken;
+                    file.written = file.written.wrapping_add(taken as u32);
+                    self.keep(transfer.descriptor, file.clone());
+                    if self.ongoing.moved >= transfer.count {
+                        return done(Returned::Value(transfer.count as i64));
+                    }
+                }
+                Err(Error::WouldBlock) if may_wait => return Ok(Progress::Wait(None)),
+                Err(Error::WouldBlock) if self.ongoing.moved > 0 => {
+                    return done(Returned::Value(self.ongoing.moved as i64));
+                }
+                Err(error) if self.ongoing.moved > 0 => {
+                    // What was taken counts; the error is for the next call, as POSIX has it.
+                    file.late_error = Some(error);
+                    self.keep(transfer.descriptor, file);
+                    return done(Returned::Value(self.ongoing.moved as i64));
+                }
+                Err(error) => return done(error),
+            }
+        }
+    }
+
+    fn put_datagram(&mut self, a: &Arguments<'_>, file: &SocketFile, transfer: Transfer) -> Outcome {
+        let now = self.host.now();
+        let bytes = pattern::bytes(0, transfer.count);
+        let to = if a.count() == 6 { Some(self.options.connect_address()) } else { None };
+        if let Some(to) = to {
+            self.begin_connect(transfer.descriptor, to);
+        }
+        done(self.host.stack.send_to(now, file.id, &bytes, to))
+    }
+
+    /// Remembers what a call has changed about a socket.
+    pub(super) fn keep(&mut self, descriptor: i32, file: SocketFile) {
+        self.process.descriptors.insert(descriptor, Object::Socket(file));
+    }
+
+    pub(super) fn read(&mut self, a: &Arguments<'_>, call: &str) -> Outcome {
+        match call {
+            "read" => a.expect(&[3])?,
+            "recv" => a.expect(&[4])?,
+            _ => a.expect(&[6])?,
+        }
+        let flags = if call == "read" { 0 } else { a.number(3)? };
+        let transfer =
+            Transfer { descriptor: a.descriptor(0)?, count: a.length(2)?, buffer: a.buffer(1)?, flags };
+        self.take(a, transfer)
+    }
+
+    pub(super) fn readv(&mut self, a: &Arguments<'_>) -> Outcome {
+        let count = self.vector(a)?;
+        self.take(a, Transfer { descriptor: a.descriptor(0)?, count, buffer: Buffer::There, flags: 0 })
+    }
+
+    /// Receives bytes: what is there, or with `MSG_WAITALL` all that was asked for.
+    pub(super) fn take(&mut self, a: &Arguments<'_>, transfer: Transfer) -> Outcome {
+        transfer.check(a, &["MSG_DONTWAIT", "MSG_PEEK", "MSG_WAITALL", "MSG_TRUNC"])?;
+        let mut file = socket_of!(self, a, 0);
+        let now = self.host.now();
+        if let Some(error) = file.late_error.take() {
+            self.keep(transfer.descriptor, file);
+            return done(error);
+        }
+        let may_wait = !file.nonblocking && !transfer.has("MSG_DONTWAIT");
+        let peeks = transfer.has("MSG_PEEK");
+        if transfer.buffer == Buffer::Null {
+            // Linux looks whether there is anything to copy before it looks where to; MSG_TRUNC copies nothing.
+            if transfer.has("MSG_TRUNC") && file.carrier == Carrier::Tcp {
+                return self.discard(&mut file, transfer, may_wait);
+            }
+            let mut probe = [0];
+            let there = self.host.stack.peek(now, file.id, &mut probe);
+            return match there {
+                Ok(1..) if transfer.count > 0 => failed("EFAULT"),
+                Err(Error::WouldBlock) if may_wait => Ok(Progress::Wait(None)),
+                other => done(other),
+            };
+        }
+        if transfer.has("MSG_TRUNC") && file.carrier == Carrier::Tcp {
+            return self.discard(&mut file, transfer, may_wait);
+        }
+        let wanted = transfer.count - self.ongoing.moved;
+        let mut buffer = vec![0; wanted.min(LARGEST_READ)];
+        let result = match (file.carrier, peeks) {
+            (Carrier::Tcp, false) => self.host.stack.read(now, file.id, &mut buffer),
+            (Carrier::Tcp, true) => self.host.stack.peek(now, file.id, &mut buffer),
+            (_, false) => self.host.stack.receive_from(now, file.id, &mut buffer).map(|got| got.copied),
+            (_, true) => return Err(a.unsupported("MSG_PEEK of datagrams")),
+        };
+        match result {
+            Ok(count) => {
+                let differences = check_content(&file, buffer.get(..count).unwrap_or_default());
+                let total = self.ongoing.moved + count;
+                if !peeks {
+                    file.read = file.read.wrapping_add(count as u32);
+                    self.ongoing.moved = total;
+                    self.keep(transfer.descriptor, file);
+                }
+                let wants_all = transfer.has("MSG_WAITALL") && may_wait && !peeks;
+                if wants_all && count > 0 && total < transfer.count && differences.is_empty() {
+                    return Ok(Progress::Wait(None));
+                }
+                done_with(Returned::Value(total as i64), differences)
+            }
+            Err(Error::WouldBlock) if may_wait => Ok(Progress::Wait(None)),
+            Err(_) if self.ongoing.moved > 0 => done(Returned::Value(self.ongoing.moved as i64)),
+            Err(error) => done(error),
+        }
+    }
+
+    /// `MSG_TRUNC` on a stream: the bytes are taken and thrown away (tcp(7)).
+    fn discard(&mut self, file: &mut SocketFile, transfer: Transfer, may_wait: bool) -> Outcome {
+        let mut buffer = vec![0; transfer.count.min(LARGEST_READ)];
+        let now = self.host.now();
+        match self.host.stack.read(now, file.id, &mut buffer) {
+            Ok(count) => {
+                file.read = file.read.wrapping_add(count as u32);
+                self.keep(transfer.descriptor, file.clone());
+                done(Returned::Value(count as i64))
+            }
+            Err(Error::WouldBlock) if may_wait => Ok(Progress::Wait(None)),
+            Err(error) => done(error),
+        }
+    }
+}
+
+/// Whether the bytes read are those that stand there in the stream.
+fn check_content(file: &SocketFile, bytes: &[u8]) -> Vec<Difference> {
+    if file.carrier != Carrier::Tcp || !file.is_in_step {
+        return Vec::new();
+    }
+    let wrong = pattern::first_wrong(file.read, bytes);
+    let difference = wrong.map(|at| Difference {
+        field: "data read",
+        expected: format!("byte {} of the stream", u64::from(file.read) + at as u64),
+        actual: "another".to_owned(),
+    });
+    difference.into_iter().collect()
+}

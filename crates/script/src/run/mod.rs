@@ -1,0 +1,380 @@
+//! Runs a script on a stack of its own, in virtual time: no process, no privilege, no waiting.
+//!
+//! [`run`] sets a [`host::Host`] up as the script's options and first command say and then lets happen what the script says,
+//! event by event: packets that the script sends are put on the wire ([`packet`]), those that the stack sends are compared
+//! ([`compare`]), calls are made ([`call`]). A packet that does not come, or comes too early, too late or different, a call
+//! that returns something else, an assertion that does not hold: each ends the run with a [`Failure`].
+//!
+//! What a packet, a time or a return value may be follows packetdrill; where this is stricter, the module says so.
+
+pub mod call;
+pub mod compare;
+mod event;
+mod expect;
+pub mod failure;
+pub mod flow;
+pub mod host;
+pub mod icmp;
+pub mod info;
+pub mod ladder;
+pub mod live;
+pub mod options;
+pub mod packet;
+pub mod pattern;
+pub mod process;
+pub mod report;
+mod setting;
+mod sysctl;
+#[cfg(test)]
+mod tests;
+pub mod words;
+
+use sockeye_core::stack::Config;
+use sockeye_core::time::{Duration, Instant};
+
+use crate::ast::{Action, Direction, Event, Packet, Script, SystemCall, Time};
+use crate::expression::Names;
+use crate::run::call::{Caller, Progress};
+use crate::run::flow::Flows;
+use crate::run::host::Host;
+use crate::run::ladder::{Ladder, Rung};
+use crate::run::process::{Ongoing, Process};
+use crate::run::setting::Target;
+
+pub use failure::{Difference, Failure, Kind};
+pub use options::{IpVersion, Options, Wishes};
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+    /// All that happened.
+    pub ladder: Ladder,
+    /// Which IP it was run over.
+    pub ip_version: IpVersion,
+}
+
+impl Outcome {
+    /// Whether the stack did all that the script says.
+    pub fn has_passed(&self) -> bool {
+        self.failure.is_none()
+    }
+}
+
+/// Runs a script.
+pub fn run(script: &Script, wishes: &Wishes) -> Outcome {
+    let mut ladder = Ladder::default();
+    let ip_version = wishes.ip_version.unwrap_or_default();
+    let options = match Options::new(script, wishes) {
+        Ok(options) => options,
+        Err(failure) => return Outcome { failure: Some(failure), ladder, ip_version },
+    };
+    let ip_version = options.ip_version;
+    let result = Run::new(script, options).and_then(|mut run| {
+        let result = run.play();
+        ladder = run.finish();
+        result
+    });
+    Outcome { failure: result.err(), ladder, ip_version }
+}
+
+/// When an event is to happen.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    /// Not before this.
+    earliest: Instant,
+    /// Nor after this; the same unless the script gives a range. None: whenever.
+    latest: Option<Instant>,
+    /// What relative times count from.
+    base: Instant,
+}
+
+/// The event before.
+#[derive(Clone, Copy, Debug)]
+struct Previous {
+    at: Instant,
+    is_inbound: bool,
+}
+
+/// A call that has not returned yet.
+#[derive(Debug)]
+struct Blocked<'s> {
+    call: &'s SystemCall,
+    ongoing: Ongoing,
+    /// When the script says that it began.
+    began: Instant,
+    /// When it has to return; none for a call that must not wait and is allowed to all the same until something is wrong.
+    until: Option<Instant>,
+    /// When it returns whatever happens.
+    deadline: Option<Instant>,
+}
+
+/// A script that is being run.
+#[derive(Debug)]
+struct Run<'s> {
+    script: &'s Script,
+    options: Options,
+    host: Host,
+    /// What new sockets begin with.
+    config: Config,
+    process: Process,
+    flows: Flows,
+    ladder: Ladder,
+    /// What assertions have given names to.
+    names: Names,
+    previous: Option<Previous>,
+    blocked: Option<Blocked<'s>>,
+    next_port: u16,
+    /// A packet that was looked at and belongs to the next event.
+    pending: Option<live::Live>,
+}
+
+/// How long the end of a script, and a call, wait for a call that has not returned.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a packet is waited for beyond its time, so as to say when it came.
+const CURIOSITY: Duration = Duration::from_secs(2);
+/// How long is waited for what may come at any time, or for a call that is not said to wait.
+const ENDLESS: Duration = Duration::from_secs(3600);
+
+impl<'s> Run<'s> {
+    fn new(script: &'s Script, options: Options) -> Result<Run<'s>, Failure> {
+        let mut config = Config::default();
+        let steps = script.init.as_ref().map(setting::steps).transpose()?.unwrap_or_default();
+        let mut target = Target { config: &mut config, running: None, slept: Duration::ZERO };
+        for step in &steps {
+            setting::apply(step, &mut target)?;
+        }
+        for (line, assignment) in &options.sysctls {
+            let wrong = |text| Failure::script(*line, text);
+            let (name, value) = assignment
+                .split_once('=')
+                .ok_or_else(|| wrong(format!("{assignment:?} is no NAME=VALUE")))?;
+            sysctl::set(&mut config, name, value).map_err(wrong)?;
+        }
+        let mut host = Host::new(&options, config.clone())?;
+        let mut process = Process::default();
+        let mut target =
+            Target { config: &mut config, running: Some((&mut host, &mut process)), slept: Duration::ZERO };
+        for step in steps.iter().filter(|step| setting::needs_host(step)) {
+            setting::apply(step, &mut target)?;
+        }
+        Ok(Run {
+            script,
+            options,
+            host,
+            config,
+            process,
+            flows: Flows::default(),
+            ladder: Ladder::default(),
+            names: Names::default(),
+            previous: None,
+            blocked: None,
+            next_port: 40_000,
+            pending: None,
+        })
+    }
+
+    /// Lets happen what the script says.
+    fn play(&mut self) -> Result<(), Failure> {
+        for event in &self.script.events {
+            self.event(event).map_err(|failure| at_line(failure, event.line))?;
+        }
+        self.await_call(PATIENCE)?;
+        if let Some(blocked) = &self.blocked {
+            return Err(Failure::mismatch(
+                blocked.call.line,
+                format!("{} has not returned", blocked.call.name),
+            ));
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &'s Event) -> Result<(), Failure> {
+        let inbound =
+            matches!(&event.action, Action::Packet(packet) if packet.direction == Direction::Inbound);
+        let schedule = self.schedule(event, inbound)?;
+        if let Action::Packet(packet) = &event.action
+            && packet.direction == Direction::Outbound
+        {
+            self.expect(packet, schedule)?;
+        } else {
+            self.advance_to(schedule.earliest)?;
+            if self.previous.is_some() {
+                self.check_time(schedule, self.host.now(), "event")?;
+            }
+            match &event.action {
+                Action::Packet(packet) => self.inject(packet)?,
+                Action::Call(call) => self.call(call, event, schedule)?,
+                Action::Command(command) => self.command(command)?,
+                Action::Code(code) => self.code(code)?,
+            }
+        }
+        self.previous = Some(Previous { at: schedule.earliest, is_inbound: inbound });
+        Ok(())
+    }
+
+    /// When `event` is to happen. Times that count from the event before count from when that really was, except from one
+    /// packet of the script to the next.
+    fn schedule(&self, event: &Event, inbound: bool) -> Result<Schedule, Failure> {
+        let base = match (event.time, self.previous) {
+            (Time::Absolute(_) | Time::AbsoluteRange(..), _) => host::START,
+            (_, Some(previous)) if previous.is_inbound && inbound => previous.at,
+            _ => self.host.now(),
+        };
+        let (first, last) = match event.time {
+            Time::Absolute(at) | Time::Relative(at) => (at, Some(at)),
+            Time::AbsoluteRange(first, last) | Time::RelativeRange(first, last) => (first, Some(last)),
+            Time::Any => (Duration::ZERO, None),
+        };
+        if self.previous.is_none() && !first.is_zero() {
+            return Err(Failure::script(event.line, "the first event must be at time 0"));
+        }
+        if let (Time::Absolute(at), Some(previous)) = (event.time, self.previous)
+            && base + at < previous.at
+        {
+            return Err(Failure::script(event.line, "this is earlier than the event before"));
+        }
+        Ok(Schedule { earliest: base + first, latest: last.map(|last| base + last), base })
+    }
+
+    /// Whether something happened when it was to happen.
+    fn check_time(&self, schedule: Schedule, at: Instant, what: &str) -> Result<(), Failure> {
+        let Some(latest) = schedule.latest else { return Ok(()) };
+        let since = self.previous.map_or(host::START, |previous| previous.at);
+        let tolerance = self.options.tolerance_after(schedule.earliest - since);
+        let early = at + tolerance < schedule.earliest;
+        if !early && at <= latest + tolerance {
+            return Ok(());
+        }
+        let relative = |at: Instant| seconds(at - host::START);
+        let expected = if latest == schedule.earliest {
+            relative(latest)
+        } else {
+            format!("{}~{}", relative(schedule.earliest), relative(latest))
+        };
+        let when = if early { "too early" } else { "too late" };
+        let mut failure = Failure::mismatch(
+            0,
+            format!(
+                "{what} {when}: at {}, not at {expected} (tolerance {})",
+                relative(at),
+                seconds(tolerance)
+            ),
+        );
+        let field = Difference { field: "time", expected, actual: relative(at) };
+        failure.differences.push(field);
+        Err(failure)
+    }
+
+    /// Lets time go by until `at`.
+    fn advance_to(&mut self, at: Instant) -> Result<(), Failure> {
+        while self.step(at)? {}
+        Ok(())
+    }
+
+    /// Lets happen what happens next, at `limit` at the latest; says whether there was anything before that.
+    fn step(&mut self, limit: Instant) -> Result<bool, Failure> {
+        let deadline = self.blocked.as_ref().and_then(|blocked| blocked.deadline);
+        let next = self.host.next_timeout().into_iter().chain(deadline).min();
+        let (at, more) = match next {
+            Some(at) if at <= limit => (at, true),
+            _ => (limit.max(self.host.now()), false),
+        };
+        self.host.step_to(at)?;
+        self.after_change()?;
+        Ok(more)
+    }
+
+    /// Something has happened at the stack: who waits for it goes on.
+    fn after_change(&mut self) -> Result<(), Failure> {
+        let events = self.host.take_events();
+        self.process.on_events(&events);
+        self.retry()?;
+        let events = self.host.take_events();
+        self.process.on_events(&events);
+        Ok(())
+    }
+
+    /// Sends a packet of the script to the stack.
+    fn inject(&mut self, packet: &'s Packet) -> Result<(), Failure> {
+        let words = self.receive(packet)?;
+        self.ladder.push(self.host.elapsed(), Rung::Received, words);
+        self.after_change()
+    }
+
+    /// Tries the call that waits once more.
+    fn retry(&mut self) -> Result<(), Failure> {
+        let Some(mut blocked) = self.blocked.take() else { return Ok(()) };
+        blocked.ongoing.is_retry = true;
+        match self.attempt(blocked.call, &mut blocked.ongoing)? {
+            Progress::Wait(deadline) => {
+                blocked.deadline = deadline;
+                self.blocked = Some(blocked);
+                Ok(())
+            }
+            Progress::Done(answer) => {
+                self.returned(blocked.call, answer, Rung::Return)?;
+                self.check_return_time(&blocked)
+            }
+        }
+    }
+
+    fn attempt(&mut self, call: &SystemCall, ongoing: &mut Ongoing) -> Result<Progress, Failure> {
+        let mut caller = Caller {
+            host: &mut self.host,
+            process: &mut self.process,
+            flows: &mut self.flows,
+            options: &self.options,
+            ongoing,
+        };
+        let progress = caller.attempt(call)?;
+        self.host.settle()?;
+        Ok(progress)
+    }
+
+    fn check_return_time(&self, blocked: &Blocked<'_>) -> Result<(), Failure> {
+        let Some(until) = blocked.until else { return Ok(()) };
+        let at = self.host.now();
+        let tolerance = self.options.tolerance_after(until - blocked.began);
+        let off = at.since(until).max(until.since(at));
+        if off <= tolerance {
+            return Ok(());
+        }
+        let (expected, actual) = (seconds(until - host::START), seconds(at - host::START));
+        let text = format!("{} returned at {actual}, not at {expected}", blocked.call.name);
+        let mut failure = Failure::mismatch(blocked.call.line, text);
+        failure.differences.push(Difference { field: "time", expected, actual });
+        Err(failure)
+    }
+
+    /// Waits for the call that has not returned, for a while.
+    fn await_call(&mut self, patience: Duration) -> Result<(), Failure> {
+        let limit = self.host.now() + patience;
+        while self.blocked.is_some() && self.step(limit)? {}
+        Ok(())
+    }
+
+    /// What was left over, and all that happened.
+    fn finish(mut self) -> Ladder {
+        let left: Vec<_> = self.host.unseen().cloned().collect();
+        for sent in left {
+            let words = self.describe(&sent);
+            self.ladder.push(sent.at - host::START, Rung::Unseen, words);
+        }
+        self.ladder
+    }
+}
+
+/// A time in seconds, in words.
+fn seconds(time: Duration) -> String {
+    format!("{}.{:06} s", time.as_secs(), time.subsec_micros())
+}
+
+/// The line of the event, where a failure names none.
+fn at_line(mut failure: Failure, line: u32) -> Failure {
+    if failure.line == 0 {
+        failure.line = line;
+    }
+    failure
+}

@@ -1,0 +1,132 @@
+//! Commands of a script as changes of the host: sysctls, routes, queues, files. No shell ever sees them.
+
+use sockeye_core::stack::Config;
+use sockeye_core::time::Duration;
+use sockeye_core::transport::tcp::SlowStartExit;
+
+use super::failure::Failure;
+use super::host::{Host, Outlet};
+use super::process::Process;
+use super::sysctl;
+use crate::ast::Command;
+use crate::setup::{self, Setup, Step};
+
+/// What a command does, in order.
+///
+/// # Errors
+/// A command that is not known, by its name.
+pub fn steps(command: &Command) -> Result<Vec<Step>, Failure> {
+    setup::parse(command)
+        .map_err(|error| Failure::unsupported(error.line, format!("command: {}", error.message)))
+}
+
+/// What is changed: the settings that new sockets begin with, and the host and program once they are there.
+#[derive(Debug)]
+pub struct Target<'t> {
+    /// What new sockets begin with.
+    pub config: &'t mut Config,
+    /// The host and its program; none before the script begins.
+    pub running: Option<(&'t mut Host, &'t mut Process)>,
+    /// How long commands have slept.
+    pub slept: Duration,
+}
+
+/// Does what a command does.
+///
+/// # Errors
+/// Something that cannot be had, by its name; a check that fails.
+pub fn apply(step: &Step, target: &mut Target<'_>) -> Result<(), Failure> {
+    let unsupported = |what: String| Failure::unsupported(step.line, what);
+    match &step.setup {
+        Setup::Sysctl(sysctl) => {
+            let result = sysctl::set(target.config, &sysctl.name, &sysctl.value);
+            return match result {
+                Err(_) if sysctl.optional && !sysctl::is_known(&sysctl.name) => Ok(()),
+                other => other.map_err(|text| Failure::script(step.line, text)),
+            };
+        }
+        // Every script has a host of its own, on which no other remembers or has changed anything; a script that wanted
+        // to see its own changes undone would be the first.
+        Setup::RestoreSysctls | Setup::FlushMetrics => {}
+        Setup::ModuleParameter { module, name, value } => match (module.as_str(), name.as_str()) {
+            ("tcp_cubic", "hystart_detect") => {
+                target.config.tcp.slow_start_exit = match value.as_str() {
+                    "0" => SlowStartExit::Loss,
+                    "3" => SlowStartExit::HyStart,
+                    other => return Err(unsupported(format!("tcp_cubic/hystart_detect={other}"))),
+                };
+            }
+            _ => return Err(unsupported(format!("parameter {module}/{name}"))),
+        },
+        Setup::Offload { features, .. } => {
+            // The interface cuts nothing and joins nothing, in either direction.
+            let known = ["tso", "gso", "gro", "lro", "tx-gso-partial"];
+            if let Some((feature, on)) =
+                features.iter().find(|(feature, on)| *on || !known.contains(&feature.as_str()))
+            {
+                let state = if *on { "on" } else { "off" };
+                return Err(unsupported(format!("ethtool: {feature} {state}")));
+            }
+        }
+        Setup::Sleep(time) => target.slept += *time,
+        Setup::Otherwise { first, instead } => {
+            let tried = match first {
+                Ok(steps) => steps.iter().try_for_each(|step| apply(step, target)).is_ok(),
+                Err(_) => false,
+            };
+            if !tried {
+                instead.iter().try_for_each(|step| apply(step, target))?;
+            }
+        }
+        other => {
+            // These need a host. Before the script begins they wait until it is there: see `needs_host`.
+            let Some((host, process)) = &mut target.running else { return Ok(()) };
+            return on_host(step, other, host, process);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a step changes the host itself, which must be there first.
+pub fn needs_host(step: &Step) -> bool {
+    !matches!(
+        step.setup,
+        Setup::Sysctl(_)
+            | Setup::RestoreSysctls
+            | Setup::FlushMetrics
+            | Setup::ModuleParameter { .. }
+            | Setup::Offload { .. }
+            | Setup::Sleep(_)
+            | Setup::Otherwise { .. }
+    )
+}
+
+fn on_host(step: &Step, setup: &Setup, host: &mut Host, process: &mut Process) -> Result<(), Failure> {
+    let unsupported = |what: String| Failure::unsupported(step.line, what);
+    match setup {
+        Setup::Qdisc(qdisc) => match (qdisc.verb.as_str(), qdisc.kind.as_deref(), qdisc.limit) {
+            ("delete" | "del", ..) => host.outlet = Outlet::Open,
+            (_, Some("pfifo" | "bfifo"), Some(0)) => host.outlet = Outlet::Shut,
+            (_, Some("pfifo" | "pfifo_fast" | "noqueue"), _) => host.outlet = Outlet::Open,
+            (_, kind, _) => {
+                return Err(unsupported(format!("tc qdisc {}", kind.unwrap_or("without a kind"))));
+            }
+        },
+        Setup::Listening(port) => {
+            let listens = host.stack.snapshot().sockets.iter().any(|socket| {
+                socket.state == Some(sockeye_core::transport::tcp::State::Listen)
+                    && socket.local.is_some_and(|local| local.port() == *port)
+            });
+            if !listens {
+                return Err(Failure::mismatch(step.line, format!("no socket listens on port {port}")));
+            }
+        }
+        Setup::RemoveFile(path) => drop(process.files.remove(path)),
+        Setup::ZeroFile { path, length } => drop(process.files.insert(path.clone(), *length)),
+        Setup::Route(_) => return Err(unsupported("ip route".to_owned())),
+        Setup::ResetCounters => return Err(unsupported("nstat".to_owned())),
+        Setup::CounterGrew(name) => return Err(unsupported(format!("counter {name}"))),
+        other => return Err(unsupported(format!("{other:?}"))),
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! Linux's sysctls as settings of the stack: what each means here, or that it cannot be had.
+//!
+//! None is taken and ignored. A value that the stack always behaves by is accepted, any other is refused aloud; what
+//! concerns only how Linux packs segments for its devices changes nothing that a script could see, since runs of segments
+//! are put together before they are compared.
+
+use core::str::FromStr;
+
+use sockeye_core::stack::Config;
+use sockeye_core::time::Duration;
+use sockeye_core::transport::tcp::{CongestionName, EcnMode};
+
+/// Values that the stack behaves by, and cannot do otherwise: name, and all that are right.
+const FIXED: &[(&str, &[&str])] = &[
+    ("tcp_frto", &["2"]),
+    ("tcp_dsack", &["1"]),
+    // Linux has had no FACK since 4.15: the number means nothing there either.
+    ("tcp_fack", &["0", "1"]),
+    ("tcp_reordering", &["3"]),
+    // 4 is out of range on today's Linux, and acts as 3: probes for lost tails.
+    ("tcp_early_retrans", &["3", "4"]),
+    ("tcp_recovery", &["1"]),
+    ("tcp_ecn_option", &["2"]),
+    ("tcp_pacing_ss_ratio", &["200"]),
+    ("tcp_pacing_ca_ratio", &["120"]),
+    ("tcp_fastopen", &["0x70403"]),
+    ("tcp_fastopen_key", &["a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"]),
+    ("tcp_syncookies", &["1"]),
+    ("tcp_no_metrics_save", &["1"]),
+    ("tcp_mtu_probing", &["0"]),
+    ("tcp_autocorking", &["0"]),
+    ("tcp_moderate_rcvbuf", &["1"]),
+    ("tcp_adv_win_scale", &["1"]),
+    ("tcp_app_win", &["31"]),
+    ("tcp_abort_on_overflow", &["0"]),
+    ("tcp_stdurg", &["0"]),
+    ("tcp_thin_linear_timeouts", &["0"]),
+];
+
+/// How Linux packs segments: nothing that is compared depends on it.
+const PACKING: &[&str] =
+    &["tcp_tso_win_divisor", "tcp_min_tso_segs", "tcp_limit_output_bytes", "tcp_tso_rtt_log"];
+
+fn parse<T: FromStr>(value: &str) -> Result<T, String> {
+    value.trim().parse().map_err(|_| format!("{value:?} is no such value"))
+}
+
+fn switch(value: &str) -> Result<bool, String> {
+    match parse::<u64>(value)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(format!("{other} is neither 0 nor 1")),
+    }
+}
+
+fn seconds(value: &str) -> Result<Duration, String> {
+    Ok(Duration::from_secs(parse(value)?))
+}
+
+/// Minimum, default and maximum of a buffer, in bytes.
+fn triple(value: &str) -> Result<[usize; 3], String> {
+    let numbers = value.split_whitespace().map(parse).collect::<Result<Vec<usize>, _>>()?;
+    numbers.try_into().map_err(|_| format!("{value:?} are not three numbers"))
+}
+
+/// Sets the sysctl `name` (`net.ipv4.tcp_sack`, or with slashes) to `value`.
+///
+/// # Errors
+/// In words, why that cannot be had.
+pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
+    let dotted = name.trim_start_matches("/proc/sys/").replace('/', ".");
+    let value = value.trim().trim_matches('"').trim();
+    let Some(short) = dotted.strip_prefix("net.ipv4.") else {
+        return Err(format!("unsupported: sysctl {dotted}"));
+    };
+    if PACKING.contains(&short) {
+        return parse::<u64>(value).map(drop);
+    }
+    if let Some((_, right)) = FIXED.iter().find(|(known, _)| *known == short) {
+        if right.contains(&value) {
+            return Ok(());
+        }
+        return Err(format!("unsupported: sysctl {dotted}={value}: it is always {}", right.join(" or ")));
+    }
+    let tcp = &mut config.tcp;
+    match short {
+        "tcp_timestamps" => tcp.timestamps = switch(value)?,
+        "tcp_sack" => tcp.sack = switch(value)?,
+        "tcp_window_scaling" => tcp.window_scaling = switch(value)?,
+        "tcp_ecn" => {
+            tcp.ecn = match value {
+                "0" => EcnMode::Off,
+                "1" => EcnMode::On,
+                "2" => EcnMode::Passive,
+                _ => return Err(format!("unsupported: sysctl {dotted}={value}")),
+            };
+        }
+        "tcp_ecn_fallback" => tcp.ecn_fallback = switch(value)?,
+        "tcp_slow_start_after_idle" => tcp.slow_start_after_idle = switch(value)?,
+        "tcp_syn_retries" => tcp.syn_retries = parse(value)?,
+        "tcp_synack_retries" => tcp.syn_ack_retries = parse(value)?,
+        "tcp_retries2" => tcp.retries = parse(value)?,
+        "tcp_orphan_retries" => tcp.orphan_retries = parse(value)?,
+        "tcp_fin_timeout" => tcp.fin_wait_2 = seconds(value)?,
+        "tcp_keepalive_time" => tcp.keepalive_values.idle = seconds(value)?,
+        "tcp_keepalive_intvl" => tcp.keepalive_values.interval = seconds(value)?,
+        "tcp_keepalive_probes" => tcp.keepalive_values.probes = parse(value)?,
+        "tcp_max_syn_backlog" => config.half_open_limit = parse(value)?,
+        "tcp_max_tw_buckets" => config.time_wait_limit = parse(value)?,
+        "tcp_rmem" => {
+            let [_, _, most] = triple(value)?;
+            tcp.receive_buffer = most;
+        }
+        "tcp_wmem" => {
+            let [_, _, most] = triple(value)?;
+            tcp.send_buffer = most;
+        }
+        "tcp_notsent_lowat" => {
+            tcp.unsent_low_water = Some(parse::<u32>(value)?).filter(|bytes| *bytes != u32::MAX);
+        }
+        "tcp_congestion_control" => {
+            tcp.congestion = CongestionName::from_str(value)
+                .map_err(|_| format!("unsupported: congestion control {value}"))?;
+        }
+        _ => return Err(format!("unsupported: sysctl {dotted}")),
+    }
+    Ok(())
+}
+
+/// Whether there is such a sysctl here, whatever values it may have.
+pub fn is_known(name: &str) -> bool {
+    let probe = set(&mut Config::default(), name, "");
+    !matches!(probe, Err(text) if text == format!("unsupported: sysctl {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_set_and_what_cannot_be_is_refused_by_name() {
+        let mut config = Config::default();
+        set(&mut config, "net.ipv4.tcp_timestamps", "0").unwrap();
+        set(&mut config, "/proc/sys/net/ipv4/tcp_syn_retries", "3").unwrap();
+        assert!(!config.tcp.timestamps);
+        assert_eq!(config.tcp.syn_retries, 3);
+        for (name, value) in [
+            ("net.ipv4.tcp_frto", "0"),
+            ("net.ipv4.tcp_sack", "2"),
+            ("net.ipv4.tcp_dream", "1"),
+            ("net.core.wmem_max", "1"),
+        ] {
+            let error = set(&mut config, name, value).unwrap_err();
+            assert!(error.starts_with("unsupported: ") || error.contains("neither"), "{error}");
+        }
+    }
+}
