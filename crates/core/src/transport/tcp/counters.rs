@@ -4,7 +4,7 @@
 use super::connection::Connection;
 use super::transmit::Outgoing;
 use crate::time::{Duration, Instant};
-use crate::wire::tcp::{Segment, SeqNumber};
+use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 /// What a connection has sent and received so far. A burst that the device cuts, or has joined, counts as the segments
 /// it stands for.
@@ -154,8 +154,19 @@ impl Connection {
         }
     }
 
+    /// Data of a SYN has come, before there was a connection to count it.
+    pub(super) fn count_syn_data(&mut self, length: u32) {
+        let traffic = &mut self.counters.traffic;
+        traffic.segments_received += 1;
+        traffic.data_segments_received += 1;
+        traffic.bytes_received += u64::from(length);
+    }
+
     /// A segment leaves.
     pub(super) fn count_sent(&mut self, outgoing: &Outgoing) {
+        if self.is_child() && outgoing.segment.flags.contains(Flags::SYN) {
+            return; // the SYN-ACK of a passive open
+        }
         let segments =
             outgoing.segment_size.map_or(1, |size| outgoing.length.div_ceil(usize::from(size.max(1))));
         let (segments, length) = (segments.max(1) as u64, outgoing.length as u64);

@@ -47,6 +47,8 @@ impl Connection {
             let timing = Timing { rtt: None, rto, most: connection.settings.ack_delay };
             // What does not fit is not acknowledged, and comes again.
             let taken = connection.receiver.on_payload(now, handshake.irs() + 1, payload, timing).is_ok();
+            connection
+                .count_syn_data(connection.receiver.nxt.distance(handshake.irs() + 1).max(0).cast_unsigned());
             if let Some(fast_open) = &mut connection.fast_open {
                 fast_open.syn_data = taken;
             }

@@ -215,6 +215,8 @@ fn a_child_reads_and_writes_before_its_handshake_ends() {
     assert_eq!(connection.read(at(1), &mut buffer), Ok(5));
     assert_eq!(connection.write(at(2), &[3; 100]), Ok(100));
     assert_eq!(sent(&mut connection, at(2)), ["Flags [P.], seq 1001:1101, ack 5006, win 64240, length 100"]);
+    let traffic = connection.info().traffic;
+    assert_eq!((traffic.bytes_received, traffic.segments_received, traffic.segments_sent), (5, 1, 1));
     // The SYN-ACK is lost: it comes again, nothing else does, and without the cookie.
     assert_eq!(connection.poll_timeout(), Some(at(1000)));
     connection.on_timeout(at(1000));
