@@ -126,6 +126,8 @@ impl World {
         builder
             .address("10.77.0.2/24".parse().unwrap())
             .address("fd77::2/64".parse().unwrap())
+            // For those that ask for it: data in the SYN.
+            .configure(|config| config.fast_open = sockeye::FastOpen::from_bits(3))
             .build()
             .unwrap()
     }

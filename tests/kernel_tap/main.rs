@@ -12,6 +12,7 @@ mod closing;
 mod connections;
 mod datagrams;
 mod ends;
+mod fast_open;
 mod namespace;
 mod transfer;
 
@@ -47,6 +48,8 @@ tests! {
     pings_in_fragments_without_offloads: Off => datagrams::pings;
     datagrams_of_nine_thousand_bytes: On => datagrams::large;
     datagrams_of_nine_thousand_bytes_without_offloads: Off => datagrams::large;
+    data_in_the_syn: On => fast_open::both_ways;
+    data_in_the_syn_without_offloads: Off => fast_open::both_ways;
     datagrams_to_closed_ports: On => datagrams::closed_port;
 }
 

@@ -185,8 +185,20 @@ impl Socket {
         }
     }
 
+    /// [`begin_connect`](Self::begin_connect) with the beginning of `data` in the SYN; says how much of it.
+    pub(crate) fn begin_connect_with(&self, address: SocketAddr, data: &[u8]) -> io::Result<usize> {
+        self.call(|state, now, id| match state.stack.connect_with_data(now, id, address, data) {
+            Err(Error::InProgress) => Ok(0),
+            other => other,
+        })
+    }
+
     pub(crate) fn connect(&self, address: SocketAddr, patience: Option<Duration>) -> io::Result<()> {
         self.begin_connect(address)?;
+        self.wait_to_connect(patience)
+    }
+
+    pub(crate) fn wait_to_connect(&self, patience: Option<Duration>) -> io::Result<()> {
         self.wait_for(Interest::Write, patience, |state, _, id| Self::finish_connect(state, id)).map_err(
             |error| match error.kind() {
                 io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "connection timed out"),

@@ -72,6 +72,22 @@ impl TcpSocket {
         Ok(TcpStream::from_socket(self.socket))
     }
 
+    /// Connects and writes all of `data`, the beginning of it in the SYN where a cookie of the peer is known: TCP Fast
+    /// Open (RFC 7413). Waits until the peer has answered and the rest has found room.
+    ///
+    /// The peer may take what came in a SYN twice, should the network double it: for requests that may be repeated.
+    ///
+    /// # Errors
+    /// As [`TcpStream::connect`]; [`Unsupported`](io::ErrorKind::Unsupported) where the host's `fast_open.client` is off.
+    pub fn connect_with_data(self, address: SocketAddr, data: &[u8]) -> io::Result<TcpStream> {
+        use std::io::Write;
+        let sent = self.socket.begin_connect_with(address, data)?;
+        self.socket.wait_to_connect(None)?;
+        let mut stream = TcpStream::from_socket(self.socket);
+        stream.write_all(data.get(sent..).unwrap_or_default())?;
+        Ok(stream)
+    }
+
     /// [`connect`](Self::connect), waiting for `timeout` at most.
     ///
     /// # Errors

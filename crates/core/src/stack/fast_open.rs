@@ -104,7 +104,8 @@ impl Stack {
         connection.settings().fast_open.connect.then(|| self.plan_fast_open(id, ends))
     }
 
-    pub(super) fn is_deferred(&self, id: SocketId) -> bool {
+    /// Whether `connect` has left the SYN to the first write (`TCP_FASTOPEN_CONNECT`), and none has come yet.
+    pub fn is_deferred(&self, id: SocketId) -> bool {
         self.sockets.get(id).and_then(Socket::connection).is_some_and(Connection::is_deferred)
     }
 

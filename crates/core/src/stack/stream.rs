@@ -18,10 +18,7 @@ impl Stack {
     /// reported; [`Error::NotConnected`]; and, once, the error that ended the connection. After a `connect` that left the
     /// SYN to the first write: [`Error::InProgress`] where the SYN takes no data along after all.
     pub fn write(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Error> {
-        if self.is_deferred(id) {
-            return self.write_deferred(now, id, bytes);
-        }
-        self.with_stream(now, id, Readiness::WRITABLE, |connection| connection.write(now, bytes))
+        self.send(now, id, bytes, SendFlags::NONE)
     }
 
     /// [`Stack::write`], saying more about the bytes: `send(2)` with flags.
@@ -35,6 +32,9 @@ impl Stack {
         bytes: &[u8],
         flags: SendFlags,
     ) -> Result<usize, Error> {
+        if self.is_deferred(id) {
+            return self.write_deferred(now, id, bytes);
+        }
         self.with_stream(now, id, Readiness::WRITABLE, |connection| connection.send(now, bytes, flags))
     }
 

@@ -78,4 +78,18 @@ impl TcpSocket {
         let socket = Arc::new(self.socket.into_socket());
         TcpStream::finish(socket, address).await
     }
+
+    /// Connects and writes all of `data`, the beginning of it in the SYN where a cookie of the peer is known: TCP Fast
+    /// Open (RFC 7413).
+    ///
+    /// # Errors
+    /// As [`TcpStream::connect`]; [`Unsupported`](io::ErrorKind::Unsupported) where the host's `fast_open.client` is off.
+    pub async fn connect_with_data(self, address: SocketAddr, data: &[u8]) -> io::Result<TcpStream> {
+        use tokio::io::AsyncWriteExt;
+        let socket = Arc::new(self.socket.into_socket());
+        let sent = socket.begin_connect_with(address, data)?;
+        let mut stream = TcpStream::wait(socket).await?;
+        stream.write_all(data.get(sent..).unwrap_or_default()).await?;
+        Ok(stream)
+    }
 }

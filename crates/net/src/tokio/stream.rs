@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::socket::Socket;
 use crate::waiting::{Interest, WakerKey};
 use sockeye_core::socket::{Kind, Shutdown, SocketOption};
-use sockeye_core::transport::tcp::{SendFlags, TcpInfo};
+use sockeye_core::transport::tcp::{SendFlags, State, TcpInfo};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
@@ -42,6 +42,11 @@ impl TcpStream {
 
     pub(crate) async fn finish(socket: Arc<Socket>, address: SocketAddr) -> io::Result<TcpStream> {
         socket.begin_connect(address)?;
+        Self::wait(socket).await
+    }
+
+    /// Waits until the handshake has ended.
+    pub(crate) async fn wait(socket: Arc<Socket>) -> io::Result<TcpStream> {
         Attempt::new(&socket, Interest::Write, |state, _, id| Socket::finish_connect(state, id)).await?;
         Ok(TcpStream { socket })
     }
@@ -105,7 +110,7 @@ impl TcpStream {
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.call(|state, now, id| state.stack.write(now, id, bytes))
+        self.socket.call(|state, now, id| Socket::send_once(state, now, id, bytes, SendFlags::NONE))
     }
 
     /// [`try_write`](Self::try_write) of several pieces.
@@ -130,8 +135,10 @@ impl TcpStream {
     /// # Errors
     /// As writing.
     pub async fn send(&self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
-        Attempt::new(&self.socket, Interest::Write, |state, now, id| state.stack.send(now, id, bytes, flags))
-            .await
+        Attempt::new(&self.socket, Interest::Write, |state, now, id| {
+            Socket::send_once(state, now, id, bytes, flags)
+        })
+        .await
     }
 
     /// `TCP_NODELAY`.
@@ -208,6 +215,17 @@ impl TcpStream {
         self.socket.shutdown(Shutdown::Write)
     }
 
+    /// Ends writing, behind the handshake where the first write has only just begun it: a shutdown would call it off.
+    pub(crate) fn poll_end_writing(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll(Interest::Write, WakerKey::Half, context, |state, now, id| {
+            let is_opening = state.stack.tcp_info(id).is_ok_and(|info| info.state == State::SynSent);
+            if is_opening && !state.stack.is_deferred(id) {
+                Socket::finish_connect(state, id)?;
+            }
+            state.stack.shutdown(now, id, Shutdown::Write)
+        })
+    }
+
     pub(crate) fn poll_read_shared(
         &self,
         context: &mut Context<'_>,
@@ -229,7 +247,7 @@ impl TcpStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.socket.poll(Interest::Write, WakerKey::Half, context, |state, now, id| {
-            state.stack.write(now, id, bytes)
+            Socket::send_once(state, now, id, bytes, SendFlags::NONE)
         })
     }
 
@@ -281,7 +299,7 @@ impl AsyncWrite for TcpStream {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.end_writing())
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_end_writing(context)
     }
 }

@@ -51,6 +51,9 @@ impl Connection {
         } else {
             failure = FastOpenFailure::CookieUnavailable;
         }
+        if taken > 0 {
+            self.push.on_burst(self.sender.data_end());
+        }
         let role = Role::Client(Attempt { option: plan.option, data: taken as u32 });
         self.fast_open = Some(Box::new(FastOpenState { role, syn_data: false, failure }));
         self.syn_due = true;

@@ -67,6 +67,8 @@ fn what_a_syn_ack_leaves_out_is_sent_again_at_once() {
         let mut again = 0;
         let mut lines = 0;
         while let Some(out) = connection.poll_transmit(at(10), 0) {
+            let is_last = out.length > 0 && again + out.length == expected;
+            assert_eq!(out.segment.flags.contains(Flags::PSH), is_last);
             assert!(out.length == 0 || out.retransmission == Some(RetransmitCause::SynData));
             assert!(out.length <= 1000);
             again += out.length;
