@@ -40,10 +40,11 @@ impl Values {
         Some(match name.strip_prefix("tcpi_")? {
             "state" => constant::value(state(info.state))?,
             "ca_state" => constant::value(match info.recovering {
-                Recovering::No if info.sacked > 0 => "TCP_CA_Disorder",
-                Recovering::No => "TCP_CA_Open",
-                Recovering::Fast => "TCP_CA_Recovery",
-                Recovering::Timeout => "TCP_CA_Loss",
+                Recovering::Open => "TCP_CA_Open",
+                Recovering::Disorder => "TCP_CA_Disorder",
+                Recovering::Cwr => "TCP_CA_CWR",
+                Recovering::Recovery => "TCP_CA_Recovery",
+                Recovering::Loss => "TCP_CA_Loss",
             })?,
             "retransmits" => info.retransmits.into(),
             "backoff" => info.backoff.into(),
@@ -51,6 +52,7 @@ impl Values {
             "options" => {
                 option(info.timestamps, "TCPI_OPT_TIMESTAMPS")
                     | option(info.sack, "TCPI_OPT_SACK")
+                    | option(info.syn_data, "TCPI_OPT_SYN_DATA")
                     | option(info.ecn, "TCPI_OPT_ECN")
                     | option(info.ecn_seen, "TCPI_OPT_ECN_SEEN")
                     | option(info.snd_shift > 0 || info.rcv_shift > 0, "TCPI_OPT_WSCALE")
@@ -73,6 +75,8 @@ impl Values {
             "notsent_bytes" => bytes(info.unsent),
             "snd_wnd" => info.snd_wnd.into(),
             "rcv_wnd" => info.rcv_wnd.into(),
+            "reordering" => info.reordering.into(),
+            "dsack_dups" => info.duplicates.into(),
             "pmtu" => info.path_mtu.into(),
             "advmss" => info.announced_mss.into(),
             "ato" => micros(info.ack_delay),
