@@ -5,7 +5,7 @@ use crate::host::Host;
 use crate::socket::{Socket, each_address};
 use crate::waiting::Interest;
 use sockeye_core::socket::{Kind, OptionName, Shutdown, SocketOption};
-use sockeye_core::transport::tcp::{SendFlags, TcpInfo};
+use sockeye_core::transport::tcp::{SendFlags, Take, TcpInfo};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -127,6 +127,24 @@ impl TcpStream {
     /// As writing.
     pub fn send(&self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
         self.socket.send_all_or_some(bytes, flags)
+    }
+
+    /// Takes the peer's urgent byte, which otherwise is read over (`recv` with `MSG_OOB`, RFC 6093); `None` where the
+    /// stream has ended before it. Never waits. New programs should not use urgent data.
+    ///
+    /// # Errors
+    /// `EINVAL` when there is none, it was taken, or [`SocketOption::UrgentInLine`] is on;
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when it was announced and has not come.
+    pub fn read_urgent(&self) -> io::Result<Option<u8>> {
+        self.socket.call(|state, now, id| state.stack.read_urgent(now, id, Take::Away))
+    }
+
+    /// Whether the next byte to read is, or stands behind, the one marked as urgent (`sockatmark`).
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn is_at_mark(&self) -> io::Result<bool> {
+        self.socket.call(|state, _, id| state.stack.is_at_mark(id))
     }
 
     /// `TCP_NODELAY`: whether small segments leave at once rather than by Nagle's rule.

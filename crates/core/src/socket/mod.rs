@@ -285,6 +285,7 @@ impl Socket {
                     .with_if(Readiness::READ_CLOSED, connection.is_read_closed())
                     .with_if(Readiness::WRITE_CLOSED, connection.is_write_closed())
                     .with_if(Readiness::ERROR, connection.has_failed())
+                    .with_if(Readiness::URGENT, connection.has_urgent())
             }
             Body::Datagram(datagram) => base
                 .with_if(Readiness::READABLE, !datagram.received.is_empty() || datagram.read_closed)

@@ -17,6 +17,8 @@ pub enum SocketOption {
     Cork(bool),
     /// `TCP_NOTSENT_LOWAT`: a write waits while this many bytes were never sent, readiness to write while half as many.
     UnsentLowWater(Option<u32>),
+    /// `SO_OOBINLINE`: urgent data stays in the stream.
+    UrgentInLine(bool),
     /// `SO_KEEPALIVE`: probe a silent peer.
     KeepAlive(bool),
     /// `TCP_KEEPIDLE`: silence before the first keepalive probe; 7200 s by default.
@@ -78,6 +80,7 @@ pub enum OptionName {
     NoDelay,
     Cork,
     UnsentLowWater,
+    UrgentInLine,
     KeepAlive,
     KeepIdle,
     KeepInterval,

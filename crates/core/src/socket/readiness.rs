@@ -27,6 +27,8 @@ impl Readiness {
     pub const WRITE_CLOSED: Readiness = Readiness(8);
     /// An error waits to be taken (`POLLERR`).
     pub const ERROR: Readiness = Readiness(16);
+    /// An urgent byte waits to be taken out of the stream (`POLLPRI`).
+    pub const URGENT: Readiness = Readiness(32);
 
     /// Whether reading will not wait.
     pub const fn is_readable(self) -> bool {
@@ -51,6 +53,11 @@ impl Readiness {
     /// Whether an error waits to be taken.
     pub const fn has_failed(self) -> bool {
         self.contains(Readiness::ERROR)
+    }
+
+    /// Whether an urgent byte waits.
+    pub const fn has_urgent(self) -> bool {
+        self.contains(Readiness::URGENT)
     }
 
     /// Whether all of `other` is in this set.
@@ -91,7 +98,7 @@ impl BitOrAssign for Readiness {
 
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = ["readable", "writable", "read-closed", "write-closed", "error"];
+        let names = ["readable", "writable", "read-closed", "write-closed", "error", "urgent"];
         let mut separator = "";
         for (bit, name) in names.iter().enumerate() {
             if self.0 & 1 << bit != 0 {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::socket::{Body, Holder, Kind, Readiness, SocketId};
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey};
-use crate::transport::tcp::{Connection, SendFlags, State, TcpInfo};
+use crate::transport::tcp::{Connection, SendFlags, State, Take, TcpInfo};
 use crate::wire::tcp::Segment;
 
 impl Stack {
@@ -53,6 +53,29 @@ impl Stack {
     /// As [`Stack::read`].
     pub fn peek(&mut self, now: Instant, id: SocketId, buffer: &mut [u8]) -> Result<usize, Error> {
         self.with_stream(now, id, Readiness::READABLE, |connection| connection.peek(buffer))
+    }
+
+    /// Takes the peer's urgent byte: `recv(2)` with `MSG_OOB`. `None` where the stream has ended before it. It never
+    /// waits.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when there is none, it was taken, or it is to be read in line;
+    /// [`Error::WouldBlock`] when it was announced and has not come; [`Error::NotConnected`].
+    pub fn read_urgent(&mut self, now: Instant, id: SocketId, take: Take) -> Result<Option<u8>, Error> {
+        let socket = self.held_mut(id)?;
+        if !matches!(socket.body, Body::Stream(_)) {
+            return Err(Error::NotConnected);
+        }
+        let result = self.with_connection(now, id, "call", |connection| connection.read_urgent(take));
+        result.unwrap_or(Err(Error::NotConnected))
+    }
+
+    /// Whether the next byte to read is, or stands behind, the one marked as urgent: `SIOCATMARK`.
+    ///
+    /// # Errors
+    /// [`Error::BadSocket`].
+    pub fn is_at_mark(&self, id: SocketId) -> Result<bool, Error> {
+        Ok(self.held(id)?.connection().is_some_and(Connection::is_at_mark))
     }
 
     /// What is known about a connection: `getsockopt(TCP_INFO)`.

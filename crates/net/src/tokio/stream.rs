@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::socket::Socket;
 use crate::waiting::{Interest, WakerKey};
 use sockeye_core::socket::{Kind, Shutdown, SocketOption};
-use sockeye_core::transport::tcp::{SendFlags, State, TcpInfo};
+use sockeye_core::transport::tcp::{SendFlags, State, Take, TcpInfo};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
@@ -139,6 +139,24 @@ impl TcpStream {
             Socket::send_once(state, now, id, bytes, flags)
         })
         .await
+    }
+
+    /// Takes the peer's urgent byte, which otherwise is read over (`recv` with `MSG_OOB`, RFC 6093); `None` where the
+    /// stream has ended before it. Never waits. New programs should not use urgent data.
+    ///
+    /// # Errors
+    /// `EINVAL` when there is none, it was taken, or [`SocketOption::UrgentInLine`] is on;
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when it was announced and has not come.
+    pub fn read_urgent(&self) -> io::Result<Option<u8>> {
+        self.socket.call(|state, now, id| state.stack.read_urgent(now, id, Take::Away))
+    }
+
+    /// Whether the next byte to read is, or stands behind, the one marked as urgent (`sockatmark`).
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn is_at_mark(&self) -> io::Result<bool> {
+        self.socket.call(|state, _, id| state.stack.is_at_mark(id))
     }
 
     /// `TCP_NODELAY`.

@@ -70,10 +70,11 @@ impl Connection {
         }
         if payload.is_empty() || self.sender.una != una {
             self.soft_error = None;
+            self.forget_urgent_sent();
             self.push.more = false; // what waited for more has waited for this acknowledgement too
         }
         self.note_congestion(segment);
-        // Sixth check, URG: urgent data is delivered in line, at its place in the stream (RFC 6093); nothing to do.
+        self.check_urgent(segment, payload);
         self.take_payload(now, segment, payload)
     }
 

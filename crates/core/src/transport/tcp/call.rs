@@ -47,6 +47,9 @@ impl Connection {
             return Err(Error::WouldBlock);
         }
         self.push_written(taken as u32, taken == bytes.len(), flags);
+        if flags.contains(SendFlags::OUT_OF_BAND) {
+            self.mark_urgent();
+        }
         self.touch(now);
         self.arm_probe(now);
         Ok(taken)
@@ -58,12 +61,11 @@ impl Connection {
     /// # Errors
     /// [`Error::WouldBlock`] when nothing has come; the error that ended the connection, once.
     pub fn read(&mut self, now: Instant, buffer: &mut [u8]) -> Result<usize, Error> {
-        let count = self.peek(buffer)?;
-        if count > 0 {
-            self.receiver.ring.consume(count);
-            self.receiver.on_read(now, count, self.sender.rtt.smoothed());
-        }
-        Ok(count)
+        let run = self.readable_run();
+        let count = self.peek(buffer);
+        // A byte that is stepped over is gone even where nothing follows it yet.
+        self.take_run(now, run, count.unwrap_or_default());
+        count
     }
 
     /// [`Connection::read`] that leaves the bytes where they are.
@@ -71,8 +73,15 @@ impl Connection {
     /// # Errors
     /// As [`Connection::read`].
     pub fn peek(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let count = self.receiver.ring.copy_to(buffer);
-        if count > 0 || buffer.is_empty() && !self.receiver.ring.is_empty() {
+        let run = self.readable_run();
+        let [first, second] = self.receiver.ring.slices(run.skip, run.most.min(buffer.len()));
+        let (one, rest) = buffer.split_at_mut(first.len().min(buffer.len()));
+        one.copy_from_slice(first);
+        if let Some(two) = rest.get_mut(..second.len()) {
+            two.copy_from_slice(second);
+        }
+        let count = first.len() + second.len();
+        if count > 0 || buffer.is_empty() && run.most > 0 {
             return Ok(count);
         }
         if let Some(error) = self.error.take() {
@@ -166,7 +175,7 @@ impl Connection {
 
     /// Whether a read would not wait: bytes, the end of the stream, or an error.
     pub fn is_readable(&self) -> bool {
-        !self.receiver.ring.is_empty() || self.is_read_closed() || self.error.is_some()
+        self.readable_run().most > 0 || self.is_read_closed() || self.error.is_some()
     }
 
     /// Whether a write would not wait: a third of the send buffer is free, or it would fail at once.
@@ -211,16 +220,6 @@ impl Connection {
     /// The error that ended the connection, once: `SO_ERROR`.
     pub fn take_error(&mut self) -> Option<Error> {
         self.error.take()
-    }
-
-    /// Bytes that wait to be read.
-    pub fn receive_queue(&self) -> usize {
-        self.receiver.ring.len()
-    }
-
-    /// Bytes that wait to be sent or acknowledged.
-    pub fn send_queue(&self) -> usize {
-        self.sender.ring.len()
     }
 }
 

@@ -6,6 +6,7 @@ use super::push::Push;
 use super::receiver::Receiver;
 use super::sender::{Fin, Scale, Sender};
 use super::timers::{Timer, Timers};
+use super::urgent::Urgent;
 use super::{Endpoints, Handshake, Opening, Settings, State, TcpInfo, TimeWait};
 use crate::error::Error;
 use crate::time::{Duration, Instant};
@@ -51,6 +52,8 @@ pub struct Connection {
     pub(super) receiver: Receiver,
     pub(super) push: Push,
     pub(super) counters: Box<Counters>,
+    /// Made when first needed: hardly any connection has it.
+    pub(super) urgent: Option<Box<Urgent>>,
     pub(super) timers: Timers,
     /// What is added to the clock in timestamps, where they are in use.
     pub(super) clock: Option<u32>,
@@ -142,6 +145,7 @@ impl Connection {
             receiver: Receiver::new(now, SeqNumber(0), &settings),
             push: Push::new(opening.iss + 1),
             counters: Box::new(Counters::new(now)),
+            urgent: None,
             timers: Timers::new(),
             clock: None,
             path_mss: opening.path_mss,

@@ -38,6 +38,7 @@ mod time_wait;
 mod timers;
 mod transmit;
 mod undo;
+mod urgent;
 
 use core::net::SocketAddr;
 
@@ -60,6 +61,7 @@ pub use state::State;
 pub use time_wait::{TimeWait, TimeWaitStep};
 pub use timers::Fired;
 pub use transmit::{Outgoing, RetransmitCause};
+pub use urgent::Take;
 
 /// The two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -37,6 +37,8 @@ impl SendFlags {
     pub const MORE: SendFlags = SendFlags(1);
     /// `MSG_EOR`: no segment carries these bytes together with those written later.
     pub const END_OF_RECORD: SendFlags = SendFlags(1 << 1);
+    /// `MSG_OOB`: the last of the bytes is urgent (RFC 6093). Where only a part finds room, the last of that is.
+    pub const OUT_OF_BAND: SendFlags = SendFlags(1 << 2);
 
     /// Whether all of `other` is in this set.
     pub const fn contains(self, other: SendFlags) -> bool {
@@ -272,7 +274,7 @@ impl Connection {
 
     /// How the last, small segment of the unsent `run` is treated.
     pub(super) fn nagle(&self, run_ends_here: bool) -> Nagle {
-        if !run_ends_here || self.sender.nxt.is_before(self.push.released) {
+        if !run_ends_here || self.is_urgent() || self.sender.nxt.is_before(self.push.released) {
             return Nagle::Released;
         }
         match (self.settings.cork || self.push.more, self.settings.nagle) {

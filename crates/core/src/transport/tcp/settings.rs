@@ -34,6 +34,8 @@ pub struct Settings {
     /// A write, and readiness to write, waits while this many bytes (or, for readiness, half as many) were never sent:
     /// `TCP_NOTSENT_LOWAT`. `None`: only the send buffer's limit counts.
     pub unsent_low_water: Option<u32>,
+    /// Urgent data stays in the stream: `SO_OOBINLINE`.
+    pub urgent_in_line: bool,
     /// Whether a silent peer is probed: `SO_KEEPALIVE`.
     pub keepalive: bool,
     /// How it is probed.
@@ -102,6 +104,7 @@ impl Default for Settings {
             receive_buffer: 6 << 20,
             nagle: true,
             cork: false,
+            urgent_in_line: false,
             unsent_low_water: None,
             keepalive: false,
             keepalive_values: Keepalive {

@@ -108,7 +108,7 @@ impl Connection {
             self.sender.on_restart(now);
         }
         self.largest = largest.min(MOST_PAYLOAD) as u32;
-        let outgoing = match self.next(self.largest) {
+        let mut outgoing = match self.next(self.largest) {
             None => {
                 if self.sender.unsent() > 0 && self.sender.congestion_room() < self.sender.mss {
                     self.sender.note_usage(now);
@@ -141,6 +141,9 @@ impl Connection {
                 Outgoing::bare(segment)
             }
         };
+        if self.urgent.is_some() && !outgoing.segment.flags.intersects(Flags::SYN | Flags::RST) {
+            self.point_at_urgent(&mut outgoing.segment);
+        }
         self.count_sent(&outgoing);
         self.touch(now);
         Some(outgoing)
@@ -166,6 +169,7 @@ impl Connection {
             || sender.fin == Fin::Queued
         {
             let mss = self.room();
+            let largest = if self.is_urgent() { 0 } else { largest };
             if let Some(probe) = self.next_probe(mss) {
                 return Some(probe);
             }

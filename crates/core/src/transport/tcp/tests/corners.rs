@@ -255,17 +255,6 @@ fn data_and_fin_may_come_with_the_syn_ack() {
 }
 
 #[test]
-fn urgent_data_is_delivered_in_line() {
-    let mut connection = established(plain());
-    let urgent =
-        Segment { length: 5, urgent: 3, ..from_peer(Flags::ACK | Flags::URG | Flags::PSH, 5001, 1001) };
-    connection.on_segment(at(20), &urgent, b"a!b!c").unwrap();
-    let mut buffer = [0; 9];
-    assert_eq!(connection.read(at(21), &mut buffer), Ok(5));
-    assert_eq!(&buffer[..5], b"a!b!c");
-}
-
-#[test]
 fn a_cookie_remembers_what_the_syn_offered() {
     let secret = SecretState::new(3, 4);
     let ours = reversed(ends());

@@ -13,6 +13,7 @@ mod reassembly;
 mod recovery;
 mod scoreboard;
 mod transfers;
+mod urgent;
 
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
