@@ -7,7 +7,7 @@ use crate::drop_reason::DropReason;
 use crate::network::InterfaceId;
 use crate::table::Handle;
 use crate::time::Instant;
-use crate::transport::tcp::{RetransmitCause, State};
+use crate::transport::tcp::{RecoveryChange, RetransmitCause, State};
 use crate::wire::tcp::SeqNumber;
 
 /// One event of one host.
@@ -74,6 +74,17 @@ pub enum TraceEvent {
         length: u32,
         /// Why.
         cause: RetransmitCause,
+    },
+    /// A connection does something else about losses than before, or undid a reduction of its congestion window.
+    Recovery {
+        /// Its socket.
+        socket: Handle,
+        /// Its own end.
+        local: SocketAddr,
+        /// The other end.
+        remote: SocketAddr,
+        /// What has changed.
+        change: RecoveryChange,
     },
     /// A timer fired.
     Timer {

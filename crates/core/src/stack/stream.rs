@@ -6,8 +6,9 @@ use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::socket::{Body, Holder, Kind, Readiness, SocketId};
 use crate::time::Instant;
+use crate::trace::TraceEvent;
 use crate::transport::demux::{Flow, FlowKey};
-use crate::transport::tcp::{Connection, SendFlags, State, Take, TcpInfo};
+use crate::transport::tcp::{Connection, Endpoints, SendFlags, State, Take, TcpInfo};
 use crate::wire::tcp::Segment;
 
 impl Stack {
@@ -157,6 +158,9 @@ impl Stack {
             socket.queued = true;
             self.ready.push(id, &self.sockets);
         }
+        if self.log.is_some() {
+            self.record_recovery(now, id);
+        }
         if state != before {
             self.note_fast_open(now, id, before);
             self.record_state(now, Some(id), ends, (before, state), cause);
@@ -169,6 +173,17 @@ impl Stack {
         self.report(id);
         if !has_transmit {
             self.reap(id);
+        }
+    }
+
+    /// Tells those who watch what a connection does about losses now.
+    fn record_recovery(&mut self, now: Instant, id: SocketId) {
+        let Some(connection) = self.sockets.get_mut(id).and_then(|socket| socket.connection_mut()) else {
+            return;
+        };
+        let Endpoints { local, remote } = connection.endpoints();
+        if let Some(change) = connection.take_recovery_change() {
+            self.record(now, || TraceEvent::Recovery { socket: id, local, remote, change });
         }
     }
 

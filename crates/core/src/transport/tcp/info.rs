@@ -20,6 +20,72 @@ pub enum Recovering {
     Loss,
 }
 
+impl Recovering {
+    pub(super) fn of(phase: Phase) -> Recovering {
+        match phase {
+            Phase::Open => Recovering::Open,
+            Phase::Disorder => Recovering::Disorder,
+            Phase::Cwr => Recovering::Cwr,
+            Phase::Recovery => Recovering::Recovery,
+            Phase::Loss => Recovering::Loss,
+        }
+    }
+
+    /// Its name, as Linux has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Recovering::Open => "open",
+            Recovering::Disorder => "disorder",
+            Recovering::Cwr => "cwr",
+            Recovering::Recovery => "recovery",
+            Recovering::Loss => "loss",
+        }
+    }
+}
+
+impl core::fmt::Display for Recovering {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A connection does something else about losses than before: [`Connection::take_recovery_change`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoveryChange {
+    /// What it did.
+    pub from: Recovering,
+    /// What it does now.
+    pub to: Recovering,
+    /// Congestion window in segments.
+    pub cwnd: u32,
+    /// Slow-start threshold in segments; `None` before the first loss.
+    pub ssthresh: Option<u32>,
+    /// What last changed the window.
+    pub reason: CwndReason,
+    /// A reduction was undone: nothing had been lost.
+    pub is_undone: bool,
+}
+
+impl Connection {
+    /// What has changed about recovery since this was last asked.
+    pub fn take_recovery_change(&mut self) -> Option<RecoveryChange> {
+        let sender = &mut self.sender;
+        let before = core::mem::replace(&mut sender.told, (sender.phase, sender.undo.undone));
+        if before == sender.told {
+            return None;
+        }
+        let (mss, ssthresh) = (sender.mss.max(1), sender.congestion.ssthresh());
+        Some(RecoveryChange {
+            from: Recovering::of(before.0),
+            to: Recovering::of(sender.phase),
+            cwnd: sender.congestion.cwnd() / mss,
+            ssthresh: (ssthresh != u32::MAX).then_some(ssthresh / mss),
+            reason: sender.congestion.reason(),
+            is_undone: before.1 != sender.undo.undone,
+        })
+    }
+}
+
 /// What is known about a connection: `TCP_INFO`, every number as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TcpInfo {
@@ -130,13 +196,7 @@ impl TcpInfo {
         TcpInfo {
             state: connection.state,
             congestion: connection.settings.congestion,
-            recovering: match sender.phase {
-                Phase::Open => Recovering::Open,
-                Phase::Disorder => Recovering::Disorder,
-                Phase::Cwr => Recovering::Cwr,
-                Phase::Recovery => Recovering::Recovery,
-                Phase::Loss => Recovering::Loss,
-            },
+            recovering: Recovering::of(sender.phase),
             snd_una: sender.una,
             snd_nxt: sender.nxt,
             snd_wnd: sender.wnd,

@@ -53,7 +53,7 @@ pub use fast_open::{
     FastOpenPlan,
 };
 pub use handshake::{Handshake, HandshakeStep, HandshakeTimeout};
-pub use info::{Recovering, TcpInfo};
+pub use info::{Recovering, RecoveryChange, TcpInfo};
 pub use isn::Isn;
 pub use push::SendFlags;
 pub use settings::{Keepalive, Settings};

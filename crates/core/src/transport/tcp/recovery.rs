@@ -544,7 +544,6 @@ impl Sender {
         self.duplicates = 0;
         let (phase, timeouts) = (self.phase, self.timeouts);
         self.board.lose_on_timeout(now, &self.rack, reports);
-        let cwnd = self.congestion.cwnd();
         // Once for each flight (RFC 5681 section 3.1).
         let is_first = phase <= Phase::Disorder
             || self.una.at_or_after(self.high)
@@ -553,8 +552,8 @@ impl Sender {
             self.remember();
             self.undo.begin(self.una, self.resent_segments());
         }
-        self.congestion.on_timeout(cwnd, if is_first { Timeout::First } else { Timeout::Again });
-        self.congestion.set_cwnd(self.pipe().saturating_add(self.mss));
+        let which = if is_first { Timeout::First } else { Timeout::Again };
+        self.congestion.on_timeout(self.pipe(), which);
         // Three segments above a gap are proof again.
         if phase <= Phase::Disorder && self.board.sacked_segments() >= 3 {
             self.rack.reordering = self.rack.reordering.min(3);

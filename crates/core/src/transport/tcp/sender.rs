@@ -58,6 +58,8 @@ pub(super) struct Sender {
     pub(super) is_frto: bool,
     /// F-RTO wants new data sent rather than old.
     pub(super) new_first: bool,
+    /// The phase, and how many reductions were undone, when somebody last asked.
+    pub(super) told: (Phase, u32),
     /// Why segments are sent again.
     pub(super) cause: RetransmitCause,
     /// Time-outs in a row.
@@ -99,6 +101,7 @@ impl Sender {
             undo: Undo::default(),
             is_frto: false,
             new_first: false,
+            told: (Phase::Open, 0),
             cause: RetransmitCause::FastRetransmit,
             timeouts: 0,
             waiting_since: Instant::MAX,

@@ -302,21 +302,21 @@ impl Congestion {
         self.counted = 0;
     }
 
-    /// The retransmission timer expired: the window is one segment. `Timeout::Again` leaves the threshold alone
+    /// The retransmission timer expired: the window lets one segment out besides the `pipe` bytes that left too lately to
+    /// be given up. `Timeout::Again` leaves the threshold alone
     /// (RFC 5681 section 3.1: it is set when the first retransmission of the same data times out, not each time).
-    pub(super) fn on_timeout(&mut self, _flight: u32, which: Timeout) {
+    pub(super) fn on_timeout(&mut self, pipe: u32, which: Timeout) {
         if which == Timeout::First {
             self.reduce_threshold();
         }
         self.algorithm.control().on_timeout();
         self.hystart = None;
         self.counted = 0;
-        self.window.cwnd = self.window.mss;
+        self.window.cwnd = pipe.saturating_add(self.window.mss).min(LARGEST_WINDOW);
         self.reason = CwndReason::Timeout;
     }
 
     /// The last reduction was a mistake: back to what was before it, unless more has been reached since.
-    #[allow(dead_code, reason = "recovery comes to it when it learns of false losses")]
     pub(super) fn undo(&mut self, cwnd: u32, ssthresh: u32) {
         self.window.cwnd = self.window.cwnd.max(cwnd).min(LARGEST_WINDOW);
         self.window.ssthresh = self.window.ssthresh.max(ssthresh);
