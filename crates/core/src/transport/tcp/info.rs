@@ -171,6 +171,8 @@ pub struct TcpInfo {
     pub announced_mss: u16,
     /// How long acknowledgements are held back at the moment (`tcpi_ato`).
     pub ack_delay: Duration,
+    /// Bytes whose retransmission is on its way.
+    pub resent: usize,
     /// Segments by which the path was seen to reorder, 3 at least: Linux's `tcpi_reordering`.
     pub reordering: u32,
     /// How late a segment may be at the moment before it counts as lost (RFC 8985).
@@ -235,6 +237,7 @@ impl TcpInfo {
             path_mtu: u32::from(connection.path_mss) + if connection.ends.local.is_ipv4() { 40 } else { 60 },
             announced_mss: connection.own_mss(),
             ack_delay: receiver.ack.delay(),
+            resent: sender.board.resent() as usize,
             reordering: sender.rack.reordering.into(),
             reordering_window: sender.reordering_window(),
             loss_probes: sender.probe.sent,
