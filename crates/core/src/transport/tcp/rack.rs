@@ -53,10 +53,11 @@ impl Rack {
     }
 
     /// Section 6.2, steps 1 to 3.
-    pub(super) fn on_delivered(&mut self, now: Instant, delivered: &Delivered) {
+    pub(super) fn on_delivered(&mut self, delivered: &Delivered) {
         let Some((at, end)) = delivered.newest else { return };
         self.has_advanced = true;
-        self.rtt = now.since(at);
+        // As Linux: not that of the newest where an older one came with it, which shows that others may come yet.
+        self.rtt = delivered.round_trip;
         if (at, end.distance(self.end)) > (self.at, 0) {
             (self.at, self.end) = (at, end);
         }

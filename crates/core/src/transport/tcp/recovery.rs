@@ -131,7 +131,7 @@ impl Sender {
         {
             watch = Watch::Anew; // what is reported left before the head was last sent
         }
-        self.rack.on_delivered(now, &delivered);
+        self.rack.on_delivered(&delivered);
         if let Some(low) = delivered.reordered.filter(|_| self.uses_sack)
             && (self.phase != Phase::Loss || self.undo.marker.is_some())
         {

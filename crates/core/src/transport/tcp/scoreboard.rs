@@ -75,6 +75,8 @@ pub(super) struct Delivered {
     pub(super) reordered: Option<SeqNumber>,
     /// What was sent last of all that was delivered: when, and where it ends (RFC 8985 section 6.2, step 2).
     pub(super) newest: Option<(Instant, SeqNumber)>,
+    /// The round trip of what was noted last.
+    pub(super) round_trip: Duration,
 }
 
 impl Delivered {
@@ -91,6 +93,7 @@ impl Delivered {
             has_original: false,
             reordered: None,
             newest: None,
+            round_trip: Duration::ZERO,
         }
     }
 
@@ -113,6 +116,7 @@ impl Delivered {
         if resent && self.now.since(sent.at) < self.min_rtt {
             return;
         }
+        self.round_trip = self.now.since(sent.at);
         if self.newest.is_none_or(|(at, last)| (sent.at, end.distance(last)) > (at, 0)) {
             self.newest = Some((sent.at, end));
         }
@@ -267,15 +271,15 @@ impl Scoreboard {
         }
     }
 
-    /// The peer reports a block. It must lie between SND.UNA and SND.NXT.
+    /// The peer reports a block. It must lie between SND.UNA and SND.NXT. Only whole segments count, as on Linux: a part
+    /// of one saves no retransmission.
     pub(super) fn on_sack(&mut self, block: SackBlock, mss: u32, delivered: &mut Delivered) {
-        self.split_at(block.left);
-        self.split_at(block.right);
+        self.split_at_segment(block.left, mss, Edge::Left);
+        self.split_at_segment(block.right, mss, Edge::Right);
         let mut index = self.index_of(block.left);
         let mut reported = 0;
         while let Some(sent) = self.entries.get_mut(index) {
             if sent.end().is_after(block.right) || sent.start.is_before(block.left) {
-                // Only where a split was refused.
                 if sent.start.at_or_after(block.right) {
                     break;
                 }
@@ -292,12 +296,10 @@ impl Scoreboard {
             reported += before.length;
             self.sacked += before.length;
             self.sacked_segments += before.length.div_ceil(mss);
+            self.sacked_to = self.sacked_to.max(before.end());
             delivered.note(&before, before.end(), true);
         }
         delivered.bytes += reported;
-        if reported > 0 {
-            self.sacked_to = self.sacked_to.max(block.right);
-        }
     }
 
     /// RFC 8985 section 6.2, step 5: what was sent before something that has arrived, and longer ago than a round trip
@@ -586,6 +588,20 @@ impl Scoreboard {
         self.entries.insert(index + 1, tail);
     }
 
+    /// Makes an entry begin at the first segment that lies whole behind a left edge, or behind the last that lies whole
+    /// before a right edge.
+    fn split_at_segment(&mut self, seq: SeqNumber, mss: u32, edge: Edge) {
+        let Some(sent) = self.entries.get(self.index_of(seq)) else { return };
+        let inside = seq.distance(sent.start).max(0).cast_unsigned();
+        let whole = match edge {
+            Edge::Left => inside.div_ceil(mss).saturating_mul(mss),
+            Edge::Right => inside - inside % mss,
+        };
+        if whole > 0 && whole < sent.length {
+            self.split_at(sent.start + whole);
+        }
+    }
+
     /// `length` sequence numbers with these marks are gone.
     fn discount(&mut self, marks: u8, length: u32) {
         if marks & SACKED != 0 {
@@ -601,6 +617,13 @@ impl Scoreboard {
             self.resent -= length;
         }
     }
+}
+
+/// Which edge of a reported block.
+#[derive(Clone, Copy)]
+enum Edge {
+    Left,
+    Right,
 }
 
 /// What RACK has found.

@@ -40,15 +40,15 @@ impl Model {
             let byte = self.bytes[place];
             let is_spurious = byte.ambiguous && now - byte.at < SHORTEST;
             if !byte.sacked && !is_spurious {
+                self.rtt = now - byte.at;
                 newest = newest.max(Some((byte.at, place + 1)));
             }
         }
         newest
     }
 
-    fn advance(&mut self, now: u64, newest: Option<(u64, usize)>) {
+    fn advance(&mut self, newest: Option<(u64, usize)>) {
         let Some(newest) = newest else { return };
-        self.rtt = now - newest.0;
         self.newest = self.newest.max(newest);
     }
 
@@ -101,10 +101,10 @@ proptest! {
                     let mut delivered = fresh();
                     board.acknowledge(at(ack), MSS, &mut delivered);
                     prop_assert_eq!(delivered.bytes as usize, new);
-                    rack.on_delivered(super::at(now), &delivered);
+                    rack.on_delivered(&delivered);
                     let newest = model.deliver(now, model.una..ack);
                     model.una = ack;
-                    model.advance(now, newest);
+                    model.advance(newest);
                 }
                 4 | 5 => {
                     let left = (model.una + 1 + place).min(end);
@@ -113,12 +113,12 @@ proptest! {
                         continue;
                     }
                     let mut delivered = fresh();
-                    board.on_sack(SackBlock { left: at(left), right: at(right) }, MSS, &mut delivered);
+                    board.on_sack(SackBlock { left: at(left), right: at(right) }, 1, &mut delivered);
                     let new = model.bytes[left..right].iter().filter(|byte| !byte.sacked).count();
                     prop_assert_eq!(delivered.bytes as usize, new);
-                    rack.on_delivered(super::at(now), &delivered);
+                    rack.on_delivered(&delivered);
                     let newest = model.deliver(now, left..right);
-                    model.advance(now, newest);
+                    model.advance(newest);
                     for byte in &mut model.bytes[left..right] {
                         *byte = Byte { sacked: true, lost: false, resent: false, ..*byte };
                     }
@@ -201,7 +201,7 @@ fn a_large_lossy_window_costs_no_more_than_what_changes() {
         let block = SackBlock { left, right: SeqNumber((index + 1) * 100) };
         let mut delivered = delivered(10);
         board.on_sack(block, 100, &mut delivered);
-        rack.on_delivered(at(10), &delivered);
+        rack.on_delivered(&delivered);
         board.detect_lost(at(10), &rack, ms(0));
         while let Some((start, length)) = board.next_lost() {
             board.on_resent(at(10), start, length);
