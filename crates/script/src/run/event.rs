@@ -129,6 +129,7 @@ impl<'s> Run<'s> {
         let mut target = setting::Target {
             config: &mut self.config,
             running: Some((&mut self.host, &mut self.process)),
+            segmentation: self.options.segmentation,
             slept: Duration::ZERO,
         };
         for step in setting::steps(command)? {

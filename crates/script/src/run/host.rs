@@ -70,7 +70,7 @@ impl Host {
                 mac: MacAddr([0; 6]),
                 mtu: options.mtu,
                 checksum_offload: ChecksumOffload::Off,
-                segmentation: None,
+                segmentation: options.segmentation,
             })
             .map_err(refused)?;
         let v6 = options.local.is_ipv6();

@@ -138,13 +138,19 @@ const CURIOSITY: Duration = Duration::from_secs(2);
 const ENDLESS: Duration = Duration::from_secs(3600);
 
 impl<'s> Run<'s> {
-    fn new(script: &'s Script, options: Options) -> Result<Run<'s>, Failure> {
+    fn new(script: &'s Script, mut options: Options) -> Result<Run<'s>, Failure> {
         let mut config = Config::default();
         let steps = script.init.as_ref().map(setting::steps).transpose()?.unwrap_or_default();
-        let mut target = Target { config: &mut config, running: None, slept: Duration::ZERO };
+        let mut target = Target {
+            config: &mut config,
+            running: None,
+            segmentation: options.segmentation,
+            slept: Duration::ZERO,
+        };
         for step in &steps {
             setting::apply(step, &mut target)?;
         }
+        options.segmentation = target.segmentation;
         for (line, assignment) in &options.sysctls {
             let wrong = |text| Failure::script(*line, text);
             let (name, value) = assignment
@@ -154,8 +160,12 @@ impl<'s> Run<'s> {
         }
         let mut host = Host::new(&options, config.clone())?;
         let mut process = Process::default();
-        let mut target =
-            Target { config: &mut config, running: Some((&mut host, &mut process)), slept: Duration::ZERO };
+        let mut target = Target {
+            config: &mut config,
+            running: Some((&mut host, &mut process)),
+            segmentation: options.segmentation,
+            slept: Duration::ZERO,
+        };
         for step in steps.iter().filter(|step| setting::needs_host(step)) {
             setting::apply(step, &mut target)?;
         }

@@ -84,6 +84,9 @@ pub struct Options {
     pub echo_scaled: bool,
     /// Whether a packet of the script is exactly one packet on the wire, not several one after the other.
     pub strict_segments: bool,
+    /// The largest packet that the interface takes to cut it into segments by itself, in bytes. As packetdrill's does, it
+    /// takes what IP can say, unless a command switches that off.
+    pub segmentation: Option<usize>,
     /// Whether the local address is given to no interface.
     pub any_ip: bool,
     /// `--sysctl=NAME=VALUE`, in order, with their lines.
@@ -109,6 +112,7 @@ impl Options {
             timestamp_tick: None,
             echo_scaled: false,
             strict_segments: false,
+            segmentation: Some(65_535),
             any_ip: false,
             sysctls: Vec::new(),
         };

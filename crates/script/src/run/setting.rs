@@ -27,6 +27,8 @@ pub struct Target<'t> {
     pub config: &'t mut Config,
     /// The host and its program; none before the script begins.
     pub running: Option<(&'t mut Host, &'t mut Process)>,
+    /// What the interface takes to cut it; see [`super::Options::segmentation`].
+    pub segmentation: Option<usize>,
     /// How long commands have slept.
     pub slept: Duration,
 }
@@ -58,16 +60,7 @@ pub fn apply(step: &Step, target: &mut Target<'_>) -> Result<(), Failure> {
             }
             _ => return Err(unsupported(format!("parameter {module}/{name}"))),
         },
-        Setup::Offload { features, .. } => {
-            // The interface cuts nothing and joins nothing, in either direction.
-            let known = ["tso", "gso", "gro", "lro", "tx-gso-partial"];
-            if let Some((feature, on)) =
-                features.iter().find(|(feature, on)| *on || !known.contains(&feature.as_str()))
-            {
-                let state = if *on { "on" } else { "off" };
-                return Err(unsupported(format!("ethtool: {feature} {state}")));
-            }
-        }
+        Setup::Offload { features, .. } => offload(features, target).map_err(unsupported)?,
         Setup::Sleep(time) => target.slept += *time,
         Setup::Otherwise { first, instead } => {
             let tried = match first {
@@ -82,6 +75,22 @@ pub fn apply(step: &Step, target: &mut Target<'_>) -> Result<(), Failure> {
             // These need a host. Before the script begins they wait until it is there: see `needs_host`.
             let Some((host, process)) = &mut target.running else { return Ok(()) };
             return on_host(step, other, host, process);
+        }
+    }
+    Ok(())
+}
+
+/// `ethtool -K`: whether the interface cuts large segments by itself. Cutting in front of it (GSO) and in it (TSO) make no
+/// difference that could be seen, so both must be off for the stack to do it.
+fn offload(features: &[(String, bool)], target: &mut Target<'_>) -> Result<(), String> {
+    for (feature, on) in features {
+        match (feature.as_str(), on) {
+            ("tso" | "gso", false) if target.running.is_none() => target.segmentation = None,
+            ("tso" | "gso", true) if target.segmentation.is_some() => {}
+            ("tso" | "gso", false) if target.segmentation.is_none() => {}
+            // Nothing is joined on the way in.
+            ("gro" | "lro", false) => {}
+            (feature, on) => return Err(format!("ethtool: {feature} {}", if *on { "on" } else { "off" })),
         }
     }
     Ok(())
