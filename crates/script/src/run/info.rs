@@ -78,8 +78,6 @@ impl Values {
             "notsent_bytes" => bytes(info.unsent),
             "snd_wnd" => info.snd_wnd.into(),
             "rcv_wnd" => info.rcv_wnd.into(),
-            "reordering" => info.reordering.into(),
-            "dsack_dups" => info.duplicates.into(),
             "pmtu" => info.path_mtu.into(),
             "advmss" => info.announced_mss.into(),
             "ato" => micros(info.ack_delay),
