@@ -128,7 +128,7 @@ fn a_full_receive_queue_drops_and_counts() {
     let mut network = Network::pair();
     let server = udp(&mut network, 1, "0.0.0.0:5000");
     let client = udp(&mut network, 0, "0.0.0.0:5000");
-    network.hosts[1].set_option(network.now, server, SocketOption::ReceiveBuffer(5000)).unwrap();
+    network.hosts[1].set_option(network.now, server, SocketOption::ReceiveBuffer(2500)).unwrap();
     for _ in 0..20 {
         send(&mut network, 0, client, &[1; 1000], "10.0.0.2:5000").unwrap();
     }

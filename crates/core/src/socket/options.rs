@@ -52,8 +52,11 @@ pub enum SocketOption {
     /// `TCP_FASTOPEN_KEY`: what a listener makes its cookies with, instead of the host's keys.
     FastOpenKey(FastOpenKeys),
     /// `SO_SNDBUF`: the limit of bytes written but not yet acknowledged; of a datagram socket: that have not left yet.
+    /// As on Linux it is bounded by `Config::send_buffer_limit`, doubled, and read doubled.
     SendBuffer(usize),
-    /// `SO_RCVBUF`: the limit of bytes received but not yet read.
+    /// `SO_RCVBUF`: the limit of bytes received but not yet read. As on Linux it is bounded by
+    /// `Config::receive_buffer_limit`, doubled, and read doubled; of a connection, what is asked for becomes the largest
+    /// window, and the window is not tuned any more.
     ReceiveBuffer(usize),
     /// `SO_REUSEADDR`: share the port with others that say so, and with connections in TIME-WAIT.
     ReuseAddress(bool),

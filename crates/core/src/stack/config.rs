@@ -26,6 +26,10 @@ pub struct Config {
     pub half_open_limit: usize,
     /// How many TIME-WAIT records are kept; beyond it connections are forgotten at once.
     pub time_wait_limit: usize,
+    /// The most that a program may ask for with `SO_SNDBUF`, in bytes, before it is doubled (`net.core.wmem_max`).
+    pub send_buffer_limit: usize,
+    /// The most that a program may ask for with `SO_RCVBUF`, in bytes, before it is doubled (`net.core.rmem_max`).
+    pub receive_buffer_limit: usize,
     /// How many sockets may exist, those waiting to be accepted included.
     pub socket_limit: usize,
 }
@@ -40,6 +44,8 @@ impl Default for Config {
             fast_open: FastOpen::default(),
             half_open_limit: 1024,
             time_wait_limit: 262_144,
+            send_buffer_limit: 4 << 20,
+            receive_buffer_limit: 4 << 20,
             socket_limit: 4_194_304,
         }
     }

@@ -6,12 +6,12 @@ use crate::socket::listener::MAX_BACKLOG;
 use crate::socket::{Body, Datagram, Family, Kind, OptionName, Socket, SocketId, SocketOption};
 use crate::time::{Duration, Instant};
 use crate::transport::ports::Reuse;
-use crate::transport::tcp::{Keepalive, Settings};
+use crate::transport::tcp::{Keepalive, Settings, Tuning};
 
-/// The smallest buffer a program may ask for, in bytes; Linux has the like.
-const SMALLEST_BUFFER: usize = 2304;
-/// The largest buffer a program may ask for, in bytes.
-const LARGEST_BUFFER: usize = 1 << 30;
+/// The least that `SO_RCVBUF` reports, as on Linux.
+const LEAST_RECEIVE_BUFFER: usize = 2304;
+/// The least that `SO_SNDBUF` reports, as on Linux.
+const LEAST_SEND_BUFFER: usize = 4608;
 
 impl Stack {
     /// Sets an option: `setsockopt(2)`. On a connection it acts at once.
@@ -20,6 +20,16 @@ impl Stack {
     /// [`Error::UnknownOption`] where this kind of socket has no such option; [`Error::InvalidArgument`] for a value
     /// out of range, or when it is too late for it.
     pub fn set_option(&mut self, now: Instant, id: SocketId, option: SocketOption) -> Result<(), Error> {
+        // As Linux does, the double is kept and reported: what is asked for is payload, what is kept is memory.
+        let option = match option {
+            SocketOption::SendBuffer(bytes) => SocketOption::SendBuffer(
+                (2 * bytes.min(self.config.send_buffer_limit)).max(LEAST_SEND_BUFFER),
+            ),
+            SocketOption::ReceiveBuffer(bytes) => SocketOption::ReceiveBuffer(
+                (2 * bytes.min(self.config.receive_buffer_limit)).max(LEAST_RECEIVE_BUFFER),
+            ),
+            other => other,
+        };
         let socket = self.held_mut(id)?;
         match option {
             SocketOption::ReuseAddress(on) => {
@@ -50,7 +60,6 @@ impl Stack {
             SocketOption::SendBuffer(bytes) | SocketOption::ReceiveBuffer(bytes)
                 if matches!(socket.body, Body::Datagram(_)) =>
             {
-                let bytes = bytes.clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
                 let datagram = datagram(socket)?;
                 let sending = matches!(option, SocketOption::SendBuffer(_));
                 let queue = if sending { &mut datagram.sending } else { &mut datagram.received };
@@ -183,11 +192,10 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
         SocketOption::FastOpenConnect(on) => settings.fast_open.connect = on,
         SocketOption::FastOpenNoCookie(on) => settings.fast_open.no_cookie = on,
         SocketOption::FastOpenKey(keys) => settings.fast_open.keys = Some(keys),
-        SocketOption::SendBuffer(bytes) => {
-            settings.send_buffer = bytes.clamp(SMALLEST_BUFFER, LARGEST_BUFFER)
-        }
+        SocketOption::SendBuffer(bytes) => settings.send_buffer = bytes,
         SocketOption::ReceiveBuffer(bytes) => {
-            settings.receive_buffer = bytes.clamp(SMALLEST_BUFFER, LARGEST_BUFFER)
+            settings.receive_buffer = bytes;
+            settings.receive_tuning = Tuning::Fixed;
         }
         _ => return Err(Error::UnknownOption),
     }
@@ -236,7 +244,10 @@ fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> 
         OptionName::Congestion => SocketOption::Congestion(settings.congestion),
         OptionName::Ecn => SocketOption::Ecn(settings.ecn),
         OptionName::SendBuffer => SocketOption::SendBuffer(settings.send_buffer),
-        OptionName::ReceiveBuffer => SocketOption::ReceiveBuffer(settings.receive_buffer),
+        OptionName::ReceiveBuffer => SocketOption::ReceiveBuffer(match socket.connection() {
+            Some(connection) => connection.receive_buffer(),
+            None => settings.receive_buffer,
+        }),
         _ => return Err(Error::UnknownOption),
     })
 }

@@ -303,6 +303,11 @@ impl Connection {
                 rtt: self.sender.rtt.smoothed(),
                 rto: self.sender.rtt.rto(),
                 most: self.settings.ack_delay,
+                echo: segment
+                    .options
+                    .timestamps
+                    .map(|timestamps| timestamps.echo)
+                    .zip(self.echoed(now, segment)),
             };
             match self.receiver.on_payload(now, segment.seq, payload, timing) {
                 Ok(None) => {}
@@ -373,7 +378,7 @@ impl Connection {
             self.clock = None;
         }
         let announced = self.first_window();
-        self.receiver.on_synced(now, segment.seq, announced);
+        self.receiver.on_synced(segment.seq, announced);
         self.negotiate(&segment.options);
         self.negotiate_ecn(flags);
         self.last_heard = now;

@@ -163,7 +163,7 @@ impl Connection {
     /// Changes the settings, which act at once: without Nagle what it held back leaves, a keepalive starts or stops.
     /// The congestion control, the segment size and the options of the handshake stay as they were agreed.
     pub fn set_settings(&mut self, now: Instant, settings: Settings) {
-        self.receiver.set_limit(settings.receive_buffer);
+        self.receiver.space.set(&settings, self.receiver.shift);
         let congestion = self.settings.congestion;
         *self.settings = Settings { congestion, ..settings };
         self.timers.stop(Timer::Keepalive);
@@ -220,6 +220,11 @@ impl Connection {
     /// The error that ended the connection, once: `SO_ERROR`.
     pub fn take_error(&mut self) -> Option<Error> {
         self.error.take()
+    }
+
+    /// The size of the receive buffer now: `SO_RCVBUF`.
+    pub fn receive_buffer(&self) -> usize {
+        (self.receiver.space.size() as usize).max(self.settings.receive_buffer)
     }
 }
 

@@ -38,7 +38,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// let syn = connection.poll_transmit(Instant::ZERO, 0).unwrap().segment;
 /// assert_eq!(
 ///     syn.to_string(),
-///     "Flags [S], seq 1000, win 64240, options [mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 7], length 0"
+///     "Flags [S], seq 1000, win 64240, options [mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 10], length 0"
 /// );
 /// assert_eq!(connection.state(), State::SynSent);
 /// assert_eq!(connection.poll_timeout(), Some(Instant::from_secs(1)));
@@ -129,7 +129,7 @@ impl Connection {
         let ends = handshake.endpoints();
         let mut connection = Connection::new(now, ends, settings.clone(), opening, State::SynReceived);
         connection.clock = handshake.uses_timestamps().then_some(opening.timestamp_offset);
-        connection.receiver.on_synced(now, handshake.irs(), handshake.window());
+        connection.receiver.on_synced(handshake.irs(), handshake.window());
         connection.negotiate(&handshake.agreed());
         connection.receiver.ts_recent = handshake.ts_recent();
         connection.sender.ecn = handshake.ecn();
@@ -204,6 +204,7 @@ impl Connection {
         }
         self.sender.on_synced();
         self.sender.set_window(segment, scale);
+        self.receiver.start(now, &self.settings);
         self.set_state(now, State::Established);
         self.stop_transmit_timers();
         self.timers.stop(Timer::UserTimeout);
@@ -233,6 +234,7 @@ impl Connection {
         let options = if self.clock.is_some() { 12 } else { 0 };
         self.sender.mss = u32::from(self.peer_mss.min(sendable).max(LEAST_SEGMENT) - options);
         self.receiver.mss = u32::from(own.max(LEAST_SEGMENT) - options);
+        self.receiver.space.set_mss(self.receiver.mss);
     }
 
     /// The path's MTU has changed: `mss` bytes of options and payload fit now. What was too large is sent again, smaller.

@@ -48,6 +48,11 @@ impl DelayedAck {
         }
     }
 
+    /// The handshake is done: no segment will be larger than `most`.
+    pub(super) fn start(&mut self, most: u32) {
+        self.segment = most.min(536).max(self.segment);
+    }
+
     /// How many acknowledgements are to leave at once.
     pub(super) fn owed(&self) -> u16 {
         self.owed

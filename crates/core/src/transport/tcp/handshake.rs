@@ -3,7 +3,7 @@
 use super::connection::{announced_mss, timestamp};
 use super::cookie::Cookie;
 use super::ecn::{self, EcnMode, EcnSender};
-use super::receiver::Receiver;
+use super::receive_space::ReceiveSpace;
 use super::{Endpoints, Opening, Settings, empty, reset_for};
 use crate::drop_reason::DropReason;
 use crate::time::{Duration, Instant};
@@ -88,7 +88,7 @@ impl Handshake {
             timestamps: settings.timestamps && options.timestamps.is_some(),
             ecn: settings.ecn != EcnMode::Off && ecn::is_setup(syn.flags),
             ecn_doubted: false,
-            window: Receiver::first_window(settings.receive_buffer, own_mss.into()),
+            window: ReceiveSpace::first_window(settings, own_mss.into()),
             own_mss,
             resent: 0,
             retries: settings.syn_ack_retries.min(254) as u8,

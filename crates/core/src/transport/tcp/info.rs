@@ -105,6 +105,12 @@ pub struct TcpInfo {
     pub rcv_nxt: SeqNumber,
     /// RCV.WND in bytes.
     pub rcv_wnd: u32,
+    /// The largest window that will be announced at the moment (`tcpi_rcv_ssthresh`).
+    pub rcv_ssthresh: u32,
+    /// Bytes the program has read in its busiest round trip (`tcpi_rcv_space`).
+    pub rcv_space: u32,
+    /// The round-trip time as the receiver sees it.
+    pub rcv_rtt: Option<Duration>,
     /// By how many bits the peer shifts its window fields.
     pub snd_shift: u8,
     /// By how many bits we shift ours.
@@ -204,6 +210,9 @@ impl TcpInfo {
             snd_wnd: sender.wnd,
             rcv_nxt: receiver.nxt,
             rcv_wnd: receiver.window(),
+            rcv_ssthresh: receiver.space.threshold(),
+            rcv_space: receiver.space.busiest(),
+            rcv_rtt: receiver.space.rtt(),
             snd_shift: sender.shift,
             rcv_shift: receiver.shift,
             timestamps: connection.clock.is_some(),

@@ -4,13 +4,12 @@ use super::Settings;
 use super::delayed_ack::{AckTime, DelayedAck};
 use super::ecn::EcnReceiver;
 use super::reassembly::{Inserted, Reassembly};
+use super::receive_space::ReceiveSpace;
 use crate::buffer::Ring;
 use crate::drop_reason::DropReason;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{SackBlocks, Segment, SeqNumber};
 
-/// The window a connection begins with, in bytes: all that a SYN can announce.
-const FIRST_WINDOW: u32 = 65_535;
 /// A timestamp this old says nothing any more (RFC 7323 section 5.5).
 const PAWS_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
 
@@ -32,38 +31,18 @@ pub(super) struct Receiver {
     reassembly: Option<Box<Reassembly>>,
     pub(super) ack: DelayedAck,
     pub(super) ecn: EcnReceiver,
-    /// The most bytes that may wait to be read.
-    limit: u32,
-    /// The part of the limit that is in use: it grows as the program keeps up with what comes.
-    target: u32,
+    /// How large the window may be.
+    pub(super) space: ReceiveSpace,
     /// The largest segment we let the peer send.
     pub(super) mss: u32,
     /// TS.Recent (RFC 7323).
     pub(super) ts_recent: u32,
     ts_recent_at: Instant,
-    tuning: Tuning,
-}
-
-/// Measures how fast the program reads (after the dynamic right-sizing of Fisk and Feng).
-#[derive(Debug)]
-struct Tuning {
-    /// When the stretch being measured began.
-    since: Instant,
-    /// Bytes read in it.
-    read: u32,
-    /// Bytes read in the busiest one so far.
-    most: u32,
-    /// The round-trip time as the receiver sees it: how long a window takes to be filled. An upper bound.
-    window_micros: u32,
-    /// When the window that is being filled was announced, and where it ends.
-    window_since: Instant,
-    window_end: SeqNumber,
 }
 
 impl Receiver {
     /// Nothing received; the peer's SYN will be `irs`.
     pub(super) fn new(now: Instant, irs: SeqNumber, settings: &Settings) -> Self {
-        let limit = bounded(settings.receive_buffer);
         let nxt = irs + 1;
         Receiver {
             irs,
@@ -76,52 +55,35 @@ impl Receiver {
             reassembly: None,
             ack: DelayedAck::new(),
             ecn: EcnReceiver::default(),
-            limit,
-            target: limit.min(FIRST_WINDOW),
+            space: ReceiveSpace::new(now, settings),
             mss: 536,
             ts_recent: 0,
             ts_recent_at: Instant::ZERO,
-            tuning: Tuning {
-                since: now,
-                read: 0,
-                most: 0,
-                window_micros: u32::MAX,
-                window_since: now,
-                window_end: nxt,
-            },
         }
     }
 
     /// The peer's SYN has come; `announced` is the window in our own SYN or SYN-ACK.
-    pub(super) fn on_synced(&mut self, now: Instant, irs: SeqNumber, announced: u16) {
+    pub(super) fn on_synced(&mut self, irs: SeqNumber, announced: u16) {
         self.irs = irs;
         self.nxt = irs + 1;
         self.last_ack = self.nxt;
         self.edge = self.nxt + u32::from(announced);
-        self.tuning.window_since = now;
-        self.tuning.window_end = self.edge;
-    }
-
-    /// The window for a SYN, never scaled: whole segments, as far as 16 bits go.
-    pub(super) fn first_window(limit: usize, mss: u32) -> u16 {
-        let window = bounded(limit).min(FIRST_WINDOW);
-        (if window > mss { window - window % mss.max(1) } else { window }) as u16
+        self.space.on_announced(announced.into());
     }
 
     /// A SYN-ACK leaves that acknowledges data of the SYN: it announces as much again as the first one did, as far as there
     /// is memory.
     pub(super) fn announce_unscaled(&mut self, window: u16) -> u16 {
-        let room = self.limit.saturating_sub(self.ring.len() as u32);
+        let room = self.space.size().saturating_sub(self.ring.len() as u32);
         let window = u32::from(window).min(room).max(self.window()).min(65_535);
         self.edge = self.edge.max(self.nxt + window);
         window as u16
     }
 
-    /// Another limit for what waits to be read. A window once announced stays.
-    pub(super) fn set_limit(&mut self, limit: usize) {
-        let old = self.limit;
-        self.limit = bounded(limit);
-        self.target = if self.limit < old { self.target.min(self.limit) } else { self.target };
+    /// The handshake is done, and the segment size agreed.
+    pub(super) fn start(&mut self, now: Instant, settings: &Settings) {
+        self.space.start(now, self.edge, settings, self.shift);
+        self.ack.start(self.mss.min(self.window() / 2));
     }
 
     /// RCV.WND: what the peer was told, less what it has used.
@@ -178,7 +140,11 @@ impl Receiver {
             return Err(DropReason::ReceiveBufferFull);
         }
         let length = fresh.len() as u32;
+        if let Some((echo, age)) = timing.echo {
+            self.space.on_echo(echo, age, length >= self.ack.segment());
+        }
         self.ack.on_data(now, length, self.mss, self.window(), timing.rto);
+        self.space.on_segment(length, self.ring.len() as u32);
         if seq != self.nxt {
             self.ack.owe_another();
             return match self.gaps().insert(seq, seq + length) {
@@ -198,7 +164,7 @@ impl Receiver {
         let count = next.distance(self.nxt).cast_unsigned();
         self.nxt = next;
         self.ring.advance(count as usize);
-        self.time_window(now);
+        self.space.time_window(now, self.nxt, self.window());
         let due = self.ack.on_in_order(count, timing.rtt, timing.most);
         if had_gaps || known > 0 {
             // A gap filled, wholly or in part, is news the peer waits for (RFC 5681 section 4.2).
@@ -223,25 +189,17 @@ impl Receiver {
         true
     }
 
-    /// The window that there is memory for.
-    fn available(&self) -> u32 {
-        self.target.saturating_sub(self.ring.len() as u32)
+    /// The window that may be announced now. It is never less than what was announced before: RFC 9293 section 3.8.6.
+    fn next_window(&self) -> u32 {
+        let current = self.window();
+        let waiting = self.ring.len() as u32;
+        self.space.window(waiting, current, self.ack.segment(), self.shift).max(current)
     }
 
-    /// By how much the window could grow.
-    fn gain(&self) -> u32 {
-        (self.nxt + self.available()).distance(self.edge).max(0).cast_unsigned()
-    }
-
-    /// The least growth worth telling (RFC 9293 section 3.8.6.2.2).
-    fn least_gain(&self) -> u32 {
-        (self.target / 2).min(self.mss).max(1)
-    }
-
-    /// The window field for a segment that leaves now; moves the edge as far as that is worth it.
+    /// The window field for a segment that leaves now.
     pub(super) fn announce(&mut self) -> u16 {
-        if self.gain() >= self.least_gain() {
-            self.edge = self.nxt + self.available();
+        if !self.is_finished {
+            self.edge = self.nxt + self.next_window();
         }
         // Rounded up: a window must not shrink for the sake of the shift (RFC 7323 section 2.4).
         let unit = 1_u32 << self.shift;
@@ -250,10 +208,14 @@ impl Receiver {
         field as u16
     }
 
-    /// Whether reading has opened the window so far that the peer should know at once.
+    /// Whether reading has opened the window so far that the peer should know at once: to twice what it was.
     pub(super) fn wants_update(&self) -> bool {
-        let gain = self.gain();
-        !self.is_finished && gain >= self.least_gain() && gain >= self.window()
+        let current = self.window();
+        if self.is_finished || current > self.space.full() / 2 {
+            return false;
+        }
+        let next = self.next_window();
+        next > 0 && next >= current.saturating_mul(2)
     }
 
     /// A segment with an acknowledgement leaves.
@@ -263,40 +225,6 @@ impl Receiver {
         if let Some(reassembly) = &mut self.reassembly {
             reassembly.on_reported();
         }
-    }
-
-    /// The program has taken `count` bytes: does it keep up? `rtt` is the sender's view of the path.
-    pub(super) fn on_read(&mut self, now: Instant, count: usize, rtt: Option<Duration>) {
-        self.tuning.read = self.tuning.read.saturating_add(count as u32);
-        if self.target >= self.limit {
-            return;
-        }
-        let filled = Duration::from_micros(self.tuning.window_micros.into());
-        let round = rtt.unwrap_or(Duration::MAX).min(filled);
-        if now.since(self.tuning.since) < round {
-            return;
-        }
-        let read = core::mem::take(&mut self.tuning.read);
-        self.tuning.since = now;
-        if read > self.tuning.most {
-            // What was read in this round trip may be sent twice over in the next (slow start), and a few segments more.
-            self.tuning.most = read;
-            let wanted = read.saturating_mul(2).saturating_add(16 * self.mss);
-            let scaled = FIRST_WINDOW << self.shift;
-            self.target = self.target.max(wanted).min(self.limit).min(scaled.max(self.target));
-        }
-    }
-
-    /// Times how long the peer takes to use up a window.
-    fn time_window(&mut self, now: Instant) {
-        if self.nxt.is_before(self.tuning.window_end) {
-            return;
-        }
-        let took = now.since(self.tuning.window_since);
-        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
-        self.tuning.window_micros = self.tuning.window_micros.min(took);
-        self.tuning.window_since = now;
-        self.tuning.window_end = self.nxt + self.window().max(1);
     }
 
     /// Gives the memory of an idle connection back.
@@ -351,9 +279,6 @@ pub(super) struct Timing {
     pub(super) rto: Duration,
     /// The longest an acknowledgement may be held back.
     pub(super) most: Duration,
-}
-
-/// A buffer's limit as a window: at most what scaling can express.
-fn bounded(limit: usize) -> u32 {
-    u32::try_from(limit).unwrap_or(u32::MAX).min(1 << 30)
+    /// The timestamp of ours that the segment echoes, and how old it is.
+    pub(super) echo: Option<(u32, Duration)>,
 }

@@ -14,19 +14,36 @@ pub struct Keepalive {
     pub probes: u32,
 }
 
+/// Who decides about the size of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tuning {
+    /// The connection: it grows with the speed of the path and of the program.
+    Automatic,
+    /// The program has: `SO_SNDBUF`, `SO_RCVBUF`.
+    Fixed,
+}
+
 /// What can be set for a connection.
 ///
 /// ```
 /// use sockeye_core::transport::tcp::Settings;
 /// let settings = Settings { nagle: false, ..Settings::default() };
-/// assert_eq!(settings.window_shift(), 7); // 6 MiB in units of 128 bytes
+/// assert_eq!(settings.window_shift(), 10); // up to 32 MiB in units of 1024 bytes
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Limit of bytes written and not yet acknowledged.
     pub send_buffer: usize,
-    /// Limit of bytes received and not yet read. The window starts at 64 KiB and grows up to it as the reader keeps up.
+    /// Size of the receive buffer, in bytes: what a connection begins with (the second number of Linux's `tcp_rmem`), or
+    /// what the program has fixed. Of the latter, and of the first window, only half is announced: memory comes in
+    /// powers of two.
     pub receive_buffer: usize,
+    /// How far tuning may raise it (the third number of `tcp_rmem`).
+    pub receive_buffer_max: usize,
+    /// Whether it may.
+    pub receive_tuning: Tuning,
+    /// The largest window to announce once the handshake is done: `TCP_WINDOW_CLAMP`.
+    pub window_clamp: Option<u32>,
     /// Nagle's algorithm (RFC 9293 section 3.7.4, with Minshall's change); off is `TCP_NODELAY`.
     pub nagle: bool,
     /// A last segment that is not full waits for more, for a retransmission time-out at most: `TCP_CORK`.
@@ -101,7 +118,10 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             send_buffer: 4 << 20,
-            receive_buffer: 6 << 20,
+            receive_buffer: 128 << 10,
+            receive_buffer_max: 32 << 20,
+            receive_tuning: Tuning::Automatic,
+            window_clamp: None,
             nagle: true,
             cork: false,
             urgent_in_line: false,
@@ -142,9 +162,20 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The shift that lets the whole receive buffer be announced in 16 bits (RFC 7323 section 2.3: at most 14).
+    /// The window that the receive buffer makes before anything is known of what will come.
+    pub(super) fn receive_window(&self) -> usize {
+        self.receive_buffer / 2
+    }
+
+    /// The shift that lets the largest window this connection may ever have be announced in 16 bits (RFC 7323 section
+    /// 2.3: at most 14).
     pub fn window_shift(&self) -> u8 {
-        (0..14).find(|shift| self.receive_buffer >> shift <= 65_535).unwrap_or(14)
+        let largest = match self.receive_tuning {
+            Tuning::Automatic => self.receive_buffer.max(self.receive_buffer_max),
+            Tuning::Fixed => self.receive_window(),
+        };
+        let largest = self.window_clamp.map_or(largest, |clamp| largest.min(clamp as usize));
+        (0..14).find(|shift| largest >> shift <= 65_535).unwrap_or(14)
     }
 
     /// How long `retries` doublings of the time-out take, as Linux reckons it: from `rto_min`, bounded by `rto_max`.
@@ -172,7 +203,16 @@ mod tests {
 
     #[test]
     fn the_shift_is_bounded_whatever_the_buffer() {
-        let with = |receive_buffer| Settings { receive_buffer, ..Settings::default() }.window_shift();
-        assert_eq!((with(0), with(65_535), with(65_536), with(1 << 29), with(usize::MAX)), (0, 0, 1, 14, 14));
+        let up_to = |receive_buffer_max| {
+            let settings = Settings { receive_buffer: 0, receive_buffer_max, ..Settings::default() };
+            settings.window_shift()
+        };
+        let shifts = [0, 65_535, 65_536, 6 << 20, 15_728_640, 1 << 29, usize::MAX].map(up_to);
+        assert_eq!(shifts, [0, 0, 1, 7, 8, 14, 14]);
+        let fixed =
+            Settings { receive_buffer: 131_072, receive_tuning: Tuning::Fixed, ..Settings::default() };
+        assert_eq!(fixed.window_shift(), 1, "only what was asked for can ever be announced");
+        let clamped = Settings { window_clamp: Some(65_535), ..Settings::default() };
+        assert_eq!(clamped.window_shift(), 0);
     }
 }

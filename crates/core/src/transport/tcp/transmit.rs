@@ -1,7 +1,7 @@
 //! What leaves next: one list, in order of priority.
 
 use super::connection::Connection;
-use super::receiver::Receiver;
+use super::receive_space::ReceiveSpace;
 use super::sender::Fin;
 use super::timers::Timer;
 use super::{State, empty};
@@ -274,7 +274,7 @@ impl Connection {
 
     /// The window in our SYN.
     pub(super) fn first_window(&self) -> u16 {
-        Receiver::first_window(self.settings.receive_buffer, self.own_mss().into())
+        ReceiveSpace::first_window(&self.settings, self.own_mss().into())
     }
 
     fn send_syn(&mut self, now: Instant) -> Outgoing {

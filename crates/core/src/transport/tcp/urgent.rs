@@ -228,7 +228,7 @@ impl Connection {
         self.receiver.ring.consume(run.skip + count);
         self.forget_urgent_read();
         if count > 0 {
-            self.receiver.on_read(now, count, self.sender.rtt.smoothed());
+            self.receiver.space.on_read(now, count);
         }
     }
 }

@@ -44,7 +44,7 @@ impl Connection {
         connection.sender.set_window(syn, Scale::Raw);
         connection.syn_due = true;
         if !payload.is_empty() {
-            let timing = Timing { rtt: None, rto, most: connection.settings.ack_delay };
+            let timing = Timing { rtt: None, rto, most: connection.settings.ack_delay, echo: None };
             // What does not fit is not acknowledged, and comes again.
             let taken = connection.receiver.on_payload(now, handshake.irs() + 1, payload, timing).is_ok();
             connection

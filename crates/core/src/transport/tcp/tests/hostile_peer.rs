@@ -115,7 +115,10 @@ fn session(seed: u64) {
                 1 => connection.shutdown_write(now),
                 2 => connection.shutdown_read(now),
                 3 => connection.on_path_mss(now, peer.below(2000) as u16),
-                4 => connection.set_settings(now, Settings { receive_buffer: 3000, ..settings.clone() }),
+                4 => connection.set_settings(
+                    now,
+                    Settings { receive_buffer: 6000, receive_tuning: Tuning::Fixed, ..settings.clone() },
+                ),
                 _ => {}
             },
             9 => {

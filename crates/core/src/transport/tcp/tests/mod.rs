@@ -10,6 +10,7 @@ mod matrix;
 mod pipe;
 mod push;
 mod reassembly;
+mod receive_space;
 mod recovery;
 mod scoreboard;
 mod transfers;
@@ -116,7 +117,7 @@ fn check(connection: &Connection) {
         assert!(!(idle && sender.has_unsent()), "stuck: {connection:?}");
     }
     assert!(sender.congestion.cwnd() >= 1);
-    assert!(receiver.ring.len() <= connection.settings.receive_buffer.max(65_535) + (1 << receiver.shift));
+    assert!(receiver.ring.len() <= (receiver.space.size() as usize).max(65_535) + (1 << receiver.shift));
     if connection.state == State::Closed || connection.state == State::TimeWait {
         assert_eq!(connection.poll_timeout(), None, "{connection:?}");
     }

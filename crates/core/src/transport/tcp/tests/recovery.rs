@@ -7,7 +7,8 @@ use super::*;
 
 /// A bulk transfer over a path of 100 ms, the window after each round trip.
 fn rounds(settings: Settings, rule: fn(usize, &Segment) -> bool, rounds: usize) -> String {
-    let settings = Settings { send_buffer: 1 << 24, receive_buffer: 1 << 24, ..settings };
+    let settings =
+        Settings { send_buffer: 1 << 24, receive_buffer: 1 << 24, receive_buffer_max: 1 << 24, ..settings };
     let mut pipe =
         Pipe::new(0, [settings.clone(), settings], Conditions { delay: 50, ..Conditions::default() });
     pipe.rule = rule;
@@ -68,7 +69,12 @@ fn newreno_without_sack_recovers_one_hole_a_round_trip() {
 
 /// Megabits a second of a bulk transfer of ten seconds at this loss (percent) and delay.
 fn goodput(settings: &Settings, loss: u32, delay: u64) -> u64 {
-    let settings = Settings { send_buffer: 1 << 22, receive_buffer: 1 << 22, ..settings.clone() };
+    let settings = Settings {
+        send_buffer: 1 << 22,
+        receive_buffer: 1 << 22,
+        receive_buffer_max: 1 << 22,
+        ..settings.clone()
+    };
     let mut pipe =
         Pipe::new(9, [settings.clone(), settings], Conditions { loss, delay, ..Conditions::default() });
     let mut buffer = vec![0; 1 << 18];

@@ -85,7 +85,12 @@ pub(super) fn transfer(pipe: &mut Pipe, lengths: [usize; 2]) {
 }
 
 fn small() -> Settings {
-    Settings { send_buffer: 9000, receive_buffer: 5000, ..Settings::default() }
+    Settings {
+        send_buffer: 9000,
+        receive_buffer: 10_000,
+        receive_tuning: Tuning::Fixed,
+        ..Settings::default()
+    }
 }
 
 /// Settings by the digits of the seed.
