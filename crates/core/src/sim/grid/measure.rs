@@ -78,10 +78,12 @@ pub struct Sample {
 }
 
 impl Cell {
-    /// How a host of this cell is set up: with buffers that never are what limits it.
+    /// How a host of this cell is set up: with buffers that are tuned as far as
+    /// they need to be not to limit it.
     pub fn config(&self, congestion: CongestionName, seed: u64) -> Config {
         let buffer = (1 << 20) + 4 * (self.bandwidth_delay_product() + self.queue_bytes());
-        let tcp = Settings { congestion, send_buffer: buffer, receive_buffer: buffer, ..Settings::default() };
+        let tcp =
+            Settings { congestion, send_buffer: buffer, receive_buffer_max: buffer, ..Settings::default() };
         Config { seed, tcp, ..Config::default() }
     }
 
