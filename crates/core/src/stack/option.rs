@@ -192,7 +192,10 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
         SocketOption::FastOpenConnect(on) => settings.fast_open.connect = on,
         SocketOption::FastOpenNoCookie(on) => settings.fast_open.no_cookie = on,
         SocketOption::FastOpenKey(keys) => settings.fast_open.keys = Some(keys),
-        SocketOption::SendBuffer(bytes) => settings.send_buffer = bytes,
+        SocketOption::SendBuffer(bytes) => {
+            settings.send_buffer = bytes;
+            settings.send_tuning = Tuning::Fixed;
+        }
         SocketOption::ReceiveBuffer(bytes) => {
             settings.receive_buffer = bytes;
             settings.receive_tuning = Tuning::Fixed;
@@ -243,7 +246,10 @@ fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> 
         OptionName::FastOpenNoCookie => SocketOption::FastOpenNoCookie(settings.fast_open.no_cookie),
         OptionName::Congestion => SocketOption::Congestion(settings.congestion),
         OptionName::Ecn => SocketOption::Ecn(settings.ecn),
-        OptionName::SendBuffer => SocketOption::SendBuffer(settings.send_buffer),
+        OptionName::SendBuffer => SocketOption::SendBuffer(match socket.connection() {
+            Some(connection) => connection.send_buffer(),
+            None => settings.send_buffer,
+        }),
         OptionName::ReceiveBuffer => SocketOption::ReceiveBuffer(match socket.connection() {
             Some(connection) => connection.receive_buffer(),
             None => settings.receive_buffer,

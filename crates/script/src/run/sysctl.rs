@@ -108,12 +108,10 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
         "tcp_max_syn_backlog" => config.half_open_limit = parse(value)?,
         "tcp_max_tw_buckets" => config.time_wait_limit = parse(value)?,
         "tcp_rmem" => {
-            let [_, _, most] = triple(value)?;
-            tcp.receive_buffer = most;
+            [_, tcp.receive_buffer, tcp.receive_buffer_max] = triple(value)?;
         }
         "tcp_wmem" => {
-            let [_, _, most] = triple(value)?;
-            tcp.send_buffer = most;
+            [_, tcp.send_buffer, tcp.send_buffer_max] = triple(value)?;
         }
         "tcp_notsent_lowat" => {
             tcp.unsent_low_water = Some(parse::<u32>(value)?).filter(|bytes| *bytes != u32::MAX);

@@ -82,8 +82,12 @@ impl Cell {
     /// they need to be not to limit it.
     pub fn config(&self, congestion: CongestionName, seed: u64) -> Config {
         let buffer = (1 << 20) + 4 * (self.bandwidth_delay_product() + self.queue_bytes());
-        let tcp =
-            Settings { congestion, send_buffer: buffer, receive_buffer_max: buffer, ..Settings::default() };
+        let tcp = Settings {
+            congestion,
+            send_buffer_max: buffer,
+            receive_buffer_max: buffer,
+            ..Settings::default()
+        };
         Config { seed, tcp, ..Config::default() }
     }
 

@@ -235,6 +235,7 @@ impl Connection {
             self.stop_transmit_timers();
         }
         if outcome.progress {
+            self.expand_send_buffer();
             self.on_progress(now);
         }
         Ok(())

@@ -35,15 +35,14 @@ impl Connection {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let limit = self.settings.send_buffer.min(MOST_BUFFERED);
-        let room = limit.saturating_sub(self.sender.ring.len()).min(bytes.len());
-        let allowed = bytes.get(..self.below_low_water(room)).unwrap_or_default();
+        let allowed = bytes.get(..self.send_room(bytes.len())).unwrap_or_default();
         if self.resize_due {
             self.resize(now);
         }
-        let taken = self.sender.ring.push(allowed, limit);
+        let taken = self.sender.ring.push(allowed, usize::MAX);
         self.counters.is_refused = taken < bytes.len();
         if taken == 0 {
+            self.note_limit(now);
             return Err(Error::WouldBlock);
         }
         self.push_written(taken as u32, taken == bytes.len(), flags);
@@ -164,6 +163,7 @@ impl Connection {
     /// The congestion control, the segment size and the options of the handshake stay as they were agreed.
     pub fn set_settings(&mut self, now: Instant, settings: Settings) {
         self.receiver.space.set(&settings, self.receiver.shift);
+        self.send_space.set(&settings);
         let congestion = self.settings.congestion;
         *self.settings = Settings { congestion, ..settings };
         self.timers.stop(Timer::Keepalive);
@@ -185,10 +185,7 @@ impl Connection {
             State::SynReceived if !self.is_child() => false,
             _ if self.is_write_closed() || self.error.is_some() => true,
             _ if self.is_above_low_water() => false,
-            _ => {
-                self.sender.ring.len()
-                    < self.settings.send_buffer.min(MOST_BUFFERED).div_ceil(3).saturating_mul(2)
-            }
+            _ => self.has_send_space(),
         }
     }
 
@@ -227,6 +224,3 @@ impl Connection {
         (self.receiver.space.size() as usize).max(self.settings.receive_buffer)
     }
 }
-
-/// The most bytes a send buffer may hold, so that sequence numbers stay comparable.
-const MOST_BUFFERED: usize = 1 << 30;

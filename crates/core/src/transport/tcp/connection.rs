@@ -4,6 +4,7 @@ use super::counters::Counters;
 use super::fast_open::FastOpenState;
 use super::push::Push;
 use super::receiver::Receiver;
+use super::send_space::SendSpace;
 use super::sender::{Fin, Scale, Sender};
 use super::timers::{Timer, Timers};
 use super::urgent::Urgent;
@@ -50,6 +51,7 @@ pub struct Connection {
     pub(super) state: State,
     pub(super) sender: Sender,
     pub(super) receiver: Receiver,
+    pub(super) send_space: SendSpace,
     pub(super) push: Push,
     pub(super) counters: Box<Counters>,
     /// Made when first needed: hardly any connection has it.
@@ -143,6 +145,7 @@ impl Connection {
             state,
             sender: Sender::new(opening.iss, &settings),
             receiver: Receiver::new(now, SeqNumber(0), &settings),
+            send_space: SendSpace::new(&settings),
             push: Push::new(opening.iss + 1),
             counters: Box::new(Counters::new(now)),
             urgent: None,
@@ -205,6 +208,7 @@ impl Connection {
         self.sender.on_synced();
         self.sender.set_window(segment, scale);
         self.receiver.start(now, &self.settings);
+        self.fit_send_buffer();
         self.set_state(now, State::Established);
         self.stop_transmit_timers();
         self.timers.stop(Timer::UserTimeout);

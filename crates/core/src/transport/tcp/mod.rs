@@ -32,6 +32,7 @@ mod receiver;
 mod recovery;
 mod rtt;
 mod scoreboard;
+mod send_space;
 mod sender;
 mod settings;
 mod state;

@@ -199,6 +199,11 @@ impl Push {
         marks.list.iter().skip(marks.behind(start)).find(|mark| mark.is_record).map(|mark| mark.end)
     }
 
+    /// Where the last piece begins.
+    pub(super) fn piece(&self) -> SeqNumber {
+        self.piece
+    }
+
     /// Nothing of what was written before `end` is held back any longer.
     fn release(&mut self, end: SeqNumber) {
         self.released = end;
@@ -213,19 +218,19 @@ impl Push {
 
 /// How the send buffer is cut at the moment of a write.
 #[derive(Clone, Copy, Debug)]
-struct Pieces {
+pub(super) struct Pieces {
     una: SeqNumber,
-    nxt: SeqNumber,
+    pub(super) nxt: SeqNumber,
     /// How many bytes the windows let out beyond `nxt`.
     room: u32,
     /// Bytes in a whole piece.
-    goal: u32,
+    pub(super) goal: u32,
     /// Half of the largest window seen.
     half_window: u32,
 }
 
 impl Pieces {
-    fn of(sender: &Sender) -> Pieces {
+    pub(super) fn of(sender: &Sender) -> Pieces {
         let half_window = if sender.max_wnd > TINY_WINDOW { sender.max_wnd / 2 } else { sender.max_wnd };
         let most = LARGEST_PIECE.min(half_window.max(1));
         let goal = (most - most % sender.mss.max(1)).max(sender.mss).max(1);
@@ -234,17 +239,17 @@ impl Pieces {
         Pieces { una: sender.una, nxt, room, goal, half_window: sender.max_wnd / 2 }
     }
 
-    fn is_full(&self, piece: SeqNumber, end: SeqNumber) -> bool {
+    pub(super) fn is_full(&self, piece: SeqNumber, end: SeqNumber) -> bool {
         end.distance(piece).max(0).cast_unsigned() >= self.goal
     }
 
     /// How far a full piece leaves at once.
-    fn sent(&self, full: SeqNumber) -> SeqNumber {
+    pub(super) fn sent(&self, full: SeqNumber) -> SeqNumber {
         if full.distance(self.nxt).max(0).cast_unsigned() > self.room { self.nxt + self.room } else { full }
     }
 
     /// Where the piece begins that follows one from `piece` to `full`: in its midst where a part of it leaves.
-    fn cut(&self, piece: SeqNumber, full: SeqNumber) -> SeqNumber {
+    pub(super) fn cut(&self, piece: SeqNumber, full: SeqNumber) -> SeqNumber {
         let sent = self.sent(full);
         if sent.is_after(piece) { sent } else { full }
     }
@@ -287,30 +292,5 @@ impl Connection {
     /// Whether so much is unsent that readiness to write waits (`TCP_NOTSENT_LOWAT`).
     pub(super) fn is_above_low_water(&self) -> bool {
         self.settings.unsent_low_water.is_some_and(|low| self.sender.unsent().saturating_mul(2) >= low)
-    }
-
-    /// How many of `wanted` bytes may be written: none beyond what leaves less than the low-water mark unsent, except
-    /// that a piece once begun is filled (`TCP_NOTSENT_LOWAT`).
-    pub(super) fn below_low_water(&self, wanted: usize) -> usize {
-        let Some(low_water) = self.settings.unsent_low_water else { return wanted };
-        let pieces = Pieces::of(&self.sender);
-        let begin = self.sender.data_end();
-        let target = begin + u32::try_from(wanted).unwrap_or(u32::MAX).min(1 << 30);
-        let (mut end, mut sent) = (begin, pieces.nxt);
-        let mut piece = self.push.piece.max(pieces.nxt);
-        while end != target {
-            if piece.at_or_after(end) || pieces.is_full(piece, end) {
-                if end.distance(sent).max(0).cast_unsigned() >= low_water {
-                    break;
-                }
-                piece = end;
-            }
-            end = if target.is_after(piece + pieces.goal) { piece + pieces.goal } else { target };
-            if pieces.is_full(piece, end) {
-                sent = sent.max(pieces.sent(end));
-                piece = pieces.cut(piece, end);
-            }
-        }
-        end.distance(begin).max(0).cast_unsigned() as usize
     }
 }

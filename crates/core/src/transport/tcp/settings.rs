@@ -32,8 +32,13 @@ pub enum Tuning {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Limit of bytes written and not yet acknowledged.
+    /// Size of the send buffer, in bytes, overhead included: what a connection begins with (the second number of Linux's
+    /// `tcp_wmem`), or what the program has fixed.
     pub send_buffer: usize,
+    /// How far tuning may raise it (the third number of `tcp_wmem`).
+    pub send_buffer_max: usize,
+    /// Whether it may.
+    pub send_tuning: Tuning,
     /// Size of the receive buffer, in bytes: what a connection begins with (the second number of Linux's `tcp_rmem`), or
     /// what the program has fixed. Of the latter, and of the first window, only half is announced: memory comes in
     /// powers of two.
@@ -117,7 +122,9 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            send_buffer: 4 << 20,
+            send_buffer: 16 << 10,
+            send_buffer_max: 4 << 20,
+            send_tuning: Tuning::Automatic,
             receive_buffer: 128 << 10,
             receive_buffer_max: 32 << 20,
             receive_tuning: Tuning::Automatic,

@@ -380,7 +380,7 @@ impl Connection {
             self.receiver.ack.on_data_sent(now);
         }
         // RFC 7661; where the program waits for room in the send buffer it is the peer who is slow.
-        if self.settings.slow_start_after_idle && self.sender.ring.len() < self.settings.send_buffer {
+        if self.settings.slow_start_after_idle && !self.counters.is_refused {
             self.sender.validate_window(now);
         }
         outgoing

@@ -47,7 +47,7 @@ impl Connection {
             let own = self.own_mss();
             let room = plan.mss.unwrap_or(own).min(own).saturating_sub(OPTION_SPACE);
             let fitting = bytes.get(..usize::from(room)).unwrap_or(bytes);
-            taken = self.sender.ring.push(fitting, self.settings.send_buffer);
+            taken = self.sender.ring.push(fitting, self.send_buffer());
         } else {
             failure = FastOpenFailure::CookieUnavailable;
         }

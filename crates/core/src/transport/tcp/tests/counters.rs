@@ -1,6 +1,7 @@
 //! What is counted, and what a connection is limited by.
 
 use super::*;
+use crate::error::Error;
 
 #[test]
 fn what_is_sent_and_received_is_counted() {
@@ -44,7 +45,7 @@ fn what_is_sent_and_received_is_counted() {
 
 #[test]
 fn the_time_limited_by_the_window_and_by_the_buffer_is_told_apart() {
-    let mut connection = established(Settings { send_buffer: 3000, ..plain() });
+    let mut connection = established(Settings { send_buffer: 3000, send_tuning: Tuning::Fixed, ..plain() });
     let times = |connection: &Connection, now: u64| {
         let limits = connection.info().limits;
         (
@@ -63,10 +64,10 @@ fn the_time_limited_by_the_window_and_by_the_buffer_is_told_apart() {
     assert_eq!(times(&connection, 160), (Limit::Busy, [130, 120, 0]));
     connection.on_segment(at(170), &window(60_000, 2001), &[]).unwrap();
     assert_eq!(times(&connection, 500), (Limit::Idle, [140, 120, 0]));
-    assert_eq!(connection.write(at(500), &[1; 9000]), Ok(3000));
-    connection.release_held(at(500));
+    assert_eq!(connection.write(at(500), &[1; 4380]), Ok(4380), "a piece once begun is filled");
     assert_eq!(sent(&mut connection, at(500)).len(), 3);
+    assert_eq!(connection.write(at(500), &[1; 9000]), Err(Error::WouldBlock));
     assert_eq!(times(&connection, 520), (Limit::Buffer, [160, 120, 20]));
-    connection.on_segment(at(530), &window(60_000, 5001), &[]).unwrap();
+    connection.on_segment(at(530), &window(60_000, 6381), &[]).unwrap();
     assert_eq!(times(&connection, 900), (Limit::Idle, [170, 120, 30]));
 }

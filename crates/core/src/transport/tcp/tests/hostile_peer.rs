@@ -80,6 +80,7 @@ fn session(seed: u64) {
     let mut peer = Peer { dice: ChaCha8Rng::seed_from_u64(seed) };
     let settings = Settings {
         send_buffer: 20_000,
+        send_tuning: Tuning::Fixed,
         receive_buffer: 1 + peer.below(200_000) as usize,
         nagle: peer.one_in(2),
         keepalive: peer.one_in(3),

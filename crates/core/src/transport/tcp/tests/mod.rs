@@ -13,6 +13,7 @@ mod reassembly;
 mod receive_space;
 mod recovery;
 mod scoreboard;
+mod send_space;
 mod transfers;
 mod urgent;
 
