@@ -36,8 +36,10 @@ pub enum SocketOption {
     /// `TCP_MAXSEG`: the largest segment, in bytes of payload; to be set before the connection is opened. Zero: as large
     /// as the path allows.
     MaxSegment(u16),
-    /// `TCP_CONGESTION`: the congestion control, by name; to be set before the connection is opened.
+    /// `TCP_CONGESTION`: the congestion control, by name. A connection goes on with the window it has.
     Congestion(CongestionName),
+    /// `SO_MAX_PACING_RATE`: the most bytes of payload per second that are sent, evenly.
+    MaxPacingRate(Option<u64>),
     /// Explicit congestion notification: what Linux's `tcp_ecn` says for a whole host, here for one socket; to be set
     /// before the connection is opened.
     Ecn(EcnMode),
@@ -92,6 +94,7 @@ pub enum OptionName {
     Linger,
     MaxSegment,
     Congestion,
+    MaxPacingRate,
     Ecn,
     FastOpen,
     FastOpenConnect,

@@ -107,7 +107,6 @@ impl Stack {
                     option,
                     SocketOption::MaxSegment(_)
                         | SocketOption::Ecn(_)
-                        | SocketOption::Congestion(_)
                         | SocketOption::FastOpen(_)
                         | SocketOption::FastOpenConnect(_)
                         | SocketOption::FastOpenNoCookie(_)
@@ -187,6 +186,8 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
         SocketOption::MaxSegment(bytes) if bytes < 88 => return Err(Error::InvalidArgument),
         SocketOption::MaxSegment(bytes) => settings.max_segment = Some(bytes),
         SocketOption::Congestion(name) => settings.congestion = name,
+        SocketOption::MaxPacingRate(Some(0)) => return Err(Error::InvalidArgument),
+        SocketOption::MaxPacingRate(rate) => settings.max_pacing_rate = rate,
         SocketOption::Ecn(mode) => settings.ecn = mode,
         SocketOption::FastOpen(queue) => settings.fast_open.queue = queue.min(MAX_BACKLOG as u32),
         SocketOption::FastOpenConnect(on) => settings.fast_open.connect = on,
@@ -245,6 +246,7 @@ fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> 
         OptionName::FastOpenConnect => SocketOption::FastOpenConnect(settings.fast_open.connect),
         OptionName::FastOpenNoCookie => SocketOption::FastOpenNoCookie(settings.fast_open.no_cookie),
         OptionName::Congestion => SocketOption::Congestion(settings.congestion),
+        OptionName::MaxPacingRate => SocketOption::MaxPacingRate(settings.max_pacing_rate),
         OptionName::Ecn => SocketOption::Ecn(settings.ecn),
         OptionName::SendBuffer => SocketOption::SendBuffer(match socket.connection() {
             Some(connection) => connection.send_buffer(),

@@ -160,12 +160,14 @@ impl Connection {
     }
 
     /// Changes the settings, which act at once: without Nagle what it held back leaves, a keepalive starts or stops.
-    /// The congestion control, the segment size and the options of the handshake stay as they were agreed.
+    /// The segment size and the options of the handshake stay as they were agreed.
     pub fn set_settings(&mut self, now: Instant, settings: Settings) {
         self.receiver.space.set(&settings, self.receiver.shift);
         self.send_space.set(&settings);
-        let congestion = self.settings.congestion;
-        *self.settings = Settings { congestion, ..settings };
+        let seed = self.sender.iss.0;
+        self.sender.congestion.set_settings(self.settings.congestion, &settings, seed);
+        *self.settings = settings;
+        self.sender.set_pace();
         self.timers.stop(Timer::Keepalive);
         self.timers.stop(Timer::UserTimeout);
         self.arm_keepalive(now);

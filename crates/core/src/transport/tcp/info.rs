@@ -137,6 +137,14 @@ pub struct TcpInfo {
     pub cwnd_reason: CwndReason,
     /// Slow-start threshold in bytes; `usize::MAX` before the first loss.
     pub ssthresh: usize,
+    /// The pacing rate in bytes per second, kept to or not; `None` before a round-trip time is measured.
+    pub pacing_rate: Option<u64>,
+    /// The last delivery rate that said something about the path, in bytes per second.
+    pub delivery_rate: u64,
+    /// Whether the program had too little to send when that was measured.
+    pub delivery_rate_app_limited: bool,
+    /// Bytes of ours that the peer has acknowledged or reported received.
+    pub delivered: u64,
     /// Smoothed round-trip time, once measured.
     pub rtt: Option<Duration>,
     /// Its variance.
@@ -226,6 +234,10 @@ impl TcpInfo {
             cwnd: sender.congestion.cwnd() as usize,
             cwnd_reason: sender.congestion.reason(),
             ssthresh: if ssthresh == u32::MAX { usize::MAX } else { ssthresh as usize },
+            pacing_rate: sender.pacing_rate(),
+            delivery_rate: sender.rate.told().0,
+            delivery_rate_app_limited: sender.rate.told().1,
+            delivered: sender.rate.delivered(),
             rtt: sender.rtt.smoothed(),
             rtt_variance: sender.rtt.variance(),
             rtt_minimum: sender.rtt.minimum(),

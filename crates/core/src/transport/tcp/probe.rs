@@ -26,6 +26,7 @@ impl Connection {
                 Timer::Keepalive => self.on_keepalive_timeout(now),
                 Timer::UserTimeout => self.on_user_timeout(now),
                 Timer::FinWait2 => self.set_state(now, State::Closed),
+                Timer::Pacing => {}
                 Timer::Idle => {
                     self.sender.release_idle();
                     if self.sender.ring.is_empty() {

@@ -169,6 +169,7 @@ impl Sender {
         }
         let newly_lost = self.board.lost_ever().wrapping_sub(lost_before);
         self.control(now, &delivered, newly_lost, progress, has_reports);
+        self.learn_rate(now, &delivered, delivered.last_round_trip().filter(|_| is_measured));
         Outcome { progress, watch }
     }
 
@@ -239,8 +240,11 @@ impl Sender {
             _ => return false,
         };
         self.rtt.on_sample(self.una, self.nxt, sample);
-        let least = self.rtt.minimum().unwrap_or(sample);
-        self.congestion.on_round_trip(now, RoundTrip { sample, least, una: self.una, nxt: self.nxt });
+        // That of the last segment acknowledged says more about the path: it waited for no other.
+        let last = delivered.last_round_trip().unwrap_or(sample);
+        let least = self.rtt.minimum().unwrap_or(last);
+        let trip = RoundTrip { sample: last, least, una: self.una, nxt: self.nxt };
+        self.congestion.on_round_trip(now, trip);
         true
     }
 
@@ -605,7 +609,8 @@ impl Sender {
             self.new_first = false;
             self.is_frto = false; // there was nothing new to send
         }
-        self.board.on_resent(now, start, length);
+        let stamp = self.stamp(now, length);
+        self.board.on_resent(now, start, length, stamp);
         let segments = length.div_ceil(self.mss.max(1));
         self.undo.on_resent(now, segments);
         if matches!(self.phase, Phase::Cwr | Phase::Recovery) {

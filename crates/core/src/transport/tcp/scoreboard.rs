@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 
 use super::rack::Rack;
+use super::rate::{Stamp, Stamped};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{SackBlock, SeqNumber};
 
@@ -31,6 +32,7 @@ struct Sent {
     start: SeqNumber,
     length: u32,
     marks: u8,
+    stamp: Stamp,
 }
 
 impl Sent {
@@ -77,6 +79,8 @@ pub(super) struct Delivered {
     pub(super) newest: Option<(Instant, SeqNumber)>,
     /// The round trip of what was noted last.
     pub(super) round_trip: Duration,
+    /// The same with what it remembers, however soon it was answered.
+    pub(super) latest: Option<Stamped>,
 }
 
 impl Delivered {
@@ -94,11 +98,19 @@ impl Delivered {
             reordered: None,
             newest: None,
             round_trip: Duration::ZERO,
+            latest: None,
         }
+    }
+
+    /// The round-trip time of the last segment delivered, of those sent once.
+    pub(super) fn last_round_trip(&self) -> Option<Duration> {
+        self.sacked_at.or(self.acked_at).map(|(_, last)| self.now.since(last))
     }
 
     /// An entry, or its beginning up to `end`, is delivered.
     fn note(&mut self, sent: &Sent, end: SeqNumber, is_report: bool) {
+        let Sent { at: sent_at, stamp, .. } = *sent;
+        Stamped::keep_latest(&mut self.latest, Stamped { sent_at, end, stamp });
         let resent = sent.is(AMBIGUOUS);
         if resent {
             if !is_report {
@@ -222,7 +234,7 @@ impl Scoreboard {
     }
 
     /// `length` sequence numbers from `start` on, the next after all others, are sent for the first time.
-    pub(super) fn push(&mut self, now: Instant, start: SeqNumber, length: u32) {
+    pub(super) fn push(&mut self, now: Instant, start: SeqNumber, length: u32, stamp: Stamp) {
         self.outstanding += length;
         if self.entries.len() >= MOST_ENTRIES
             && let Some(last) = self.entries.back_mut()
@@ -232,7 +244,7 @@ impl Scoreboard {
             last.length += length;
             return;
         }
-        self.entries.push_back(Sent { at: now, start, length, marks: 0 });
+        self.entries.push_back(Sent { at: now, start, length, marks: 0, stamp });
     }
 
     /// SND.UNA moves to `ack`. Segments have `mss` bytes.
@@ -503,7 +515,7 @@ impl Scoreboard {
     }
 
     /// `length` sequence numbers from `start` on are sent again.
-    pub(super) fn on_resent(&mut self, now: Instant, start: SeqNumber, length: u32) {
+    pub(super) fn on_resent(&mut self, now: Instant, start: SeqNumber, length: u32, stamp: Stamp) {
         let end = start + length;
         self.split_at(start);
         self.split_at(end);
@@ -517,6 +529,7 @@ impl Scoreboard {
                 continue;
             }
             sent.at = now;
+            sent.stamp = stamp;
             if sent.is(RESENT) {
                 continue;
             }

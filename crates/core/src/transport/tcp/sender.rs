@@ -3,8 +3,10 @@
 use super::congestion::{self, Congestion};
 use super::ecn::EcnSender;
 use super::loss_probe::LossProbe;
+use super::pacing::Pacing;
 use super::prr::Prr;
 use super::rack::Rack;
+use super::rate::Rate;
 use super::recovery::Phase;
 use super::rtt::Rtt;
 use super::scoreboard::Scoreboard;
@@ -44,6 +46,8 @@ pub(super) struct Sender {
     pub(super) board: Scoreboard,
     pub(super) congestion: Congestion,
     pub(super) ecn: EcnSender,
+    pub(super) rate: Rate,
+    pub(super) pacing: Pacing,
     pub(super) rtt: Rtt,
     pub(super) phase: Phase,
     /// SND.NXT when the present phase began (RFC 6582, recover).
@@ -89,7 +93,9 @@ impl Sender {
             mss: 536,
             small_end: iss,
             board: Scoreboard::new(iss + 1),
-            congestion: Congestion::new(settings, 536),
+            congestion: Congestion::new(settings, 536, iss.0),
+            rate: Rate::new(),
+            pacing: Pacing::new(),
             ecn: EcnSender::asking(settings.ecn),
             rtt: Rtt::new(settings.initial_rto, settings.rto_min, settings.rto_max),
             phase: Phase::Open,
@@ -222,7 +228,8 @@ impl Sender {
 
     /// Data leaves for the first time; `length` counts the FIN.
     pub(super) fn on_sent(&mut self, now: Instant, length: u32, payload: u32, mss: u32) {
-        self.board.push(now, self.nxt, length);
+        let stamp = self.stamp(now, length);
+        self.board.push(now, self.nxt, length, stamp);
         self.nxt += length;
         if !payload.is_multiple_of(mss) {
             self.small_end = self.nxt;

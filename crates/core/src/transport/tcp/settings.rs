@@ -76,6 +76,10 @@ pub struct Settings {
     pub congestion: CongestionName,
     /// How CUBIC finds the end of slow start before anything is lost. The other algorithms do not look at it.
     pub slow_start_exit: SlowStartExit,
+    /// Whether what is sent is paced, in bursts of a millisecond (BBR always is).
+    pub pacing: bool,
+    /// The most bytes per second that are sent, without headers: `SO_MAX_PACING_RATE`. It switches pacing on.
+    pub max_pacing_rate: Option<u64>,
     /// Segments of the initial congestion window (RFC 6928), at least one. Up to ten it is bounded in bytes as well.
     pub initial_window: u32,
     /// Whether the congestion window shrinks while it is not used (RFC 5681 section 4.1, RFC 7661):
@@ -145,6 +149,8 @@ impl Default for Settings {
             advertised_mss: None,
             congestion: CongestionName::Cubic,
             slow_start_exit: SlowStartExit::HyStartPlusPlus,
+            pacing: false,
+            max_pacing_rate: None,
             initial_window: 10,
             slow_start_after_idle: true,
             initial_rto: Duration::from_secs(1),

@@ -21,12 +21,14 @@ pub(super) enum Timer {
     UserTimeout,
     /// The peer's FIN, where nobody holds the connection any more.
     FinWait2,
+    /// The time that a burst takes at the pacing rate.
+    Pacing,
     /// Anything at all: an idle connection gives its buffers back.
     Idle,
 }
 
-/// In the order of the slots. The last one is housekeeping, not TCP.
-const ALL: [(Timer, Option<&str>); 9] = [
+/// In the order of the slots. The last two are no TCP: pacing would fill every trace, and the other is housekeeping.
+const ALL: [(Timer, Option<&str>); 10] = [
     (Timer::Retransmit, Some("retransmit")),
     (Timer::LossProbe, Some("loss-probe")),
     (Timer::Reordering, Some("reordering")),
@@ -35,6 +37,7 @@ const ALL: [(Timer, Option<&str>); 9] = [
     (Timer::Keepalive, Some("keepalive")),
     (Timer::UserTimeout, Some("user-timeout")),
     (Timer::FinWait2, Some("fin-wait-2")),
+    (Timer::Pacing, None),
     (Timer::Idle, None),
 ];
 

@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::receive_space::ReceiveSpace;
+use super::recovery::Phase;
 use super::sender::Fin;
 use super::timers::Timer;
 use super::{State, empty};
@@ -110,8 +111,8 @@ impl Connection {
         self.largest = largest.min(MOST_PAYLOAD) as u32;
         let mut outgoing = match self.next(self.largest) {
             None => {
-                if self.sender.unsent() > 0 && self.sender.congestion_room() < self.sender.mss {
-                    self.sender.note_usage(now);
+                if !self.timers.is_set(Timer::Pacing) {
+                    self.sender.note_limit(now);
                 }
                 self.arm_probe(now);
                 return None;
@@ -173,16 +174,22 @@ impl Connection {
             if let Some(probe) = self.next_probe(mss) {
                 return Some(probe);
             }
+            // The first segment sent again after a time-out has waited for long enough, as has a probe.
+            let is_paced_out = self.timers.is_set(Timer::Pacing);
+            let largest = largest.min(sender.pacing.burst(mss));
             if sender.new_first
+                && !is_paced_out
                 && !sender.nxt.is_after(sender.high)
                 && let Some(data) = self.next_data(mss, largest)
             {
                 return Some(data);
             }
-            if let Some(again) = self.next_again(mss, largest) {
+            if (!is_paced_out || sender.phase == Phase::Loss && sender.pipe() == 0)
+                && let Some(again) = self.next_again(mss, largest)
+            {
                 return Some(again);
             }
-            if let Some(data) = self.next_data(mss, largest) {
+            if !is_paced_out && let Some(data) = self.next_data(mss, largest) {
                 return Some(data);
             }
         }
@@ -342,6 +349,7 @@ impl Connection {
         let is_head = start == self.sender.una;
         let outgoing = self.data_segment(now, start, payload, fin, mss);
         self.sender.on_sent_again(now, start, payload + u32::from(fin));
+        self.pace(now, payload);
         if is_probe {
             self.on_probe_sent(now, true);
             return Outgoing { retransmission: Some(RetransmitCause::LossProbe), ..outgoing };
@@ -364,6 +372,7 @@ impl Connection {
         let is_probe = self.sender.probe.is_due;
         let was_idle = self.sender.outstanding() == 0;
         self.sender.on_sent(now, payload + u32::from(fin), payload, mss);
+        self.pace(now, payload);
         if fin {
             self.sender.fin = Fin::Sent;
         }
@@ -384,6 +393,13 @@ impl Connection {
             self.sender.validate_window(now);
         }
         outgoing
+    }
+
+    /// Holds the next burst back until this one has taken its time.
+    fn pace(&mut self, now: Instant, payload: u32) {
+        if let Some(release) = self.sender.pacing.on_sent(now, payload, self.sender.mss) {
+            self.timers.set(Timer::Pacing, release);
+        }
     }
 
     fn data_segment(

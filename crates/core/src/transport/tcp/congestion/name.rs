@@ -18,17 +18,20 @@ pub enum CongestionName {
     Cubic,
     /// NewReno, RFC 5681 and 6582.
     Reno,
+    /// BBR version 3, draft-ietf-ccwg-bbr.
+    Bbr,
 }
 
 impl CongestionName {
     /// All there are.
-    pub const ALL: [CongestionName; 2] = [CongestionName::Cubic, CongestionName::Reno];
+    pub const ALL: [CongestionName; 3] = [CongestionName::Cubic, CongestionName::Reno, CongestionName::Bbr];
 
     /// The name.
     pub const fn name(self) -> &'static str {
         match self {
             CongestionName::Cubic => "cubic",
             CongestionName::Reno => "reno",
+            CongestionName::Bbr => "bbr",
         }
     }
 }
@@ -81,6 +84,20 @@ pub enum CwndReason {
     ApplicationLimited,
     /// The segments have another size now.
     SegmentSize,
+    /// BBR looks for the path's rate.
+    BbrStartup,
+    /// BBR empties the queue it has made by that.
+    BbrDrain,
+    /// BBR sends less than the path carries, to empty its queue.
+    BbrProbeDown,
+    /// BBR sends what the path carries.
+    BbrCruise,
+    /// BBR fills the path before it asks for more.
+    BbrRefill,
+    /// BBR asks for more.
+    BbrProbeUp,
+    /// BBR keeps little in flight, to see the path without a queue.
+    BbrProbeRtt,
 }
 
 impl CwndReason {
@@ -97,6 +114,13 @@ impl CwndReason {
             CwndReason::Idle => "idle",
             CwndReason::ApplicationLimited => "application limited",
             CwndReason::SegmentSize => "segment size",
+            CwndReason::BbrStartup => "bbr startup",
+            CwndReason::BbrDrain => "bbr drain",
+            CwndReason::BbrProbeDown => "bbr down",
+            CwndReason::BbrCruise => "bbr cruise",
+            CwndReason::BbrRefill => "bbr refill",
+            CwndReason::BbrProbeUp => "bbr up",
+            CwndReason::BbrProbeRtt => "bbr probe rtt",
         }
     }
 }

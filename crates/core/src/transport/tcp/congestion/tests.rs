@@ -4,7 +4,7 @@ use super::*;
 
 fn of(name: CongestionName) -> Congestion {
     let settings = Settings { congestion: name, ..Settings::default() };
-    Congestion::new(&settings, 1000)
+    Congestion::new(&settings, 1000, 7)
 }
 
 /// The window is full.
@@ -134,7 +134,7 @@ fn undo_brings_back_the_window_and_the_curve() {
 /// each ten acknowledgements.
 fn slow_path(exit: SlowStartExit) -> Vec<u32> {
     let settings = Settings { slow_start_exit: exit, ..Settings::default() };
-    let mut congestion = Congestion::new(&settings, 1000);
+    let mut congestion = Congestion::new(&settings, 1000, 7);
     let rtt = Duration::from_millis(100);
     let (mut una, mut nxt) = (0_u32, 0_u32);
     let mut sent_at = Vec::new();

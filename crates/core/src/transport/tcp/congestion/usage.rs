@@ -41,6 +41,11 @@ impl Usage {
         }
     }
 
+    /// Whether the window was full in this round.
+    pub(super) fn was_full(&self) -> bool {
+        self.was_full
+    }
+
     /// Whether the window is what limits. In slow start half of it used is enough, so that it grows to twice of what is
     /// acknowledged.
     pub(super) fn is_limited(&self, cwnd: u32, is_slow_start: bool) -> bool {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::super::rack::Rack;
 use super::super::scoreboard::{Delivered, Reports, Scoreboard};
 use super::*;
+use crate::transport::tcp::rate::Stamp;
 use crate::wire::tcp::SackBlock;
 
 /// What is known of one byte.
@@ -92,7 +93,7 @@ proptest! {
             let fresh = || Delivered::new(super::at(now), Some(ms(SHORTEST)), first - 1, first);
             match step {
                 0..=2 => {
-                    board.push(super::at(now), at(end), length as u32);
+                    board.push(super::at(now), at(end), length as u32, Stamp::default());
                     model.bytes.resize(end + length, Byte { at: now, ..Byte::default() });
                 }
                 3 => {
@@ -129,7 +130,7 @@ proptest! {
                     prop_assert_eq!(next.map(|(seq, _)| seq), due.map(|due| at(model.una + due)));
                     let Some((seq, most)) = next else { continue };
                     let count = most.min(length as u32);
-                    board.on_resent(super::at(now), seq, count);
+                    board.on_resent(super::at(now), seq, count, Stamp::default());
                     let from = (seq - first) as usize;
                     for byte in &mut model.bytes[from..from + count as usize] {
                         prop_assert!(byte.lost && !byte.sacked && !byte.resent);
@@ -177,7 +178,7 @@ fn delivered(millis: u64) -> Delivered {
 #[test]
 fn a_peer_that_takes_back_what_it_reported_is_found_out() {
     let mut board = Scoreboard::new(SeqNumber(0));
-    board.push(at(0), SeqNumber(0), 1000);
+    board.push(at(0), SeqNumber(0), 1000, Stamp::default());
     let block = SackBlock { left: SeqNumber(100), right: SeqNumber(1000) };
     board.on_sack(block, 100, &mut delivered(0));
     board.acknowledge(SeqNumber(100), 100, &mut delivered(0));
@@ -193,7 +194,7 @@ fn a_large_lossy_window_costs_no_more_than_what_changes() {
     let mut board = Scoreboard::new(SeqNumber(0));
     let mut rack = Rack::new(SeqNumber(0));
     for index in 0..60_000 {
-        board.push(at(1), SeqNumber(index * 100), 100);
+        board.push(at(1), SeqNumber(index * 100), 100, Stamp::default());
     }
     let mut resent = 0;
     for index in (1..60_000).filter(|index| index % 10 != 0) {
@@ -204,7 +205,7 @@ fn a_large_lossy_window_costs_no_more_than_what_changes() {
         rack.on_delivered(&delivered);
         board.detect_lost(at(10), &rack, ms(0));
         while let Some((start, length)) = board.next_lost() {
-            board.on_resent(at(10), start, length);
+            board.on_resent(at(10), start, length, Stamp::default());
             resent += 1;
         }
     }
