@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use super::connection::Connection;
 use super::sender::{Nagle, Sender};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
 /// The most bytes in one piece, whatever the peer's window.
@@ -18,6 +18,12 @@ const LARGEST_PIECE: u32 = 65_215;
 const TINY_WINDOW: u32 = 536;
 /// How many ends are remembered. PSH is advice; beyond, the oldest are forgotten.
 const MOST_MARKS: usize = 8192;
+/// A burst takes a 2^10th of a second to be sent.
+const BURST_SHIFT: u32 = 10;
+/// A burst has as many segments at least.
+const LEAST_BURST: u64 = 2;
+/// With each 2^9 microseconds of the shortest round trip what a burst has beyond that is halved.
+const NEAR_SHIFT: u32 = 9;
 
 /// What `send(2)` can say beside the bytes.
 ///
@@ -105,13 +111,15 @@ pub(super) struct Push {
     piece: SeqNumber,
     /// What is held back before this leaves all the same.
     released: SeqNumber,
+    /// Where the burst ends that is leaving.
+    burst_end: SeqNumber,
     /// The last write has said that more follows.
     pub(super) more: bool,
 }
 
 impl Push {
     pub(super) fn new(start: SeqNumber) -> Self {
-        Push { marks: None, pushed: start, piece: start, released: start, more: false }
+        Push { marks: None, pushed: start, piece: start, released: start, burst_end: start, more: false }
     }
 
     /// `taken` bytes were appended from `start` on, in one write.
@@ -191,6 +199,12 @@ impl Push {
     pub(super) fn covers(&self, start: SeqNumber, end: SeqNumber) -> bool {
         let Some(marks) = &self.marks else { return false };
         marks.list.get(marks.behind(start)).is_some_and(|mark| mark.end.at_or_before(end))
+    }
+
+    /// The first marked end behind `start`.
+    pub(super) fn next_end(&self, start: SeqNumber) -> Option<SeqNumber> {
+        let marks = self.marks.as_ref()?;
+        marks.list.get(marks.behind(start)).map(|mark| mark.end)
     }
 
     /// Where the record ends that the byte `start` is part of, if that was said.
@@ -287,6 +301,49 @@ impl Connection {
             (false, true) => Nagle::On,
             (false, false) => Nagle::Off,
         }
+    }
+
+    /// How many bytes leave as one burst, whether or not the device cuts it: about a millisecond's worth at the rate the
+    /// window stands for, more on a short path, and whole segments.
+    pub(super) fn burst(&self, mss: u32) -> u32 {
+        let sender = &self.sender;
+        let mss = u64::from(mss.max(1));
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+        let far = sender.rtt.minimum().map_or(0, |rtt| micros(rtt) >> NEAR_SHIFT);
+        let more = u64::from(LARGEST_PIECE) >> far.min(63);
+        let window = u64::from(sender.congestion.cwnd().max(sender.pipe()));
+        let percent = if sender.congestion.cwnd() < sender.congestion.ssthresh() / 2 { 200 } else { 120 };
+        let round = sender.rtt.smoothed().map_or(1, micros);
+        let paced = (window * percent * 10_000 / round) >> BURST_SHIFT;
+        let bytes = (paced + more).min(u64::from(LARGEST_PIECE));
+        ((bytes / mss).max(LEAST_BURST) * mss) as u32
+    }
+
+    /// New data leaves from SND.NXT on, `payload` bytes; where a burst begins with it that no device cuts, its end is noted.
+    pub(super) fn note_burst(&mut self, payload: u32, mss: u32) {
+        let start = self.sender.nxt;
+        if payload > mss {
+            self.push.burst_end = start + payload;
+            self.push.on_burst(start + payload);
+        } else if payload == mss && start.at_or_after(self.push.burst_end) && !self.is_urgent() {
+            let whole = self.burst_from(start, mss);
+            if whole > mss {
+                self.push.burst_end = start + whole;
+                self.push.on_burst(start + whole);
+            }
+        }
+    }
+
+    /// How many bytes from `start` on would leave at once if the device cut them.
+    fn burst_from(&self, start: SeqNumber, mss: u32) -> u32 {
+        let sender = &self.sender;
+        let room = sender.window_room().min(sender.congestion_room());
+        let unsent = sender.unsent();
+        let run =
+            self.push.record_end(start).map_or(unsent, |end| unsent.min(end.distance(start).unsigned_abs()));
+        let whole = run.min(room).min(self.burst(mss));
+        let has_tail = whole == run && self.nagle(run == unsent) != Nagle::Corked;
+        if has_tail { whole } else { whole - whole % mss.max(1) }
     }
 
     /// Whether so much is unsent that readiness to write waits (`TCP_NOTSENT_LOWAT`).

@@ -195,7 +195,9 @@ impl Sender {
         }
         if length >= mss {
             let whole = length - length % mss;
-            return if whole < length_worth_a_burst(limit, self.congestion.cwnd(), mss) && self.may_defer() {
+            return if room.min(limit) < length_worth_a_burst(limit, self.congestion.cwnd(), mss)
+                && self.may_defer()
+            {
                 0
             } else {
                 whole

@@ -225,6 +225,11 @@ impl Connection {
             self.push.record_end(start).map_or(u32::MAX, |end| end.distance(start).max(0).cast_unsigned());
         let whole = length.min(data).min(record);
         let mut payload = whole.min(most).min(inside);
+        if payload > mss
+            && let Some(end) = self.push.next_end(start)
+        {
+            payload = payload.min(end.distance(start).unsigned_abs().max(mss)); // no more at once than left at once
+        }
         if payload > mss && payload < whole {
             payload -= payload % mss;
         }
@@ -237,7 +242,7 @@ impl Connection {
         let unsent = sender.unsent();
         let record = self.push.record_end(sender.nxt);
         let run = record.map_or(unsent, |end| unsent.min(end.distance(sender.nxt).max(0).cast_unsigned()));
-        let largest = if sender.ecn.is_cwr_due() { 0 } else { largest };
+        let largest = if sender.ecn.is_cwr_due() { 0 } else { largest.min(self.burst(mss)) };
         let mut payload = sender.sendable(run, mss, largest, self.nagle(run == unsent));
         if payload == 0 && self.small_due {
             payload = run.min(sender.window_room()).min(mss);
@@ -363,6 +368,7 @@ impl Connection {
 
     fn send_data(&mut self, now: Instant, payload: u32, fin: bool, mss: u32) -> Outgoing {
         let start = self.sender.nxt;
+        self.note_burst(payload, mss);
         let mut outgoing = self.data_segment(now, start, payload, fin, mss);
         if payload > 0 {
             let (ecn, flag) = self.sender.ecn.on_new_data();
@@ -418,11 +424,9 @@ impl Connection {
         if fin {
             segment.flags |= Flags::FIN;
         }
-        if payload > mss {
-            self.push.on_burst(start + payload);
-        }
         // A segment that a timer had to let out says that nothing follows it soon.
-        if self.push.covers(start, start + payload) || self.small_due && payload > 0 {
+        let is_burst = payload > mss;
+        if is_burst || self.push.covers(start, start + payload) || self.small_due && payload > 0 {
             segment.flags |= Flags::PSH;
         }
         self.acknowledged();

@@ -5,7 +5,7 @@ use crate::error::Error;
 
 #[test]
 fn what_is_sent_and_received_is_counted() {
-    let mut connection = established(plain());
+    let mut connection = established_after(plain(), 0);
     let begun = connection.info().traffic;
     assert_eq!((begun.segments_sent, begun.segments_received), (2, 1), "SYN, SYN-ACK, ACK");
     assert_eq!((begun.bytes_acknowledged, begun.bytes_received), (1, 0));

@@ -158,7 +158,7 @@ fn limited_transmit_sends_new_data_on_the_first_two_duplicates() {
 
 #[test]
 fn bursts_wait_for_a_third_of_the_window_only_while_acknowledgements_are_due() {
-    let mut connection = established(plain());
+    let mut connection = established_after(plain(), 0); // near: bursts are large
     connection.write(at(20), &[1; 200_000]).unwrap();
     let burst = |connection: &mut Connection, millis| {
         let lengths: Vec<usize> = core::iter::from_fn(|| connection.poll_transmit(at(millis), 60_000))
