@@ -9,7 +9,7 @@ const TALK: &str = "
    +0 bind(3, ..., ...) = 0
    +0 listen(3, 1) = 0
   +.1 < S 0:0(0) win 32792 <mss 1000,nop,wscale 7>
-   +0 > S. 0:0(0) ack 1 <mss 1460,nop,wscale 7>
+   +0 > S. 0:0(0) ack 1 <mss 1460,nop,wscale 10>
   +.1 < . 1:1(0) ack 1 win 257
    +0 accept(3, ..., ...) = 4
    +0 write(4, ..., 3000) = 3000
@@ -48,8 +48,8 @@ fn every_word_that_is_changed_makes_it_fail() {
     for (right, wrong) in [
         ("> S. 0:0(0) ack 1", "> S. 0:0(0) ack 2"),
         ("> S. 0:0(0)", "> S 0:0(0)"),
-        ("mss 1460,nop,wscale 7>\n  +.1 < .", "mss 1460,nop,wscale 8>\n  +.1 < ."),
-        ("mss 1460,nop,wscale 7>\n  +.1 < .", "mss 1460>\n  +.1 < ."),
+        ("mss 1460,nop,wscale 10>\n  +.1 < .", "mss 1460,nop,wscale 8>\n  +.1 < ."),
+        ("mss 1460,nop,wscale 10>\n  +.1 < .", "mss 1460>\n  +.1 < ."),
         ("> P. 1:3001(3000)", "> P. 1:2001(2000)"),
         ("> P. 1:3001(3000)", "> P. 2:3002(3000)"),
         ("> P. 1:3001(3000)", "> . 1:3001(3000)"),
