@@ -225,6 +225,7 @@ impl Connection {
             echo: self.echo(segment),
         };
         let outcome = self.sender.on_ack(now, acknowledgement);
+        self.check_mtu_probe(now);
         match outcome.watch {
             Watch::Unchanged => {}
             Watch::Anew => self.arm_after_progress(now),

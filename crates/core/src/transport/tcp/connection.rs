@@ -209,6 +209,7 @@ impl Connection {
         self.sender.set_window(segment, scale);
         self.receiver.start(now, &self.settings);
         self.fit_send_buffer();
+        self.start_mtu_search(now, self.state == State::SynSent);
         self.set_state(now, State::Established);
         self.stop_transmit_timers();
         self.timers.stop(Timer::UserTimeout);
@@ -232,12 +233,14 @@ impl Connection {
     }
 
     /// Reckons how much fits into a segment, from the peer, the path and the settings.
-    fn size_segments(&mut self) {
+    pub(super) fn size_segments(&mut self) {
         let own = self.own_mss();
         let sendable = self.settings.max_segment.map_or(self.path_mss, |most| most.min(self.path_mss));
         let options = if self.clock.is_some() { 12 } else { 0 };
-        self.sender.mss = u32::from(self.peer_mss.min(sendable).max(LEAST_SEGMENT) - options);
-        self.receiver.mss = u32::from(own.max(LEAST_SEGMENT) - options);
+        let most = u32::from(self.peer_mss.min(sendable).max(LEAST_SEGMENT));
+        let most = self.sender.mtu_search.as_ref().map_or(most, |search| search.size().min(most));
+        self.sender.mss = most.max(LEAST_SEGMENT.into()) - options;
+        self.receiver.mss = u32::from(own.max(LEAST_SEGMENT)) - options;
         self.receiver.space.set_mss(self.receiver.mss);
     }
 
@@ -250,6 +253,9 @@ impl Connection {
             self.syn_due = true;
         }
         let is_larger = mss > self.path_mss;
+        if !is_larger {
+            self.bound_mtu_search(mss);
+        }
         self.path_mss = mss;
         self.resize_due = is_larger && self.sender.has_unsent();
         if !self.resize_due {

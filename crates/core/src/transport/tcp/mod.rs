@@ -22,6 +22,7 @@ mod handshake;
 mod info;
 mod isn;
 mod loss_probe;
+mod mtu_probe;
 mod pacing;
 mod probe;
 mod prr;
@@ -59,6 +60,7 @@ pub use fast_open::{
 pub use handshake::{Handshake, HandshakeStep, HandshakeTimeout};
 pub use info::{Recovering, RecoveryChange, TcpInfo};
 pub use isn::Isn;
+pub use mtu_probe::MtuProbing;
 pub use push::SendFlags;
 pub use settings::{Keepalive, Settings, Tuning};
 pub use state::State;

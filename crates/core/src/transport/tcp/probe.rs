@@ -61,6 +61,7 @@ impl Connection {
                     self.time_out(now);
                     return;
                 }
+                self.suspect_black_hole(now);
                 self.sender.on_rto(now);
             }
         }
@@ -68,7 +69,9 @@ impl Connection {
     }
 
     fn on_reordering_timeout(&mut self, now: Instant) {
-        match self.sender.on_reordering_timeout(now) {
+        let next = self.sender.on_reordering_timeout(now);
+        self.check_mtu_probe(now);
+        match next {
             Some(wait) => self.start_transmit_timer(Timer::Reordering, now + wait),
             None => {
                 self.timers.set(Timer::Reordering, now); // a part of the time is used up

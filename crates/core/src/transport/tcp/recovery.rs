@@ -383,8 +383,10 @@ impl Sender {
         let detected = self.board.detect_lost(now, &self.rack, window);
         if self.pipe() != pipe && self.phase != Phase::Recovery {
             self.enter_recovery(false);
-            self.cause = RetransmitCause::Reordering;
-            self.reduce(Progress { delivered: self.mss, is_safe: false });
+            if self.phase == Phase::Recovery {
+                self.cause = RetransmitCause::Reordering;
+                self.reduce(Progress { delivered: self.mss, is_safe: false });
+            }
         }
         detected.wait.map(|wait| wait + TICK)
     }
@@ -493,6 +495,9 @@ impl Sender {
     }
 
     fn enter_recovery(&mut self, has_congestion_echo: bool) {
+        if self.is_mtu_probe_lost() {
+            return;
+        }
         self.undo.forbid();
         self.undo.begin(self.una, self.resent_segments());
         if !matches!(self.phase, Phase::Cwr | Phase::Recovery) {
@@ -582,6 +587,11 @@ impl Sender {
             return;
         }
         self.board.lose_all();
+        self.begin_resending();
+    }
+
+    /// What is lost leaves again, smaller.
+    pub(super) fn begin_resending(&mut self) {
         self.duplicates = 0;
         self.cause = RetransmitCause::PathMtu;
         if self.phase < Phase::Loss {

@@ -3,6 +3,7 @@
 use super::congestion::{self, Congestion};
 use super::ecn::EcnSender;
 use super::loss_probe::LossProbe;
+use super::mtu_probe::MtuSearch;
 use super::pacing::Pacing;
 use super::prr::Prr;
 use super::rack::Rack;
@@ -48,6 +49,8 @@ pub(super) struct Sender {
     pub(super) ecn: EcnSender,
     pub(super) rate: Rate,
     pub(super) pacing: Pacing,
+    /// The search for what the path carries, where it goes on.
+    pub(super) mtu_search: Option<Box<MtuSearch>>,
     pub(super) rtt: Rtt,
     pub(super) phase: Phase,
     /// SND.NXT when the present phase began (RFC 6582, recover).
@@ -97,6 +100,7 @@ impl Sender {
             rate: Rate::new(),
             pacing: Pacing::new(),
             ecn: EcnSender::asking(settings.ecn),
+            mtu_search: None,
             rtt: Rtt::new(settings.initial_rto, settings.rto_min, settings.rto_max),
             phase: Phase::Open,
             high: iss,

@@ -1,6 +1,6 @@
 //! What can be set for a connection; the defaults are Linux's.
 
-use super::{CongestionName, EcnMode, FastOpenOptions, SlowStartExit};
+use super::{CongestionName, EcnMode, FastOpenOptions, MtuProbing, SlowStartExit};
 use crate::time::Duration;
 
 /// How a silent peer is probed (RFC 9293 section 3.8.4).
@@ -117,6 +117,18 @@ pub struct Settings {
     /// Whether a SYN that is sent again does without ECN, should that be what it was dropped for (RFC 3168 section
     /// 6.1.1.1): `tcp_ecn_fallback`.
     pub ecn_fallback: bool,
+    /// Whether the path's MTU is found by trying (RFC 4821): `tcp_mtu_probing`. Unlike Linux we do so by default from the
+    /// time on when a path swallows large segments in silence.
+    pub mtu_probing: MtuProbing,
+    /// Payload of a segment that any path should carry: `tcp_base_mss`.
+    pub mtu_base: u16,
+    /// The least payload a segment is cut down to in search of what the path carries: `tcp_mtu_probe_floor`. Linux has 48;
+    /// but no path swallows packets of 576 bytes, while many an outage looks as if it did.
+    pub mtu_floor: u16,
+    /// The search is over when it is as precise as this, in bytes: `tcp_probe_threshold`.
+    pub mtu_probe_threshold: u16,
+    /// The search begins anew after this time: `tcp_probe_interval`.
+    pub mtu_probe_interval: Duration,
     /// TCP Fast Open (RFC 7413).
     pub fast_open: FastOpenOptions,
     /// Tail loss probes (RFC 8985 section 7).
@@ -168,6 +180,11 @@ impl Default for Settings {
             sack: true,
             ecn: EcnMode::Passive,
             ecn_fallback: true,
+            mtu_probing: MtuProbing::BlackHole,
+            mtu_base: 1024,
+            mtu_floor: 512,
+            mtu_probe_threshold: 8,
+            mtu_probe_interval: Duration::from_secs(600),
             fast_open: FastOpenOptions::default(),
             loss_probe: true,
         }

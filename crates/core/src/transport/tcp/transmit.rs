@@ -108,6 +108,7 @@ impl Connection {
             }
             self.sender.on_restart(now);
         }
+        self.renew_mtu_search(now);
         self.largest = largest.min(MOST_PAYLOAD) as u32;
         let mut outgoing = match self.next(self.largest) {
             None => {
@@ -243,6 +244,9 @@ impl Connection {
         let record = self.push.record_end(sender.nxt);
         let run = record.map_or(unsent, |end| unsent.min(end.distance(sender.nxt).max(0).cast_unsigned()));
         let largest = if sender.ecn.is_cwr_due() { 0 } else { largest.min(self.burst(mss)) };
+        if let Some(decided) = self.mtu_probe_step(run) {
+            return decided;
+        }
         let mut payload = sender.sendable(run, mss, largest, self.nagle(run == unsent));
         if payload == 0 && self.small_due {
             payload = run.min(sender.window_room()).min(mss);
@@ -350,6 +354,7 @@ impl Connection {
     }
 
     fn send_again(&mut self, now: Instant, start: SeqNumber, payload: u32, fin: bool, mss: u32) -> Outgoing {
+        self.forget_mtu_probe();
         let is_probe = self.sender.probe.is_due;
         let is_head = start == self.sender.una;
         let outgoing = self.data_segment(now, start, payload, fin, mss);
@@ -374,6 +379,9 @@ impl Connection {
             let (ecn, flag) = self.sender.ecn.on_new_data();
             outgoing.ecn = ecn;
             outgoing.segment.flags |= flag;
+        }
+        if mss > self.sender.mss {
+            self.on_mtu_probe_sent(start, payload);
         }
         let is_probe = self.sender.probe.is_due;
         let was_idle = self.sender.outstanding() == 0;

@@ -7,6 +7,7 @@ mod ecn;
 mod fast_open;
 mod hostile_peer;
 mod matrix;
+mod mtu_probe;
 mod pipe;
 mod push;
 mod reassembly;

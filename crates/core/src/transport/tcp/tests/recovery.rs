@@ -108,7 +108,7 @@ fn one_percent_of_loss_does_not_stop_the_flow() {
 
 #[test]
 fn a_timeout_begins_again_from_one_segment_and_doubles_its_patience() {
-    let mut connection = established(plain());
+    let mut connection = established(Settings { mtu_probing: MtuProbing::Off, ..plain() });
     connection.write(at(20), &[1; 5000]).unwrap();
     assert_eq!(sent(&mut connection, at(20)).len(), 4);
     let mut times = Vec::new();
