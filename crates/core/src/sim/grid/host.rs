@@ -19,6 +19,8 @@ use crate::wire::tcp::SeqNumber;
 pub const SENDER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 /// The address of the end that receives.
 pub const RECEIVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+/// The address of a second host at the sending end, where two share the wire.
+pub const SECOND_SENDER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
 /// The port that the receiver listens at.
 pub const PORT: u16 = 9;
 
@@ -56,11 +58,15 @@ pub struct GridHost {
 impl GridHost {
     const CHUNK: usize = 64 << 10;
 
-    /// A host that opens connections and sends.
+    /// A host that opens connections to [`RECEIVER`] and sends.
     ///
     /// # Errors
     /// As [`Stack::add_interface`] and [`Stack::add_address`].
-    pub fn sender(config: Config, flows: impl IntoIterator<Item = FlowPlan>) -> Result<GridHost, Error> {
+    pub fn sender(
+        config: Config,
+        address: Ipv4Addr,
+        flows: impl IntoIterator<Item = FlowPlan>,
+    ) -> Result<GridHost, Error> {
         let sending = flows.into_iter().map(|plan| Sending {
             plan,
             socket: None,
@@ -68,7 +74,7 @@ impl GridHost {
             is_closed: false,
             timeouts: 0,
         });
-        Ok(GridHost { sending: sending.collect(), ..GridHost::new(config, SENDER)? })
+        Ok(GridHost { sending: sending.collect(), ..GridHost::new(config, address)? })
     }
 
     /// A host that listens, and reads whatever comes.

@@ -1,6 +1,6 @@
 //! A cell played in virtual time, and what is told of it.
 
-use super::host::{FlowPlan, GridHost};
+use super::host::{FlowPlan, GridHost, SENDER};
 use super::watch::{Counts, Incident, Watch};
 use super::world::World;
 use super::{Cell, End};
@@ -78,10 +78,14 @@ pub struct Sample {
 }
 
 impl Cell {
-    /// How a host of this cell is set up: with buffers that are tuned as far as
-    /// they need to be not to limit it.
+    /// Bytes of send and receive buffer that never are what limits a flow.
+    pub fn buffer(&self) -> usize {
+        (1 << 20) + 4 * (self.bandwidth_delay_product() + self.queue_bytes())
+    }
+
+    /// How a host of this cell is set up: with buffers that are tuned as far as they need to be not to limit it.
     pub fn config(&self, congestion: CongestionName, seed: u64) -> Config {
-        let buffer = (1 << 20) + 4 * (self.bandwidth_delay_product() + self.queue_bytes());
+        let buffer = self.buffer();
         let tcp = Settings {
             congestion,
             send_buffer_max: buffer,
@@ -99,13 +103,13 @@ impl Cell {
         flows: Vec<FlowPlan>,
     ) -> Result<World<GridHost, GridHost>, Error> {
         let goal = flows.iter().filter_map(|flow| flow.bytes).max();
-        let sender = GridHost::sender(self.config(congestion, seed), flows)?;
+        let sender = GridHost::sender(self.config(congestion, seed), SENDER, flows)?;
         let receiver = GridHost::receiver(self.config(congestion, seed.wrapping_add(1)))?;
         Ok(World::new(self.conditions(), seed, Watch::new(goal), sender, receiver))
     }
 
     /// Flows without end, opened within the first tenth of a second.
-    fn bulk(&self) -> Vec<FlowPlan> {
+    pub fn bulk_flows(&self) -> Vec<FlowPlan> {
         let step = Duration::from_millis(100) / self.flows.max(1) as u32;
         (0..self.flows).map(|flow| FlowPlan { at: Instant::ZERO + step * flow as u32, bytes: None }).collect()
     }
@@ -137,7 +141,7 @@ fn run<S: End, R: End>(
 /// # Errors
 /// None that a cell can bring about: those of setting up the hosts.
 pub fn measure(cell: &Cell, plan: &Plan, seed: u64) -> Result<Measured, Error> {
-    let mut world = cell.world(plan.congestion, seed, cell.bulk())?;
+    let mut world = cell.world(plan.congestion, seed, cell.bulk_flows())?;
     let end = Instant::ZERO + plan.bulk;
     let quarter = run(&mut world, Instant::ZERO, Instant::ZERO + plan.bulk / 4, |_, _| false);
     let before: Vec<(u16, u64)> = world.watch.delivered().collect();
@@ -194,7 +198,7 @@ pub fn trace(
     seed: u64,
     interval: Duration,
 ) -> Result<(Vec<Sample>, Vec<Incident>), Error> {
-    let mut world = cell.world(plan.congestion, seed, cell.bulk())?;
+    let mut world = cell.world(plan.congestion, seed, cell.bulk_flows())?;
     world.watch.keep_incidents();
     let mut samples = Vec::new();
     let mut due = Instant::ZERO;

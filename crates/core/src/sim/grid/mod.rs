@@ -24,7 +24,7 @@ mod watch;
 mod world;
 
 pub use cell::{Cell, CellError, FRAME};
-pub use host::{FlowPlan, GridHost, PORT, RECEIVER, SENDER};
+pub use host::{FlowPlan, GridHost, PORT, RECEIVER, SECOND_SENDER, SENDER};
 pub use measure::{Measured, Plan, Sample, jain, measure, trace};
 pub use watch::{Counts, Incident, IncidentKind, Watch};
 pub use world::{End, World};
