@@ -9,6 +9,7 @@ use sockeye_core::sim::grid::Cell;
 
 use crate::cells::{duration, load};
 use crate::pair::{Pair, Stack};
+use crate::peer::Peer;
 use crate::play::{Played, Stage};
 use crate::record::Record;
 
@@ -20,6 +21,8 @@ pub(crate) struct Program {
     /// Played once.
     pub(crate) besides: Vec<Pair>,
     pub(crate) repeats: u64,
+    /// The programs of other stacks.
+    pub(crate) peers: Vec<Peer>,
     pub(crate) seed: u64,
     /// Cores that may be busy with cells.
     pub(crate) cores: f64,
@@ -31,7 +34,11 @@ impl Program {
         let is_for = |pair: &Pair| pair.sender != Stack::Both || cell.flows > 1;
         let turns = (0..self.repeats).flat_map(|turn| self.compared.iter().map(move |pair| (*pair, turn)));
         let once = self.besides.iter().map(|pair| (*pair, 0));
-        turns.chain(once).filter(|(pair, _)| is_for(pair)).map(|(pair, turn)| (pair, self.seed + turn)).collect()
+        turns
+            .chain(once)
+            .filter(|(pair, _)| is_for(pair))
+            .map(|(pair, turn)| (pair, self.seed + turn))
+            .collect()
     }
 
     /// How many plays there are in these cells.
@@ -44,7 +51,11 @@ impl Program {
 ///
 /// # Errors
 /// The first of any cell; the others are played all the same.
-pub(crate) fn play(cells: &[Cell], program: &Program, progress: &ProgressBar) -> (Vec<Record>, Option<io::Error>) {
+pub(crate) fn play(
+    cells: &[Cell],
+    program: &Program,
+    progress: &ProgressBar,
+) -> (Vec<Record>, Option<io::Error>) {
     let mut waiting: Vec<Cell> = cells.to_vec();
     // The lightest at the end, so that the last hours of the heavy are shared.
     waiting.sort_by(|one, other| load(one).total_cmp(&load(other)));
@@ -54,7 +65,7 @@ pub(crate) fn play(cells: &[Cell], program: &Program, progress: &ProgressBar) ->
     let work = || {
         while let Some(cell) = take(&state, &changed, program.cores) {
             for (pair, seed) in program.plays(&cell) {
-                let outcome = one(&cell, pair, seed, seed == program.seed);
+                let outcome = one(&cell, pair, seed, program);
                 let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                 match outcome {
                     Ok(played) => results.0.push(Record::new(&cell, pair, seed, &played)),
@@ -96,10 +107,16 @@ fn take(state: &Mutex<(Vec<Cell>, f64)>, changed: &Condvar, cores: f64) -> Optio
     }
 }
 
-fn one(cell: &Cell, pair: Pair, seed: u64, with_small: bool) -> io::Result<Played> {
-    let mut stage = Stage::new(cell)?;
+fn one(cell: &Cell, pair: Pair, seed: u64, program: &Program) -> io::Result<Played> {
+    let peer = program.peers.iter().find(|peer| peer.stack == pair.sender);
+    let is_peer = matches!(pair.sender, Stack::Smoltcp | Stack::Lwip | Stack::Ipstack);
+    if is_peer && peer.is_none() {
+        return Err(io::Error::other(format!("no --peer says how {} is started", pair.sender)));
+    }
+    let mut stage = Stage::new(cell, peer)?;
     let mut played = stage.bulk(cell, pair, duration(cell), seed)?;
-    if with_small && cell.flows == 1 {
+    // A peer sends without end only.
+    if seed == program.seed && cell.flows == 1 && !is_peer {
         played.small = stage.small(cell, pair, seed)?;
     }
     Ok(played)

@@ -79,7 +79,7 @@ impl Programs {
     }
 
     /// A program that asks `from` for data without end, and reads it.
-    pub(crate) fn asker(namespace: &Arc<Namespace>, from: SocketAddr) -> io::Result<Programs> {
+    pub(crate) fn asker(namespace: &Namespace, from: SocketAddr) -> io::Result<Programs> {
         let mut programs = Programs::new();
         let socket = namespace.inside(|| Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)))?;
         let stop = Arc::clone(&programs.stop);
@@ -203,6 +203,9 @@ mod tests {
     #[test]
     fn counters_are_found_by_name() {
         let text = "TcpExt: SyncookiesSent TCPTimeouts TCPSpuriousRTOs\nTcpExt: 3 17 2\nIpExt: A\nIpExt: 5\n";
-        assert_eq!(["TCPTimeouts", "TCPSpuriousRTOs", "A", "B"].map(|name| counter(text, name)), [17, 2, 5, 0]);
+        assert_eq!(
+            ["TCPTimeouts", "TCPSpuriousRTOs", "A", "B"].map(|name| counter(text, name)),
+            [17, 2, 5, 0]
+        );
     }
 }

@@ -9,8 +9,11 @@ mod crowd;
 mod kernel;
 mod namespace;
 mod pair;
+mod peer;
 mod play;
+mod plot;
 mod record;
+mod report;
 mod stand;
 mod tap_end;
 
@@ -23,6 +26,7 @@ use sockeye_core::sim::grid::Cell;
 
 use crowd::Program;
 use pair::Pair;
+use peer::Peer;
 use record::{Record, median};
 
 /// Compare Linux, Sockeye and others over the same cables, in real time.
@@ -35,12 +39,25 @@ struct Options {
     #[arg(long, value_name = "CELL")]
     cell: Vec<Cell>,
     /// Pairs that are compared, in turn, again and again
-    #[arg(long, value_name = "PAIRS", value_delimiter = ',', default_value = "linux>linux:cubic,sockeye>sockeye:cubic")]
+    #[arg(
+        long,
+        value_name = "PAIRS",
+        value_delimiter = ',',
+        default_value = "linux>linux:cubic,sockeye>sockeye:cubic"
+    )]
     compare: Vec<Pair>,
     /// Pairs that are played once
-    #[arg(long, value_name = "PAIRS", value_delimiter = ',',
-          default_value = "sockeye>linux:cubic,linux>sockeye:cubic,both>linux:cubic")]
+    #[arg(
+        long,
+        value_name = "PAIRS",
+        value_delimiter = ',',
+        default_value = "sockeye>linux:cubic,linux>sockeye:cubic,both>linux:cubic"
+    )]
     besides: Vec<Pair>,
+    /// A program of another stack that serves chargen at 10.77.0.2:19 on a TAP or TUN interface, {} for its name, as
+    /// "smoltcp=tap:/path/to/smolsrv --dev {} --mtu 1500"; names: smoltcp, lwip, ipstack; repeatable
+    #[arg(long, value_name = "NAME=KIND:COMMAND")]
+    peer: Vec<Peer>,
     /// How often the pairs are compared
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     repeats: u64,
@@ -53,6 +70,9 @@ struct Options {
     /// Where the results are written, a line for each time a cell was played
     #[arg(long, value_name = "FILE", default_value = "target/grid.csv")]
     results: PathBuf,
+    /// Put the results into the page grid.md of this folder, and plots beside it
+    #[arg(long, value_name = "FOLDER")]
+    docs: Option<PathBuf>,
     /// Play nothing: tell of the results that are there
     #[arg(long)]
     replay: bool,
@@ -61,6 +81,9 @@ struct Options {
 fn main() -> io::Result<()> {
     let options = Options::parse();
     let records = if options.replay { record::read(&options.results)? } else { play(&options)? };
+    if let Some(folder) = &options.docs {
+        report::write(folder, &records)?;
+    }
     tell(&records, &options.compare)
 }
 
@@ -73,6 +96,7 @@ fn play(options: &Options) -> io::Result<Vec<Record>> {
         compared: options.compare.clone(),
         besides: options.besides.clone(),
         repeats: options.repeats.max(1),
+        peers: options.peer.clone(),
         seed: options.seed,
         cores: options.cores,
     };

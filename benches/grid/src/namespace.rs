@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -54,13 +55,15 @@ impl Namespace {
         })
     }
 
-    /// The program's end of a TAP interface inside it, whose other end has an address. Frames cross it one by one, as they
+    /// The program's end of a TAP interface inside it, whose other end may have an address. Frames cross it one by one, as they
     /// are on a wire: nothing is left to the device.
-    pub(crate) fn tap(&self, address: &str) -> io::Result<Tap> {
+    pub(crate) fn tap(&self, address: Option<Ipv4Addr>) -> io::Result<Tap> {
         let tap = self.inside(|| Tap::open(INTERFACE, Offloads::Off).map_err(io::Error::other))?;
         // So long a queue that the cable's is the only one that overflows.
         self.ip(&["link", "set", INTERFACE, "mtu", "1500", "txqueuelen", "20000", "up"])?;
-        self.ip(&["addr", "add", address, "dev", INTERFACE])?;
+        if let Some(address) = address {
+            self.ip(&["addr", "add", &format!("{address}/24"), "dev", INTERFACE])?;
+        }
         Ok(tap)
     }
 

@@ -72,10 +72,12 @@ impl FromStr for Pair {
 
     /// Reads `linux>sockeye:cubic`.
     fn from_str(text: &str) -> Result<Pair, String> {
-        let error = || format!("`{text}` is no pair: write SENDER>RECEIVER:CONTROL, such as linux>sockeye:cubic");
+        let error =
+            || format!("`{text}` is no pair: write SENDER>RECEIVER:CONTROL, such as linux>sockeye:cubic");
         let (ends, control) = text.split_once(':').ok_or_else(error)?;
         let (sender, receiver) = ends.split_once('>').ok_or_else(error)?;
-        let stack = |name: &str| Stack::NAMES.iter().find(|(_, known)| *known == name).map(|(stack, _)| *stack);
+        let stack =
+            |name: &str| Stack::NAMES.iter().find(|(_, known)| *known == name).map(|(stack, _)| *stack);
         let control = Control::NAMES.iter().find(|(_, known)| *known == control).map(|(control, _)| *control);
         let pair = Pair {
             sender: stack(sender).ok_or_else(error)?,

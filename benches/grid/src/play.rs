@@ -1,9 +1,12 @@
 //! A cell played in real time by a pair.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sockeye_core::sim::grid::{Cell, FlowPlan, GridHost, RECEIVER, SECOND_SENDER, SENDER, Watch, World, jain};
+use sockeye_core::sim::grid::{
+    Cell, FlowPlan, GridHost, RECEIVER, SECOND_SENDER, SENDER, Watch, World, jain,
+};
 use sockeye_core::time::{Duration, Instant};
 use sockeye_core::transport::tcp::CongestionName;
 use sockeye_device::Tap;
@@ -11,6 +14,7 @@ use sockeye_device::Tap;
 use crate::kernel::{Counters, Programs};
 use crate::namespace::Namespace;
 use crate::pair::{Pair, Stack};
+use crate::peer::{ASKER, CHARGEN, PEER, Peer, Running};
 use crate::stand::{Clock, Lateness, Stand, run};
 use crate::tap_end::TapEnd;
 
@@ -46,16 +50,22 @@ pub(crate) struct Played {
 
 /// Two namespaces of the kernel with a TAP each, to be joined by a cable.
 pub(crate) struct Stage {
+    /// Ends before its namespace does.
+    _peer: Option<Running>,
     sender: Arc<Namespace>,
     receiver: Arc<Namespace>,
     taps: [Tap; 2],
 }
 
 impl Stage {
-    /// A stage for cells up to this one's size.
-    pub(crate) fn new(cell: &Cell) -> io::Result<Stage> {
+    /// A stage for a cell, with a peer at the sending end instead of the kernel if one is given.
+    pub(crate) fn new(cell: &Cell, peer: Option<&Peer>) -> io::Result<Stage> {
         let [sender, receiver] = [Namespace::new()?, Namespace::new()?];
-        let taps = [sender.tap(&format!("{SENDER}/24"))?, receiver.tap(&format!("{RECEIVER}/24"))?];
+        let addresses = match peer {
+            Some(_) => [None, Some(ASKER)],
+            None => [Some(SENDER), Some(RECEIVER)],
+        };
+        let taps = [sender.tap(addresses[0])?, receiver.tap(addresses[1])?];
         // As with our hosts: buffers are not what limits the flows. The kernel counts its overhead too.
         let buffer = 4 * cell.buffer();
         let least = buffer.max(6 << 20);
@@ -68,7 +78,8 @@ impl Stage {
                 ("ipv6/conf/all/disable_ipv6", "1"),
             ])?;
         }
-        Ok(Stage { sender: Arc::new(sender), receiver: Arc::new(receiver), taps })
+        let peer = peer.map(|peer| peer.start(&sender)).transpose()?;
+        Ok(Stage { _peer: peer, sender: Arc::new(sender), receiver: Arc::new(receiver), taps })
     }
 
     /// Flows without end for `duration`, and all that is told of them.
@@ -163,6 +174,14 @@ impl Stage {
     ) -> io::Result<(World<Stand<'a>, Stand<'a>>, Vec<Programs>)> {
         let [from, to] = &mut self.taps;
         let mut programs = Vec::new();
+        if matches!(pair.sender, Stack::Smoltcp | Stack::Lwip | Stack::Ipstack) {
+            let ends = [TapEnd::new(from), TapEnd::new(to)].map(Stand::Tap);
+            for _ in flows {
+                programs.push(Programs::asker(&self.receiver, SocketAddr::from((PEER, CHARGEN)))?);
+            }
+            let [sender, receiver] = ends;
+            return Ok((World::new(cell.conditions(), seed, watch, sender, receiver), programs));
+        }
         let receiver = match pair.receiver {
             Stack::Sockeye => {
                 let config = cell.config(CongestionName::Cubic, seed.wrapping_add(1));
@@ -191,11 +210,7 @@ impl Stage {
                 };
                 let host = ours(&flows_of(every_other), SECOND_SENDER)?;
                 let end = TapEnd::new(from);
-                programs.push(Programs::senders(
-                    &self.sender,
-                    &flows_of(others),
-                    pair.congestion.name(),
-                )?);
+                programs.push(Programs::senders(&self.sender, &flows_of(others), pair.congestion.name())?);
                 Stand::Both(host, end)
             }
             _ => {

@@ -153,7 +153,8 @@ pub(crate) fn run(
         if rest.is_zero() {
             continue;
         }
-        let timeout = Timespec { tv_sec: rest.as_secs().cast_signed(), tv_nsec: i64::from(rest.subsec_nanos()) };
+        let timeout =
+            Timespec { tv_sec: rest.as_secs().cast_signed(), tv_nsec: i64::from(rest.subsec_nanos()) };
         let sides = [world.sender.readiness(), world.receiver.readiness()];
         let mut waited: Vec<PollFd<'_>> =
             sides.iter().flatten().map(|side| PollFd::from_borrowed_fd(*side, PollFlags::IN)).collect();

@@ -1,0 +1,116 @@
+//! Dot plots as SVG: a row for each cell, a mark for each stack, and a logarithmic scale.
+
+use std::fmt::Write;
+
+/// One plot.
+pub(crate) struct DotPlot {
+    pub(crate) title: String,
+    /// What the scale is of.
+    pub(crate) scale: String,
+    /// The ends of the scale; what lies beyond is drawn at the end.
+    pub(crate) range: (f64, f64),
+    /// Places on the scale that get a line and a number.
+    pub(crate) ticks: Vec<f64>,
+    /// The tick that is drawn strongly.
+    pub(crate) strong: f64,
+    pub(crate) series: Vec<String>,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One row: its name, and a value for each series that has one.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) values: Vec<Option<f64>>,
+}
+
+/// Colours that people tell apart who see few (Okabe and Ito's).
+const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+const NAMES: f64 = 330.0;
+const SCALE: f64 = 460.0;
+const ROW: f64 = 15.0;
+const TOP: f64 = 62.0;
+const WIDTH: f64 = NAMES + SCALE + 40.0;
+
+impl DotPlot {
+    /// The drawing.
+    pub(crate) fn svg(&self) -> String {
+        let height = TOP + self.rows.len() as f64 * ROW + 40.0;
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
+             height=\"{height}\" font-family=\"sans-serif\" font-size=\"11\">\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
+        );
+        text(&mut svg, (12.0, 20.0), "start", "font-size=\"14\" font-weight=\"bold\"", &self.title);
+        let mut x = 12.0;
+        for (series, colour) in self.series.iter().zip(COLOURS) {
+            mark(&mut svg, (x + 4.0, 38.0), colour);
+            text(&mut svg, (x + 13.0, 42.0), "start", "", series);
+            x += 30.0 + 7.0 * series.chars().count() as f64;
+        }
+        let bottom = TOP + self.rows.len() as f64 * ROW;
+        for tick in &self.ticks {
+            let x = self.x(*tick);
+            let colour = if *tick == self.strong { "#666" } else { "#ddd" };
+            line(&mut svg, (x, TOP - 6.0), (x, bottom), colour);
+            text(&mut svg, (x, bottom + 14.0), "middle", "fill=\"#444\"", &tick.to_string());
+        }
+        text(&mut svg, (NAMES + SCALE / 2.0, bottom + 31.0), "middle", "fill=\"#444\"", &self.scale);
+        for (number, row) in self.rows.iter().enumerate() {
+            let y = TOP + (number as f64 + 0.5) * ROW;
+            text(&mut svg, (NAMES - 10.0, y + 4.0), "end", "", &row.name);
+            line(&mut svg, (NAMES, y), (NAMES + SCALE, y), "#f0f0f0");
+            for (value, colour) in row.values.iter().zip(COLOURS) {
+                if let Some(value) = value {
+                    mark(&mut svg, (self.x(*value), y), colour);
+                }
+            }
+        }
+        svg.push_str("</svg>\n");
+        svg
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        let (least, most) = self.range;
+        let share = (value.clamp(least, most) / least).ln() / (most / least).ln();
+        NAMES + SCALE * share
+    }
+}
+
+fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, style: &str, words: &str) {
+    let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    // Writing into a string does not fail.
+    writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" {style}>{words}</text>").ok();
+}
+
+fn line(svg: &mut String, (x1, y1): (f64, f64), (x2, y2): (f64, f64), colour: &str) {
+    writeln!(svg, "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"{colour}\"/>")
+        .ok();
+}
+
+fn mark(svg: &mut String, (x, y): (f64, f64), colour: &str) {
+    writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\" fill-opacity=\"0.8\"/>")
+        .ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_stand_where_their_values_are() {
+        let plot = DotPlot {
+            title: "a < b".to_owned(),
+            scale: "share".to_owned(),
+            range: (0.25, 4.0),
+            ticks: vec![0.25, 1.0, 4.0],
+            strong: 1.0,
+            series: vec!["one".to_owned(), "other".to_owned()],
+            rows: vec![Row { name: "cell".to_owned(), values: vec![Some(1.0), None] }],
+        };
+        let middle = format!("cx=\"{:.1}\"", NAMES + SCALE / 2.0);
+        let svg = plot.svg();
+        assert!(svg.contains(&middle) && svg.contains("a &lt; b"), "{svg}");
+        assert_eq!(svg.matches("<circle").count(), 3, "two in the legend and one in the row");
+        assert_eq!((plot.x(0.01), plot.x(99.0)), (NAMES, NAMES + SCALE));
+    }
+}
