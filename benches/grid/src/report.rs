@@ -62,7 +62,9 @@ pub(crate) fn write(folder: &Path, records: &[Record]) -> io::Result<()> {
     let (_, after) =
         rest.split_once(END).ok_or_else(|| io::Error::other("the place for the results has no end"))?;
     let groups = groups(records);
-    let mut text = String::new();
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut text = format!("\nMeasured beside Linux {} on {cores} cores.\n", kernel.trim());
     for control in ["cubic", "bbr"] {
         if groups.iter().any(|group| group.ratio(control).is_some()) {
             text.push_str(&summary(&groups, control));
