@@ -95,6 +95,11 @@ impl Caller<'_> {
                 flags |= flag;
             }
         }
+        // Who waits to write is woken when a third of the buffer is free, however much he could have written before.
+        let is_writable = self.host.stack.readiness(file.id).is_ok_and(|readiness| readiness.is_writable());
+        if may_wait && self.ongoing.is_retry && !is_writable {
+            return Ok(Progress::Wait(None));
+        }
         loop {
             let left = transfer.count - self.ongoing.moved;
             let bytes = pattern::bytes(file.written, left);
