@@ -28,7 +28,7 @@ impl<'s> Run<'s> {
             Time::Relative(_) => schedule.base + until,
             _ => super::host::START + until,
         });
-        let mut ongoing = Ongoing { began: now, moved: 0, is_retry: false };
+        let mut ongoing = Ongoing { began: now, moved: 0, is_retry: false, connects: false };
         let progress = self.attempt(call, &mut ongoing)?;
         let mut blocked = Blocked { call, ongoing, began: schedule.earliest, until, deadline: None };
         match progress {
@@ -108,7 +108,9 @@ impl<'s> Run<'s> {
     fn open(&mut self, call: &SystemCall, object: Object, descriptor: i64) -> Result<(), Failure> {
         let descriptor = i32::try_from(descriptor)
             .map_err(|_| Failure::script(call.line, format!("{descriptor} is no descriptor")))?;
-        if self.process.descriptors.contains_key(&descriptor) {
+        // As in packetdrill, `accept` may take the name of a descriptor that is open: that one has none from then on.
+        let is_accepted = matches!(&object, Object::Socket(file) if file.peer.is_some());
+        if self.process.descriptors.contains_key(&descriptor) && !is_accepted {
             return Err(Failure::script(call.line, format!("descriptor {descriptor} is open already")));
         }
         if let Object::Socket(file) = &object {

@@ -81,7 +81,7 @@ impl Host {
             let local = cidr(options.local, if v6 { 48 } else { 16 })?;
             stack.add_address(START, interface, local).map_err(refused)?;
         }
-        let destination = cidr(options.remote, if v6 { 32 } else { 24 })?;
+        let destination = cidr(options.remote, if v6 { 128 } else { 32 })?;
         let route = Route { destination, gateway: None, interface, metric: 0 };
         stack.add_route(route).map_err(refused)?;
         Ok(Host {
@@ -97,6 +97,7 @@ impl Host {
     /// What sockets opened from now on begin with.
     pub fn set_defaults(&mut self, config: &Config) {
         self.stack.set_tcp_defaults(config.tcp.clone());
+        self.stack.set_fast_open(config.fast_open);
     }
 
     /// The time.

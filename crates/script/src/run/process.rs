@@ -123,6 +123,8 @@ pub struct Ongoing {
     pub moved: usize,
     /// Whether it was tried before.
     pub is_retry: bool,
+    /// Whether it waits for a connection that it has begun itself.
+    pub connects: bool,
 }
 
 /// What a call returned.

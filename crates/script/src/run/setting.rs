@@ -1,5 +1,6 @@
 //! Commands of a script as changes of the host: sysctls, routes, queues, files. No shell ever sees them.
 
+use sockeye_core::network::{Route, RouteAttributes};
 use sockeye_core::stack::Config;
 use sockeye_core::time::Duration;
 use sockeye_core::transport::tcp::SlowStartExit;
@@ -41,15 +42,23 @@ pub fn apply(step: &Step, target: &mut Target<'_>) -> Result<(), Failure> {
     let unsupported = |what: String| Failure::unsupported(step.line, what);
     match &step.setup {
         Setup::Sysctl(sysctl) => {
+            if sysctl.name == "net.ipv4.tcp_fastopen_key" {
+                let keys =
+                    sysctl::fast_open_keys(&sysctl.value).map_err(|text| Failure::script(step.line, text))?;
+                if let Some((host, _)) = &mut target.running {
+                    host.stack.set_fast_open_keys(keys);
+                }
+                return Ok(());
+            }
             let result = sysctl::set(target.config, &sysctl.name, &sysctl.value);
             return match result {
                 Err(_) if sysctl.optional && !sysctl::is_known(&sysctl.name) => Ok(()),
                 other => other.map_err(|text| Failure::script(step.line, text)),
             };
         }
-        // Every script has a host of its own, on which no other remembers or has changed anything; a script that wanted
-        // to see its own changes undone would be the first.
-        Setup::RestoreSysctls | Setup::FlushMetrics => {}
+        // Every script has a host of its own, on which no other has changed anything; a script that wanted to see its own
+        // changes undone would be the first.
+        Setup::RestoreSysctls => {}
         Setup::ModuleParameter { module, name, value } => match (module.as_str(), name.as_str()) {
             ("tcp_cubic", "hystart_detect") => {
                 target.config.tcp.slow_start_exit = match value.as_str() {
@@ -98,11 +107,13 @@ fn offload(features: &[(String, bool)], target: &mut Target<'_>) -> Result<(), S
 
 /// Whether a step changes the host itself, which must be there first.
 pub fn needs_host(step: &Step) -> bool {
+    if matches!(&step.setup, Setup::Sysctl(sysctl) if sysctl.name == "net.ipv4.tcp_fastopen_key") {
+        return true;
+    }
     !matches!(
         step.setup,
         Setup::Sysctl(_)
             | Setup::RestoreSysctls
-            | Setup::FlushMetrics
             | Setup::ModuleParameter { .. }
             | Setup::Offload { .. }
             | Setup::Sleep(_)
@@ -130,12 +141,47 @@ fn on_host(step: &Step, setup: &Setup, host: &mut Host, process: &mut Process) -
                 return Err(Failure::mismatch(step.line, format!("no socket listens on port {port}")));
             }
         }
+        Setup::FlushMetrics => host.stack.forget_fast_open_cookies(),
         Setup::RemoveFile(path) => drop(process.files.remove(path)),
         Setup::ZeroFile { path, length } => drop(process.files.insert(path.clone(), *length)),
-        Setup::Route(_) => return Err(unsupported("ip route".to_owned())),
+        Setup::Route(route) => change_route(route, host).map_err(unsupported)?,
         Setup::ResetCounters => return Err(unsupported("nstat".to_owned())),
         Setup::CounterGrew(name) => return Err(unsupported(format!("counter {name}"))),
         other => return Err(unsupported(format!("{other:?}"))),
     }
     Ok(())
+}
+
+/// `ip route change`: what holds on the way to the script's own end. Through whom and out of which interface says nothing:
+/// there is one.
+fn change_route(route: &setup::Route, host: &mut Host) -> Result<(), String> {
+    for (name, is_said) in [("initrwnd", route.initrwnd.is_some()), ("quickack", route.quickack.is_some())] {
+        if is_said {
+            return Err(format!("ip route … {name}"));
+        }
+    }
+    let leads_there = |known: &&Route| {
+        known.interface == host.interface
+            && route.destination.is_none_or(|destination| known.destination.contains(destination))
+    };
+    let known = host.stack.routes().find(leads_there).copied();
+    let Some(known) = known else {
+        return Err(format!("ip route to {:?}, where no way leads", route.destination));
+    };
+    let advmss = match route.advmss.map(u16::try_from) {
+        None => None,
+        Some(Ok(advmss)) => Some(advmss),
+        Some(Err(_)) => return Err("ip route … advmss above 65535".to_owned()),
+    };
+    let attributes = RouteAttributes {
+        mtu: route.mtu.map(|mtu| mtu as usize),
+        mtu_is_locked: route.mtu_locked,
+        advmss,
+        initcwnd: route.initcwnd,
+        rto_min: route.rto_min,
+        ecn: route.ecn,
+    };
+    host.stack
+        .set_route_attributes(&known, attributes)
+        .map_err(|error| format!("ip route with these metrics: {error}"))
 }

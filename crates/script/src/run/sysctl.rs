@@ -8,7 +8,7 @@ use core::str::FromStr;
 
 use sockeye_core::stack::Config;
 use sockeye_core::time::Duration;
-use sockeye_core::transport::tcp::{CongestionName, EcnMode};
+use sockeye_core::transport::tcp::{CongestionName, EcnMode, FastOpen, FastOpenKeys};
 
 /// Values that the stack behaves by, and cannot do otherwise: name, and all that are right.
 const FIXED: &[(&str, &[&str])] = &[
@@ -17,15 +17,13 @@ const FIXED: &[(&str, &[&str])] = &[
     // Linux has had no FACK since 4.15: the number means nothing there either.
     ("tcp_fack", &["0", "1"]),
     ("tcp_reordering", &["3"]),
-    // 4 is out of range on today's Linux, and acts as 3: probes for lost tails.
-    ("tcp_early_retrans", &["3", "4"]),
     ("tcp_recovery", &["1"]),
     ("tcp_ecn_option", &["2"]),
     ("tcp_pacing_ss_ratio", &["200"]),
     ("tcp_pacing_ca_ratio", &["120"]),
-    ("tcp_fastopen", &["0x70403"]),
-    ("tcp_fastopen_key", &["a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"]),
     ("tcp_syncookies", &["1"]),
+    // Nobody is suspected of losing SYNs with data: the option and its cookie decide alone.
+    ("tcp_fastopen_blackhole_timeout_sec", &["0"]),
     ("tcp_no_metrics_save", &["1"]),
     ("tcp_mtu_probing", &["0"]),
     ("tcp_autocorking", &["0"]),
@@ -51,6 +49,34 @@ fn switch(value: &str) -> Result<bool, String> {
         1 => Ok(true),
         other => Err(format!("{other} is neither 0 nor 1")),
     }
+}
+
+/// A number, in hexadecimal behind `0x`.
+fn bits(value: &str) -> Result<u32, String> {
+    match value.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).map_err(|_| format!("{value:?} is no number")),
+        None => parse(value),
+    }
+}
+
+/// Keys as `tcp_fastopen_key` has them: four words of eight digits each, and perhaps a second key behind a comma.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn fast_open_keys(value: &str) -> Result<FastOpenKeys, String> {
+    let wrong = || format!("{value:?} is no key");
+    let mut bytes = Vec::new();
+    for key in value.trim().split(',') {
+        let words: Vec<&str> = key.split('-').collect();
+        if words.len() != 4 || words.iter().any(|word| word.len() != 8) {
+            return Err(wrong());
+        }
+        for word in words {
+            // Linux keeps each word with its least byte first.
+            bytes.extend(u32::from_str_radix(word, 16).map_err(|_| wrong())?.to_le_bytes());
+        }
+    }
+    FastOpenKeys::from_bytes(&bytes).ok_or_else(wrong)
 }
 
 fn seconds(value: &str) -> Result<Duration, String> {
@@ -92,6 +118,15 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
                 "0" => EcnMode::Off,
                 "1" => EcnMode::On,
                 "2" => EcnMode::Passive,
+                _ => return Err(format!("unsupported: sysctl {dotted}={value}")),
+            };
+        }
+        "tcp_fastopen" => config.fast_open = FastOpen::from_bits(bits(value)?),
+        // 3 and 4 both mean probes for lost tails and nothing else (RFC 8985 section 7).
+        "tcp_early_retrans" => {
+            tcp.loss_probe = match value {
+                "0" => false,
+                "3" | "4" => true,
                 _ => return Err(format!("unsupported: sysctl {dotted}={value}")),
             };
         }

@@ -43,7 +43,12 @@ impl Caller<'_> {
             return failed("EBADF");
         };
         let is = |name: &str| Some(command) == constant(name);
+        let at_mark = self.host.stack.is_at_mark(file.id);
         let value = match () {
+            () if is("SIOCATMARK") => match at_mark {
+                Ok(is_there) => usize::from(is_there),
+                Err(error) => return done(error),
+            },
             () if is("SIOCINQ") || is("FIONREAD") => socket.receive_queue,
             () if is("SIOCOUTQ") => socket.send_queue,
             () if is("SIOCOUTQNSD") => socket.tcp.map_or(0, |info| info.unsent),

@@ -3,7 +3,7 @@
 use sockeye_core::error::Error;
 use sockeye_core::socket::{OptionName, SocketOption};
 use sockeye_core::time::Duration;
-use sockeye_core::transport::tcp::CongestionName;
+use sockeye_core::transport::tcp::{CongestionName, FastOpenKeys};
 
 use super::{Arguments, Caller, Outcome, differs, done, done_with, failed, socket_of};
 use crate::ast::Argument;
@@ -47,16 +47,14 @@ fn value(a: &Arguments<'_>, index: usize) -> Result<Value, Failure> {
         Argument::Linger { linger, .. } => {
             Value::Linger(Some(Duration::from_secs(u64::try_from(*linger).unwrap_or(0))))
         }
-        Argument::Text(text) => {
-            let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-            Value::Text(text.get(..end).unwrap_or_default().to_vec())
-        }
+        Argument::Text(text) => Value::Text(text.clone()),
         other => return Err(a.unsupported(format!("the value {other:?}"))),
     })
 }
 
 fn congestion(name: &[u8]) -> Option<CongestionName> {
-    core::str::from_utf8(name).ok()?.parse().ok()
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    core::str::from_utf8(name.get(..end)?).ok()?.parse().ok()
 }
 
 fn seconds(number: i64) -> Option<Duration> {
@@ -85,6 +83,21 @@ fn option_of(
         ("SOL_SOCKET", "SO_LINGER", Value::Linger(linger)) => SocketOption::Linger(*linger),
         ("SOL_TCP", "TCP_NODELAY", _) => SocketOption::NoDelay(on),
         ("SOL_TCP", "TCP_CORK", _) => SocketOption::Cork(on),
+        ("SOL_SOCKET", "SO_OOBINLINE", _) => SocketOption::UrgentInLine(on),
+        ("SOL_TCP", "TCP_FASTOPEN", _) => match u32::try_from(number) {
+            Ok(queue) => SocketOption::FastOpen(queue),
+            Err(_) => return Ok(Err("EINVAL")),
+        },
+        // Linux takes nothing but 0 and 1 for these.
+        ("SOL_TCP", "TCP_FASTOPEN_CONNECT" | "TCP_FASTOPEN_NO_COOKIE", _) if !matches!(number, 0 | 1) => {
+            return Ok(Err("EINVAL"));
+        }
+        ("SOL_TCP", "TCP_FASTOPEN_CONNECT", _) => SocketOption::FastOpenConnect(on),
+        ("SOL_TCP", "TCP_FASTOPEN_NO_COOKIE", _) => SocketOption::FastOpenNoCookie(on),
+        ("SOL_TCP", "TCP_FASTOPEN_KEY", Value::Text(key)) => match FastOpenKeys::from_bytes(key) {
+            Some(keys) => SocketOption::FastOpenKey(keys),
+            None => return Ok(Err("EINVAL")),
+        },
         ("SOL_TCP", "TCP_NOTSENT_LOWAT", _) => {
             // Zero is the host's own value; the largest is no limit (tcp(7)).
             SocketOption::UnsentLowWater(Some(number as u32).filter(|bytes| *bytes > 0))
@@ -132,6 +145,11 @@ fn name_of(a: &Arguments<'_>, level: &str, name: &str) -> Result<OptionName, Fai
         ("SOL_SOCKET", "SO_LINGER") => OptionName::Linger,
         ("SOL_TCP", "TCP_NODELAY") => OptionName::NoDelay,
         ("SOL_TCP", "TCP_CORK") => OptionName::Cork,
+        ("SOL_SOCKET", "SO_OOBINLINE") => OptionName::UrgentInLine,
+        ("SOL_TCP", "TCP_FASTOPEN") => OptionName::FastOpen,
+        ("SOL_TCP", "TCP_FASTOPEN_CONNECT") => OptionName::FastOpenConnect,
+        ("SOL_TCP", "TCP_FASTOPEN_NO_COOKIE") => OptionName::FastOpenNoCookie,
+        ("SOL_TCP", "TCP_FASTOPEN_KEY") => OptionName::FastOpenKey,
         ("SOL_TCP", "TCP_NOTSENT_LOWAT") => OptionName::UnsentLowWater,
         ("SOL_TCP", "TCP_MAXSEG") => OptionName::MaxSegment,
         ("SOL_TCP", "TCP_KEEPIDLE") => OptionName::KeepIdle,
@@ -155,9 +173,14 @@ fn returned(a: &Arguments<'_>, option: SocketOption) -> Result<Value, Failure> {
         | SocketOption::KeepAlive(on)
         | SocketOption::NoDelay(on)
         | SocketOption::Cork(on)
+        | SocketOption::UrgentInLine(on)
+        | SocketOption::FastOpenConnect(on)
+        | SocketOption::FastOpenNoCookie(on)
         | SocketOption::OnlyV6(on) => Value::Number(on.into()),
         SocketOption::SendBuffer(bytes) | SocketOption::ReceiveBuffer(bytes) => Value::Number(bytes as i64),
         SocketOption::Linger(linger) => Value::Linger(linger),
+        SocketOption::FastOpen(queue) => Value::Number(queue.into()),
+        SocketOption::FastOpenKey(keys) => Value::Text(keys.to_bytes()),
         SocketOption::UnsentLowWater(bytes) => Value::Number(bytes.unwrap_or(0).into()),
         SocketOption::MaxSegment(bytes) => Value::Number(bytes.into()),
         SocketOption::KeepIdle(idle) | SocketOption::KeepInterval(idle) => time(idle),
@@ -225,8 +248,9 @@ impl Caller<'_> {
             let length = match &actual {
                 Value::Number(_) => 4,
                 Value::Linger(_) => 8,
-                // The name is padded with zeros to as much as was asked for, at most sixteen bytes.
-                Value::Text(_) => a.bracketed(4)?.min(16),
+                // A name is padded with zeros to as much as was asked for, at most sixteen bytes.
+                Value::Text(_) if name == "TCP_CONGESTION" => a.bracketed(4)?.min(16),
+                Value::Text(bytes) => bytes.len() as i64,
             };
             differs("length", a.bracketed(4)?, length, &mut differences);
         }

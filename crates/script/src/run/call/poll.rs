@@ -10,6 +10,7 @@ use crate::run::failure::{Difference, Failure};
 use crate::run::process::{Object, Returned, Watch};
 
 const IN: u32 = 0x001;
+const PRI: u32 = 0x002;
 const OUT: u32 = 0x004;
 const ERR: u32 = 0x008;
 const HUP: u32 = 0x010;
@@ -25,6 +26,9 @@ fn bits(readiness: Readiness) -> u32 {
     let mut bits = 0;
     if readiness.is_readable() {
         bits |= IN | READ_NORMAL;
+    }
+    if readiness.has_urgent() {
+        bits |= PRI;
     }
     if readiness.is_writable() {
         bits |= OUT | WRITE_NORMAL;

@@ -55,7 +55,7 @@ impl Caller<'_> {
     }
 
     /// The address a call names: `...` is the one the options say.
-    fn address(
+    pub(super) fn address(
         &self,
         a: &Arguments<'_>,
         index: usize,

@@ -1,7 +1,7 @@
 //! Bytes to and from a socket. Each byte is known by its place in the stream, so that what is read can be checked.
 
 use sockeye_core::error::Error;
-use sockeye_core::transport::tcp::SendFlags;
+use sockeye_core::transport::tcp::{SendFlags, Take};
 
 use super::{Arguments, Buffer, Caller, Outcome, Progress, done, done_with, failed, socket_of};
 use crate::constant::value as constant;
@@ -72,7 +72,8 @@ impl Caller<'_> {
 
     /// Sends bytes, all of them if the call may wait.
     pub(super) fn put(&mut self, a: &Arguments<'_>, transfer: Transfer) -> Outcome {
-        transfer.check(a, &["MSG_DONTWAIT", "MSG_ZEROCOPY", "MSG_MORE", "MSG_EOR"])?;
+        let known = ["MSG_DONTWAIT", "MSG_ZEROCOPY", "MSG_MORE", "MSG_EOR", "MSG_OOB", "MSG_FASTOPEN"];
+        transfer.check(a, &known)?;
         let mut file = socket_of!(self, a, 0);
         let now = self.host.now();
         if let Some(error) = file.late_error.take() {
@@ -89,8 +90,30 @@ impl Caller<'_> {
                 other => done(other),
             };
         }
+        let is_deferred = self.host.stack.is_deferred(file.id);
+        if transfer.has("MSG_FASTOPEN") && !self.ongoing.is_retry {
+            if a.count() == 6 && self.address(a, 4, self.options.connect_address())?.is_none() {
+                return failed("EOPNOTSUPP");
+            }
+            match self.open_with_data(&mut file, transfer) {
+                // As Linux: who may not wait is told how much went with the SYN.
+                Ok(sent) if !may_wait && sent > 0 => return done(Returned::Value(sent as i64)),
+                Ok(_) => self.ongoing.connects = may_wait,
+                Err(Error::InProgress | Error::AlreadyInProgress) if may_wait => self.ongoing.connects = true,
+                Err(error) => return done(error),
+            }
+        }
+        if self.ongoing.connects
+            && let Some(outcome) = self.connecting(&mut file, transfer)
+        {
+            return outcome;
+        }
         let mut flags = SendFlags::NONE;
-        for (name, flag) in [("MSG_MORE", SendFlags::MORE), ("MSG_EOR", SendFlags::END_OF_RECORD)] {
+        for (name, flag) in [
+            ("MSG_MORE", SendFlags::MORE),
+            ("MSG_EOR", SendFlags::END_OF_RECORD),
+            ("MSG_OOB", SendFlags::OUT_OF_BAND),
+        ] {
             if transfer.has(name) {
                 flags |= flag;
             }
@@ -108,6 +131,11 @@ impl Caller<'_> {
                     self.ongoing.moved += taken;
                     file.written = file.written.wrapping_add(taken as u32);
                     self.keep(transfer.descriptor, file.clone());
+                    if is_deferred && may_wait {
+                        // The SYN has left with the beginning: the call returns when it is known what became of it.
+                        self.ongoing.connects = true;
+                        return Ok(Progress::Wait(None));
+                    }
                     if self.ongoing.moved >= transfer.count {
                         return done(Returned::Value(transfer.count as i64));
                     }
@@ -125,6 +153,43 @@ impl Caller<'_> {
                 Err(error) => return done(error),
             }
         }
+    }
+
+    /// What a call returns that has begun a connection and may wait for it; `None` once that is there and more is to be sent.
+    fn connecting(&mut self, file: &mut SocketFile, transfer: Transfer) -> Option<Outcome> {
+        match self.connected(file) {
+            Ok(Progress::Done(answer)) if matches!(answer.returned, Returned::Value(0)) => {
+                self.ongoing.connects = false;
+                let is_over = self.ongoing.moved >= transfer.count;
+                is_over.then(|| done(Returned::Value(transfer.count as i64)))
+            }
+            other => Some(other),
+        }
+    }
+
+    /// Connects with the beginning of what is to be sent in the SYN (RFC 7413); says how much went.
+    fn open_with_data(&mut self, file: &mut SocketFile, transfer: Transfer) -> Result<usize, Error> {
+        let to = self.options.connect_address();
+        self.begin_connect(transfer.descriptor, to);
+        let bytes = pattern::bytes(file.written, transfer.count);
+        let now = self.host.now();
+        let sent = self.host.stack.connect_with_data(now, file.id, to, &bytes)?;
+        self.ongoing.moved += sent;
+        file.written = file.written.wrapping_add(sent as u32);
+        self.keep(transfer.descriptor, file.clone());
+        Ok(sent)
+    }
+
+    /// `MSG_OOB`: the peer's urgent byte, out of the stream.
+    fn take_urgent(&mut self, mut file: SocketFile, transfer: Transfer) -> Outcome {
+        let take = if transfer.has("MSG_PEEK") { Take::Not } else { Take::Away };
+        let now = self.host.now();
+        let result = self.host.stack.read_urgent(now, file.id, take);
+        if result.is_ok() {
+            file.is_in_step = false;
+            self.keep(transfer.descriptor, file);
+        }
+        done(result.map(|byte| usize::from(byte.is_some() && transfer.count > 0)))
     }
 
     fn put_datagram(&mut self, a: &Arguments<'_>, file: &SocketFile, transfer: Transfer) -> Outcome {
@@ -161,8 +226,11 @@ impl Caller<'_> {
 
     /// Receives bytes: what is there, or with `MSG_WAITALL` all that was asked for.
     pub(super) fn take(&mut self, a: &Arguments<'_>, transfer: Transfer) -> Outcome {
-        transfer.check(a, &["MSG_DONTWAIT", "MSG_PEEK", "MSG_WAITALL", "MSG_TRUNC"])?;
+        transfer.check(a, &["MSG_DONTWAIT", "MSG_PEEK", "MSG_WAITALL", "MSG_TRUNC", "MSG_OOB"])?;
         let mut file = socket_of!(self, a, 0);
+        if transfer.has("MSG_OOB") && file.carrier == Carrier::Tcp {
+            return self.take_urgent(file, transfer);
+        }
         let now = self.host.now();
         if let Some(error) = file.late_error.take() {
             self.keep(transfer.descriptor, file);
