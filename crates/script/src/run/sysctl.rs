@@ -8,7 +8,7 @@ use core::str::FromStr;
 
 use sockeye_core::stack::Config;
 use sockeye_core::time::Duration;
-use sockeye_core::transport::tcp::{CongestionName, EcnMode, FastOpen, FastOpenKeys};
+use sockeye_core::transport::tcp::{CongestionName, EcnMode, FastOpen, FastOpenKeys, MtuProbing};
 
 /// Values that the stack behaves by, and cannot do otherwise: name, and all that are right.
 const FIXED: &[(&str, &[&str])] = &[
@@ -25,7 +25,6 @@ const FIXED: &[(&str, &[&str])] = &[
     // Nobody is suspected of losing SYNs with data: the option and its cookie decide alone.
     ("tcp_fastopen_blackhole_timeout_sec", &["0"]),
     ("tcp_no_metrics_save", &["1"]),
-    ("tcp_mtu_probing", &["0"]),
     ("tcp_autocorking", &["0"]),
     ("tcp_moderate_rcvbuf", &["1"]),
     ("tcp_adv_win_scale", &["1"]),
@@ -130,6 +129,18 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
                 _ => return Err(format!("unsupported: sysctl {dotted}={value}")),
             };
         }
+        "tcp_mtu_probing" => {
+            tcp.mtu_probing = match value {
+                "0" => MtuProbing::Off,
+                "1" => MtuProbing::BlackHole,
+                "2" => MtuProbing::Always,
+                _ => return Err(format!("unsupported: sysctl {dotted}={value}")),
+            };
+        }
+        "tcp_base_mss" => tcp.mtu_base = parse(value)?,
+        "tcp_mtu_probe_floor" => tcp.mtu_floor = parse(value)?,
+        "tcp_probe_threshold" => tcp.mtu_probe_threshold = parse(value)?,
+        "tcp_probe_interval" => tcp.mtu_probe_interval = seconds(value)?,
         "tcp_ecn_fallback" => tcp.ecn_fallback = switch(value)?,
         "tcp_slow_start_after_idle" => tcp.slow_start_after_idle = switch(value)?,
         "tcp_syn_retries" => tcp.syn_retries = parse(value)?,

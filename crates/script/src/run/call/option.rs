@@ -83,6 +83,10 @@ fn option_of(
         ("SOL_SOCKET", "SO_LINGER", Value::Linger(linger)) => SocketOption::Linger(*linger),
         ("SOL_TCP", "TCP_NODELAY", _) => SocketOption::NoDelay(on),
         ("SOL_TCP", "TCP_CORK", _) => SocketOption::Cork(on),
+        // The largest number is no limit.
+        ("SOL_SOCKET", "SO_MAX_PACING_RATE", _) => {
+            SocketOption::MaxPacingRate(Some(u64::from(number as u32)).filter(|rate| *rate < u32::MAX.into()))
+        }
         ("SOL_SOCKET", "SO_OOBINLINE", _) => SocketOption::UrgentInLine(on),
         ("SOL_TCP", "TCP_FASTOPEN", _) => match u32::try_from(number) {
             Ok(queue) => SocketOption::FastOpen(queue),
@@ -145,6 +149,7 @@ fn name_of(a: &Arguments<'_>, level: &str, name: &str) -> Result<OptionName, Fai
         ("SOL_SOCKET", "SO_LINGER") => OptionName::Linger,
         ("SOL_TCP", "TCP_NODELAY") => OptionName::NoDelay,
         ("SOL_TCP", "TCP_CORK") => OptionName::Cork,
+        ("SOL_SOCKET", "SO_MAX_PACING_RATE") => OptionName::MaxPacingRate,
         ("SOL_SOCKET", "SO_OOBINLINE") => OptionName::UrgentInLine,
         ("SOL_TCP", "TCP_FASTOPEN") => OptionName::FastOpen,
         ("SOL_TCP", "TCP_FASTOPEN_CONNECT") => OptionName::FastOpenConnect,
@@ -179,6 +184,9 @@ fn returned(a: &Arguments<'_>, option: SocketOption) -> Result<Value, Failure> {
         | SocketOption::OnlyV6(on) => Value::Number(on.into()),
         SocketOption::SendBuffer(bytes) | SocketOption::ReceiveBuffer(bytes) => Value::Number(bytes as i64),
         SocketOption::Linger(linger) => Value::Linger(linger),
+        SocketOption::MaxPacingRate(rate) => {
+            Value::Number(rate.map_or(u32::MAX.into(), |rate| rate.min(u32::MAX.into()) as i64))
+        }
         SocketOption::FastOpen(queue) => Value::Number(queue.into()),
         SocketOption::FastOpenKey(keys) => Value::Text(keys.to_bytes()),
         SocketOption::UnsentLowWater(bytes) => Value::Number(bytes.unwrap_or(0).into()),
