@@ -19,6 +19,7 @@ impl Connection {
     /// Why the segment was of no use. What the RFC wants answered is answered nonetheless: see
     /// [`Connection::has_transmit`].
     pub fn on_segment(&mut self, now: Instant, segment: &Segment, payload: &[u8]) -> Result<(), DropReason> {
+        self.sender.clock = now;
         let before = self.progress(segment);
         let outcome = match self.state {
             State::Closed | State::Listen | State::TimeWait => return Err(DropReason::UnexpectedSegment),

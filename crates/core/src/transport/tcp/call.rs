@@ -22,6 +22,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::write`].
     pub fn send(&mut self, now: Instant, bytes: &[u8], flags: SendFlags) -> Result<usize, Error> {
+        self.sender.clock = now;
         if let Some(error) = self.error.take() {
             return Err(error);
         }

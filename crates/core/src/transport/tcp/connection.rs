@@ -208,6 +208,7 @@ impl Connection {
         self.sender.on_synced();
         self.sender.set_window(segment, scale);
         self.receiver.start(now, &self.settings);
+        self.counters.traffic.last_data_received = now;
         self.fit_send_buffer();
         self.start_mtu_search(now, self.state == State::SynSent);
         self.set_state(now, State::Established);

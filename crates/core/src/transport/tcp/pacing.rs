@@ -37,6 +37,11 @@ impl Pacing {
         self.rate = rate.map_or(0, |rate| rate.max(1));
     }
 
+    /// The rate in bytes per second, where there is one.
+    pub(super) fn rate(&self) -> Option<u64> {
+        (self.rate > 0).then_some(self.rate)
+    }
+
     /// The most bytes that leave at once.
     pub(super) fn burst(&self, mss: u32) -> u32 {
         if self.rate == 0 {

@@ -15,6 +15,7 @@ impl Connection {
     /// Lets happen what is due at `now`; says which timers fired. Too early a call does nothing.
     pub fn on_timeout(&mut self, now: Instant) -> Fired {
         let mut fired = Fired::default();
+        self.sender.clock = now;
         while let Some(timer) = self.timers.take_due(now) {
             fired.insert(timer);
             match timer {

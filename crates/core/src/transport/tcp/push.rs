@@ -303,8 +303,8 @@ impl Connection {
         }
     }
 
-    /// How many bytes leave as one burst, whether or not the device cuts it: about a millisecond's worth at the rate the
-    /// window stands for, more on a short path, and whole segments.
+    /// How many bytes leave as one burst, whether or not the device cuts it: about a millisecond's worth at the pacing rate
+    /// or the one the window stands for, more on a short path, and whole segments.
     pub(super) fn burst(&self, mss: u32) -> u32 {
         let sender = &self.sender;
         let mss = u64::from(mss.max(1));
@@ -314,7 +314,8 @@ impl Connection {
         let window = u64::from(sender.congestion.cwnd().max(sender.pipe()));
         let percent = if sender.congestion.cwnd() < sender.congestion.ssthresh() / 2 { 200 } else { 120 };
         let round = sender.rtt.smoothed().map_or(1, micros);
-        let paced = (window * percent * 10_000 / round) >> BURST_SHIFT;
+        let rate = sender.pacing.rate().unwrap_or(window * percent * 10_000 / round);
+        let paced = rate >> BURST_SHIFT;
         let bytes = (paced + more).min(u64::from(LARGEST_PIECE));
         ((bytes / mss).max(LEAST_BURST) * mss) as u32
     }

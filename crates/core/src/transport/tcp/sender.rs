@@ -17,6 +17,9 @@ use crate::buffer::Ring;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Segment, SeqNumber};
 
+/// After a pause this long nothing waits to become a larger burst.
+const DEFER_AFTER: Duration = Duration::from_millis(1);
+
 /// The sending half of a connection.
 #[derive(Debug)]
 pub(super) struct Sender {
@@ -75,6 +78,8 @@ pub(super) struct Sender {
     pub(super) waiting_since: Instant,
     /// When data was last sent.
     pub(super) last_sent: Instant,
+    /// The time of the last event, for what is decided between events.
+    pub(super) clock: Instant,
     pub(super) retransmitted: u32,
 }
 
@@ -116,6 +121,7 @@ impl Sender {
             timeouts: 0,
             waiting_since: Instant::MAX,
             last_sent: Instant::ZERO,
+            clock: Instant::ZERO,
             retransmitted: 0,
         }
     }
@@ -215,9 +221,13 @@ impl Sender {
     }
 
     /// Whether a burst may wait for more room: acknowledgements are on their way that will make it, and nothing is being
-    /// recovered.
+    /// recovered. As on Linux only while we send all the time, and where the next acknowledgement is due soon.
     fn may_defer(&self) -> bool {
-        self.phase <= Phase::Disorder && self.pipe() > 0
+        let soon = self.rtt.smoothed().unwrap_or_default() / 2;
+        self.phase <= Phase::Disorder
+            && self.pipe() > 0
+            && self.clock.since(self.last_sent) < DEFER_AFTER
+            && self.board.head_sent_at().is_some_and(|sent| self.clock.since(sent) >= soon)
     }
 
     /// Whether a last segment of `length` bytes may leave although it is not full.

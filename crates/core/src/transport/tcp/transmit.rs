@@ -102,6 +102,7 @@ impl Connection {
     /// The next segment to send. `largest` is how many bytes of payload the device takes at once and cuts into segments
     /// by itself; zero if it cannot.
     pub fn poll_transmit(&mut self, now: Instant, largest: usize) -> Option<Outgoing> {
+        self.sender.clock = now;
         if self.sender.outstanding() == 0 && self.sender.has_unsent() && self.sender.is_synced {
             if self.settings.slow_start_after_idle {
                 self.sender.on_idle(now);
@@ -177,7 +178,7 @@ impl Connection {
             }
             // The first segment sent again after a time-out has waited for long enough, as has a probe.
             let is_paced_out = self.timers.is_set(Timer::Pacing);
-            let largest = largest.min(sender.pacing.burst(mss));
+            let largest = largest.min(self.burst(mss));
             if sender.new_first
                 && !is_paced_out
                 && !sender.nxt.is_after(sender.high)
@@ -243,7 +244,7 @@ impl Connection {
         let unsent = sender.unsent();
         let record = self.push.record_end(sender.nxt);
         let run = record.map_or(unsent, |end| unsent.min(end.distance(sender.nxt).max(0).cast_unsigned()));
-        let largest = if sender.ecn.is_cwr_due() { 0 } else { largest.min(self.burst(mss)) };
+        let largest = if sender.ecn.is_cwr_due() { 0 } else { largest };
         if let Some(decided) = self.mtu_probe_step(run) {
             return decided;
         }

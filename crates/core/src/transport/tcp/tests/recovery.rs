@@ -160,18 +160,21 @@ fn limited_transmit_sends_new_data_on_the_first_two_duplicates() {
 fn bursts_wait_for_a_third_of_the_window_only_while_acknowledgements_are_due() {
     let mut connection = established_after(plain(), 0); // near: bursts are large
     connection.write(at(20), &[1; 200_000]).unwrap();
-    let burst = |connection: &mut Connection, millis| {
-        let lengths: Vec<usize> = core::iter::from_fn(|| connection.poll_transmit(at(millis), 60_000))
+    let micros = Instant::from_micros;
+    let burst = |connection: &mut Connection, now| {
+        let lengths: Vec<usize> = core::iter::from_fn(|| connection.poll_transmit(now, 60_000))
             .map(|outgoing| outgoing.length)
             .collect();
         assert!(!connection.has_transmit());
         lengths
     };
-    assert_eq!(burst(&mut connection, 20), [10 * 1460]);
-    give(&mut connection, at(30), 5001, 2461, b"");
-    assert_eq!(burst(&mut connection, 30), [0; 0], "two segments' worth of room is not three");
-    give(&mut connection, at(31), 5001, 3921, b"");
-    assert_eq!(burst(&mut connection, 31), [4 * 1460]);
-    give(&mut connection, at(40), 5001, 1001 + 14 * 1460, b"");
-    assert_eq!(burst(&mut connection, 40).iter().sum::<usize>(), 24 * 1460);
+    assert_eq!(burst(&mut connection, at(20)), [10 * 1460]);
+    give(&mut connection, micros(20_400), 5001, 2461, b"");
+    assert_eq!(burst(&mut connection, micros(20_400)), [0; 0], "two segments' worth of room is not three");
+    give(&mut connection, micros(20_800), 5001, 3921, b"");
+    assert_eq!(burst(&mut connection, micros(20_800)), [4 * 1460]);
+    give(&mut connection, micros(21_900), 5001, 5381, b"");
+    assert_eq!(burst(&mut connection, micros(21_900)), [2 * 1460], "after a pause nothing waits");
+    give(&mut connection, at(40), 5001, 1001 + 16 * 1460, b"");
+    assert_eq!(burst(&mut connection, at(40)).iter().sum::<usize>(), 26 * 1460);
 }
