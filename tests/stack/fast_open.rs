@@ -354,3 +354,34 @@ fn the_listener_that_closes_resets_what_nobody_has_taken() {
     let (host, reset) = seen.borrow()[0];
     assert_eq!((host, reset.flags), (1, Flags::RST | Flags::ACK));
 }
+
+#[test]
+fn clients_do_without_for_a_while_where_everything_vanishes() {
+    let (mut network, listener, seen) = pair();
+    get_cookie(&mut network, listener);
+    network.hosts[0].set_fast_open_pause(Duration::from_secs(100));
+    network.loses = Box::new(|host, frame| host == 0 && segment_of(frame).is_some());
+    let (client, sent) = send(&mut network, b"question");
+    assert_eq!(sent, Ok(8));
+    network.run(Duration::from_secs(8));
+    network.close(0, client);
+    let log = Rc::clone(&seen);
+    network.loses = Box::new(move |host, frame| {
+        log.borrow_mut().extend(segment_of(frame).map(|segment| (host, segment)));
+        false
+    });
+    let options = |network: &mut Network| {
+        seen.borrow_mut().clear();
+        let (client, sent) = send(network, b"question");
+        network.settle();
+        let (server, _) = network.hosts[1].accept(network.now, listener).unwrap();
+        // Only an answer with data shows that fast open works again.
+        network.write(1, server, b"answer").unwrap();
+        network.close(1, server);
+        assert_eq!(network.hosts[0].tcp_info(client).unwrap().fast_open_failure, FastOpenFailure::None);
+        (sent, seen.borrow()[0].1.options.fast_open.is_some())
+    };
+    assert_eq!(options(&mut network), (Err(Error::InProgress), false));
+    network.run(Duration::from_secs(101));
+    assert_eq!(options(&mut network), (Ok(8), true));
+}

@@ -2,7 +2,8 @@
 
 use crate::link::{Detection, Medium};
 use crate::network::Forwarding;
-use crate::transport::tcp::{FastOpen, Settings};
+use crate::time::Duration;
+use crate::transport::tcp::{FastOpen, FastOpenKeys, Settings};
 use crate::wire::ethernet::MacAddr;
 
 /// MTU of the loopback interface, as Linux's.
@@ -22,6 +23,11 @@ pub struct Config {
     pub tcp: Settings,
     /// Who may use TCP Fast Open (RFC 7413).
     pub fast_open: FastOpen,
+    /// What listeners make their cookies with; `None`: a key from the seed.
+    pub fast_open_keys: Option<FastOpenKeys>,
+    /// For how long clients do without fast open when a path seems to swallow what it sends
+    /// (`tcp_fastopen_blackhole_timeout_sec`), doubled each time in a row; not at all with zero, as Linux has it.
+    pub fast_open_pause: Duration,
     /// How many half-open connections a listener keeps before SYN cookies answer.
     pub half_open_limit: usize,
     /// How many TIME-WAIT records are kept; beyond it connections are forgotten at once.
@@ -42,6 +48,8 @@ impl Default for Config {
             detection: Detection::Off,
             tcp: Settings::default(),
             fast_open: FastOpen::default(),
+            fast_open_keys: None,
+            fast_open_pause: Duration::ZERO,
             half_open_limit: 1024,
             time_wait_limit: 262_144,
             send_buffer_limit: 4 << 20,

@@ -7,7 +7,7 @@ use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::socket::listener::UnconfirmedEnd;
 use crate::socket::{Body, Socket, SocketId, Stream};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transport::demux::{Flow, FlowKey};
 use crate::transport::tcp::{
     Connection, CookieCheck, Endpoints, FastOpen, FastOpenKeys, FastOpenPlan, Handshake, State,
@@ -42,6 +42,12 @@ impl Stack {
     /// Changes the keys: [`FastOpenKeys::rotated`] gives those that still know the cookies of the old ones.
     pub fn set_fast_open_keys(&mut self, keys: FastOpenKeys) {
         self.tcp.fast_open_keys = keys;
+    }
+
+    /// For how long clients do without fast open when a path seems to swallow what it sends, from the next time on; with
+    /// zero there is no pause, nor does one go on.
+    pub fn set_fast_open_pause(&mut self, time: Duration) {
+        self.config.fast_open_pause = time;
     }
 
     /// Forgets the cookies and segment sizes of all servers.
@@ -81,15 +87,18 @@ impl Stack {
             _ => {}
         }
         let ends = self.begin_connect(now, id, remote)?;
-        let plan = self.plan_fast_open(id, &ends);
+        let plan = self.plan_fast_open(now, id, &ends);
         let sent = self
             .with_connection(now, id, "connect", |connection| connection.open_with_data(now, &plan, data));
         sent.filter(|sent| *sent > 0).ok_or(Error::InProgress)
     }
 
     /// How a connection is to be opened with data.
-    fn plan_fast_open(&self, id: SocketId, ends: &Endpoints) -> FastOpenPlan {
+    fn plan_fast_open(&self, now: Instant, id: SocketId, ends: &Endpoints) -> FastOpenPlan {
         let plan = self.tcp.fast_open_cache.plan(ends.local.ip(), ends.remote.ip());
+        if self.tcp.fast_open_pause.is_on(now, self.config.fast_open_pause) {
+            return FastOpenPlan { is_paused: true, ..plan };
+        }
         let settings = self.sockets.get(id).and_then(Socket::connection).map(Connection::settings);
         let no_cookie = settings.is_some_and(|settings| settings.fast_open.no_cookie);
         if no_cookie || self.config.fast_open.client_without_cookie {
@@ -99,9 +108,9 @@ impl Stack {
     }
 
     /// The plan of a socket whose `connect` may wait for the first write.
-    pub(super) fn plan_deferred(&self, id: SocketId, ends: &Endpoints) -> Option<FastOpenPlan> {
+    pub(super) fn plan_deferred(&self, now: Instant, id: SocketId, ends: &Endpoints) -> Option<FastOpenPlan> {
         let connection = self.sockets.get(id)?.connection()?;
-        connection.settings().fast_open.connect.then(|| self.plan_fast_open(id, ends))
+        connection.settings().fast_open.connect.then(|| self.plan_fast_open(now, id, ends))
     }
 
     /// Whether `connect` has left the SYN to the first write (`TCP_FASTOPEN_CONNECT`), and none has come yet.
@@ -115,7 +124,7 @@ impl Stack {
             return Err(Error::NotSupported);
         }
         let connection = self.held(id)?.connection().ok_or(Error::NotConnected)?;
-        let plan = self.plan_fast_open(id, &connection.endpoints());
+        let plan = self.plan_fast_open(now, id, &connection.endpoints());
         let sent =
             self.with_connection(now, id, "write", |connection| connection.open_with_data(now, &plan, data));
         sent.filter(|sent| *sent > 0).ok_or(Error::InProgress)
@@ -196,6 +205,14 @@ impl Stack {
         Ok(())
     }
 
+    /// A timer of a connection has expired: is its path suspect?
+    pub(super) fn note_suspicion(&mut self, now: Instant, id: SocketId) {
+        let connection = self.sockets.get_mut(id).and_then(Socket::connection_mut);
+        if connection.is_some_and(Connection::take_suspicion) {
+            self.tcp.fast_open_pause.begin(now, self.config.fast_open_pause);
+        }
+    }
+
     /// A connection has left the state it was in: a client may have learned of its server, and a listener's connection
     /// counts no longer as unconfirmed.
     pub(super) fn note_fast_open(&mut self, now: Instant, id: SocketId, before: State) {
@@ -203,6 +220,11 @@ impl Stack {
             return;
         };
         let ends = stream.connection.endpoints();
+        if stream.connection.has_fast_open_worked()
+            && !self.tcp.fast_open_pause.is_on(now, self.config.fast_open_pause)
+        {
+            self.tcp.fast_open_pause.forgive();
+        }
         if before == State::SynSent
             && let Some(lesson) = stream.connection.take_fast_open_lesson()
         {

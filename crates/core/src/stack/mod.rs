@@ -50,7 +50,7 @@ use crate::trace::{DropCounters, Log, Trace, TraceEvent, Tracing};
 use crate::transport::demux::Demux;
 use crate::transport::ports::Ports;
 use crate::transport::tcp::{
-    Endpoints, FastOpenCache, FastOpenKeys, Handshake, Isn, Settings, State, TimeWait,
+    Endpoints, FastOpenCache, FastOpenKeys, FastOpenPause, Handshake, Isn, Settings, State, TimeWait,
 };
 use crate::wire::ecn::Codepoint;
 use crate::wire::headers::Headers;
@@ -164,6 +164,7 @@ struct Tcp {
     /// What is known of servers, for opening connections with data.
     fast_open_cache: FastOpenCache,
     fast_open_keys: FastOpenKeys,
+    fast_open_pause: FastOpenPause,
     /// Segments that no connection sends: RSTs, SYN-ACKs, the last acknowledgement of TIME-WAIT.
     outbox: VecDeque<Reply>,
 }
@@ -232,7 +233,8 @@ impl Stack {
                 cookie_secret: cookie,
                 codepoint: Codepoint::NotEct,
                 fast_open_cache: FastOpenCache::new(fast_open),
-                fast_open_keys: FastOpenKeys::new(fast_open_key),
+                fast_open_keys: config.fast_open_keys.unwrap_or(FastOpenKeys::new(fast_open_key)),
+                fast_open_pause: FastOpenPause::default(),
                 outbox: VecDeque::new(),
             },
             memberships: Vec::new(),

@@ -213,7 +213,7 @@ impl Stack {
             return Ok(());
         }
         let ends = self.begin_connect(now, id, remote)?;
-        let deferred = self.plan_deferred(id, &ends);
+        let deferred = self.plan_deferred(now, id, &ends);
         self.with_connection(now, id, "connect", |connection| match &deferred {
             Some(plan) if plan.carries_data() => connection.defer(),
             Some(plan) => {

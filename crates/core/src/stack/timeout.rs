@@ -41,6 +41,7 @@ impl Stack {
                 self.record(now, || TraceEvent::Timer { socket: Some(id), timer });
             }
         }
+        self.note_suspicion(now, id);
         self.follow_up(now, id, before, "timer");
     }
 

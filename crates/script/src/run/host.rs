@@ -98,6 +98,7 @@ impl Host {
     pub fn set_defaults(&mut self, config: &Config) {
         self.stack.set_tcp_defaults(config.tcp.clone());
         self.stack.set_fast_open(config.fast_open);
+        self.stack.set_fast_open_pause(config.fast_open_pause);
     }
 
     /// The time.

@@ -23,7 +23,6 @@ const FIXED: &[(&str, &[&str])] = &[
     ("tcp_pacing_ca_ratio", &["120"]),
     ("tcp_syncookies", &["1"]),
     // Nobody is suspected of losing SYNs with data: the option and its cookie decide alone.
-    ("tcp_fastopen_blackhole_timeout_sec", &["0"]),
     ("tcp_no_metrics_save", &["1"]),
     ("tcp_autocorking", &["0"]),
     ("tcp_moderate_rcvbuf", &["1"]),
@@ -121,6 +120,7 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
             };
         }
         "tcp_fastopen" => config.fast_open = FastOpen::from_bits(bits(value)?),
+        "tcp_fastopen_blackhole_timeout_sec" => config.fast_open_pause = seconds(value)?,
         // 3 and 4 both mean probes for lost tails and nothing else (RFC 8985 section 7).
         "tcp_early_retrans" => {
             tcp.loss_probe = match value {

@@ -55,7 +55,7 @@ pub use counters::{Limit, Limits, Traffic};
 pub use ecn::EcnMode;
 pub use fast_open::{
     CookieCheck, FastOpen, FastOpenCache, FastOpenFailure, FastOpenKeys, FastOpenLesson, FastOpenOptions,
-    FastOpenPlan,
+    FastOpenPause, FastOpenPlan,
 };
 pub use handshake::{Handshake, HandshakeStep, HandshakeTimeout};
 pub use info::{Recovering, RecoveryChange, TcpInfo};

@@ -19,7 +19,11 @@ impl Connection {
         while let Some(timer) = self.timers.take_due(now) {
             fired.insert(timer);
             match timer {
-                Timer::Retransmit => self.on_retransmit_timeout(now),
+                Timer::Retransmit => {
+                    let earlier = self.sender.timeouts;
+                    self.on_retransmit_timeout(now);
+                    self.suspect_path(earlier);
+                }
                 Timer::LossProbe => self.on_loss_probe_timeout(now),
                 Timer::Reordering => self.on_reordering_timeout(now),
                 Timer::Probe => self.on_probe_timeout(now),

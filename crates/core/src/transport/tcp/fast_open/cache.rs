@@ -53,7 +53,7 @@ impl FastOpenCache {
             Forms::Untried | Forms::Neither => FastOpenForm::Standard,
         };
         let option = known.cookie.unwrap_or(FastOpenCookie::REQUEST.in_form(form));
-        FastOpenPlan { option: Some(option), mss: known.mss }
+        FastOpenPlan { option: Some(option), mss: known.mss, is_paused: false }
     }
 
     /// What a SYN-ACK has taught.
@@ -121,7 +121,10 @@ mod tests {
         let cookie = FastOpenCookie::new(&[1; 4]).unwrap().in_form(Experimental);
         cache.learn(local, remote, &lesson(Some(cookie), None));
         cache.learn(local, remote, &lesson(None, Some(Experimental)));
-        assert_eq!(cache.plan(local, remote), FastOpenPlan { option: Some(cookie), mss: Some(1000) });
+        assert_eq!(
+            cache.plan(local, remote),
+            FastOpenPlan { option: Some(cookie), mss: Some(1000), is_paused: false }
+        );
         assert_eq!(cache.plan(remote, local).option, Some(FastOpenCookie::REQUEST));
     }
 

@@ -48,14 +48,17 @@ impl Connection {
             let room = plan.mss.unwrap_or(own).min(own).saturating_sub(OPTION_SPACE);
             let fitting = bytes.get(..usize::from(room)).unwrap_or(bytes);
             taken = self.sender.ring.push(fitting, self.send_buffer());
-        } else {
+        } else if !plan.is_paused {
             failure = FastOpenFailure::CookieUnavailable;
         }
+        let option = plan.option.filter(|_| !plan.is_paused);
         if taken > 0 {
             self.push.on_burst(self.sender.data_end());
         }
-        let role = Role::Client(Attempt { option: plan.option, data: taken as u32 });
-        self.fast_open = Some(Box::new(FastOpenState { role, syn_data: false, failure }));
+        let role = Role::Client(Attempt { option, data: taken as u32 });
+        let was_tried = option.is_some() || taken > 0;
+        self.fast_open =
+            Some(Box::new(FastOpenState { role, failure, was_tried, ..FastOpenState::default() }));
         self.syn_due = true;
         self.touch(now);
         taken

@@ -9,9 +9,11 @@ mod cache;
 mod child;
 mod client;
 mod key;
+mod pause;
 
 pub use cache::FastOpenCache;
 pub use key::{CookieCheck, FastOpenKeys};
+pub use pause::FastOpenPause;
 
 use child::Child;
 use client::Attempt;
@@ -88,12 +90,14 @@ pub struct FastOpenPlan {
     pub option: Option<FastOpenCookie>,
     /// The MSS that the server announced last.
     pub mss: Option<u16>,
+    /// The path is suspect: neither option nor data.
+    pub is_paused: bool,
 }
 
 impl FastOpenPlan {
     /// Whether the SYN may carry data: only who asks for a cookie does not.
     pub fn carries_data(&self) -> bool {
-        !self.option.is_some_and(|cookie| cookie.is_request())
+        !self.is_paused && !self.option.is_some_and(|cookie| cookie.is_request())
     }
 }
 
@@ -129,6 +133,10 @@ pub(super) struct FastOpenState {
     /// The data of the SYN was acknowledged, ours or the peer's: `TCPI_OPT_SYN_DATA`.
     pub(super) syn_data: bool,
     pub(super) failure: FastOpenFailure,
+    /// A client's SYN had the option, or data.
+    pub(super) was_tried: bool,
+    /// Nothing came through for suspiciously long.
+    pub(super) is_suspect: bool,
 }
 
 /// Which end of it a connection is.

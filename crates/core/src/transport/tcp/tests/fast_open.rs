@@ -12,7 +12,7 @@ fn cookie() -> Option<FastOpenCookie> {
 /// A client that has a cookie and opens with these bytes: how many it took, and its SYN.
 fn client(settings: Settings, mss: Option<u16>, bytes: &[u8]) -> (Connection, usize, Segment) {
     let mut connection = Connection::connect(at(0), ends(), settings, opening(1000));
-    let plan = FastOpenPlan { option: cookie(), mss };
+    let plan = FastOpenPlan { option: cookie(), mss, is_paused: false };
     let taken = connection.open_with_data(at(0), &plan, bytes);
     let out = connection.poll_transmit(at(0), 0).unwrap();
     assert_eq!(connection.payload(out.offset, out.length).concat(), bytes[..taken]);
@@ -123,7 +123,8 @@ fn a_syn_too_large_for_the_path_leaves_again_alone_at_once() {
 fn a_cookie_is_learned_only_by_who_asked_and_a_silent_server_is_noted() {
     let learned = |option: Option<FastOpenCookie>, given: Option<FastOpenCookie>, bytes: &[u8]| {
         let mut connection = Connection::connect(at(0), ends(), plain(), opening(1000));
-        let taken = connection.open_with_data(at(0), &FastOpenPlan { option, mss: None }, bytes);
+        let taken =
+            connection.open_with_data(at(0), &FastOpenPlan { option, mss: None, is_paused: false }, bytes);
         sent(&mut connection, at(0));
         let mut answer = syn_ack(1001 + taken as u32);
         answer.options.fast_open = given;
@@ -356,4 +357,27 @@ fn a_fin_with_the_last_acknowledgement_of_the_handshake() {
     connection.on_segment(at(9), &from_peer(Flags::FIN | Flags::ACK, 5006, 1001), &[]).unwrap();
     assert_eq!(connection.state(), State::CloseWait);
     assert_eq!(sent(&mut connection, at(9)), ["Flags [.], ack 5007, win 64239, length 0"]);
+}
+
+#[test]
+fn a_path_that_swallows_three_in_a_row_is_suspect() {
+    let suspect_after = |retries: u32, option: Option<FastOpenCookie>, is_paused: bool| {
+        let settings = Settings { syn_retries: retries, ..plain() };
+        let mut connection = Connection::connect(at(0), ends(), settings, opening(1000));
+        connection.open_with_data(at(0), &FastOpenPlan { option, mss: None, is_paused }, b"x");
+        sent(&mut connection, at(0));
+        while let Some(due) = connection.poll_timeout() {
+            connection.on_timeout(due);
+            sent(&mut connection, due);
+            if connection.take_suspicion() {
+                return Some(due.as_millis() / 1000);
+            }
+        }
+        None
+    };
+    // The time-outs come after 1, 3 and 7 seconds.
+    assert_eq!(suspect_after(6, cookie(), false), Some(7));
+    assert_eq!(suspect_after(1, cookie(), false), Some(3));
+    assert_eq!(suspect_after(6, None, false), Some(7));
+    assert_eq!(suspect_after(6, cookie(), true), None);
 }
