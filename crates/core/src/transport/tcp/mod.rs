@@ -10,6 +10,7 @@
 //! after the last FIN a [`TimeWait`] of a few words.
 
 mod arrive;
+mod burst;
 mod call;
 mod congestion;
 mod connection;

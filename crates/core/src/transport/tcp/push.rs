@@ -185,8 +185,8 @@ impl Push {
         marks.list.push_back(Mark { end, is_record });
     }
 
-    /// A burst ended at `end`: as on Linux its last segment has PSH, then and whenever it is sent again.
-    pub(super) fn on_burst(&mut self, end: SeqNumber) {
+    /// What ends at `end` has PSH, then and whenever it is sent again.
+    pub(super) fn on_end(&mut self, end: SeqNumber) {
         let marks = self.marks.get_or_insert_default();
         let place = marks.behind(end - 1);
         let is_known = marks.list.get(place).is_some_and(|mark| mark.end == end);
@@ -195,16 +195,15 @@ impl Push {
         }
     }
 
+    /// Whether a burst that leaves for the first time ends at `end`.
+    pub(super) fn ends_burst(&self, end: SeqNumber) -> bool {
+        self.burst_end == end
+    }
+
     /// Whether a segment from `start` to `end` has PSH.
     pub(super) fn covers(&self, start: SeqNumber, end: SeqNumber) -> bool {
         let Some(marks) = &self.marks else { return false };
         marks.list.get(marks.behind(start)).is_some_and(|mark| mark.end.at_or_before(end))
-    }
-
-    /// The first marked end behind `start`.
-    pub(super) fn next_end(&self, start: SeqNumber) -> Option<SeqNumber> {
-        let marks = self.marks.as_ref()?;
-        marks.list.get(marks.behind(start)).map(|mark| mark.end)
     }
 
     /// Where the record ends that the byte `start` is part of, if that was said.
@@ -325,12 +324,10 @@ impl Connection {
         let start = self.sender.nxt;
         if payload > mss {
             self.push.burst_end = start + payload;
-            self.push.on_burst(start + payload);
         } else if payload == mss && start.at_or_after(self.push.burst_end) && !self.is_urgent() {
             let whole = self.burst_from(start, mss);
             if whole > mss {
                 self.push.burst_end = start + whole;
-                self.push.on_burst(start + whole);
             }
         }
     }

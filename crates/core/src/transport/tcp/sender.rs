@@ -17,9 +17,6 @@ use crate::buffer::Ring;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Segment, SeqNumber};
 
-/// After a pause this long nothing waits to become a larger burst.
-const DEFER_AFTER: Duration = Duration::from_millis(1);
-
 /// The sending half of a connection.
 #[derive(Debug)]
 pub(super) struct Sender {
@@ -116,12 +113,12 @@ impl Sender {
             undo: Undo::default(),
             is_frto: false,
             new_first: false,
+            clock: Instant::ZERO,
             told: (Phase::Open, 0),
             cause: RetransmitCause::FastRetransmit,
             timeouts: 0,
             waiting_since: Instant::MAX,
             last_sent: Instant::ZERO,
-            clock: Instant::ZERO,
             retransmitted: 0,
         }
     }
@@ -205,29 +202,14 @@ impl Sender {
         }
         if length >= mss {
             let whole = length - length % mss;
-            return if room.min(limit) < length_worth_a_burst(limit, self.congestion.cwnd(), mss)
-                && self.may_defer()
-            {
-                0
-            } else {
-                whole
-            };
+            let may_grow = largest > mss && self.may_defer(room, limit);
+            return if may_grow { 0 } else { whole };
         }
         // Less than a segment, and not the end of what was written (or Nagle holds the end back): only where the peer's
         // window itself is that small.
         let window = self.window_room();
         let small_window = window < mss && length == window && window >= self.max_wnd / 2;
         if small_window && length < unsent { length } else { 0 }
-    }
-
-    /// Whether a burst may wait for more room: acknowledgements are on their way that will make it, and nothing is being
-    /// recovered. As on Linux only while we send all the time, and where the next acknowledgement is due soon.
-    fn may_defer(&self) -> bool {
-        let soon = self.rtt.smoothed().unwrap_or_default() / 2;
-        self.phase <= Phase::Disorder
-            && self.pipe() > 0
-            && self.clock.since(self.last_sent) < DEFER_AFTER
-            && self.board.head_sent_at().is_some_and(|sent| self.clock.since(sent) >= soon)
     }
 
     /// Whether a last segment of `length` bytes may leave although it is not full.
@@ -331,13 +313,6 @@ impl Sender {
     pub(super) fn waited(&self, now: Instant) -> Duration {
         if self.is_waiting() { now.since(self.waiting_since) } else { Duration::ZERO }
     }
-}
-
-/// Where the device cuts bursts of up to `largest` bytes itself, fewer and larger ones cost less: a third of the congestion
-/// window is worth waiting for, as Linux has it. Without such a device every segment leaves as soon as it may.
-fn length_worth_a_burst(largest: u32, cwnd: u32, mss: u32) -> u32 {
-    let burst = largest.min(cwnd / 3);
-    if largest > mss { burst - burst % mss } else { 0 }
 }
 
 /// What has become of our FIN.

@@ -178,7 +178,8 @@ impl Connection {
             }
             // The first segment sent again after a time-out has waited for long enough, as has a probe.
             let is_paced_out = self.timers.is_set(Timer::Pacing);
-            let largest = largest.min(self.burst(mss));
+            let once = largest.min(self.burst(mss));
+            let largest = once.min(sender.half_window(mss));
             if sender.new_first
                 && !is_paced_out
                 && !sender.nxt.is_after(sender.high)
@@ -187,7 +188,7 @@ impl Connection {
                 return Some(data);
             }
             if (!is_paced_out || sender.phase == Phase::Loss && sender.pipe() == 0)
-                && let Some(again) = self.next_again(mss, largest)
+                && let Some(again) = self.next_again(mss, once)
             {
                 return Some(again);
             }
@@ -227,11 +228,6 @@ impl Connection {
             self.push.record_end(start).map_or(u32::MAX, |end| end.distance(start).max(0).cast_unsigned());
         let whole = length.min(data).min(record);
         let mut payload = whole.min(most).min(inside);
-        if payload > mss
-            && let Some(end) = self.push.next_end(start)
-        {
-            payload = payload.min(end.distance(start).unsigned_abs().max(mss)); // no more at once than left at once
-        }
         if payload > mss && payload < whole {
             payload -= payload % mss;
         }
@@ -434,8 +430,10 @@ impl Connection {
             segment.flags |= Flags::FIN;
         }
         // A segment that a timer had to let out says that nothing follows it soon.
-        let is_burst = payload > mss;
-        if is_burst || self.push.covers(start, start + payload) || self.small_due && payload > 0 {
+        // So does the last of a burst, the first time, as on Linux.
+        let end = start + payload;
+        let is_burst = payload > mss || start == self.sender.nxt && self.push.ends_burst(end);
+        if is_burst || self.push.covers(start, end) || self.small_due && payload > 0 {
             segment.flags |= Flags::PSH;
         }
         self.acknowledged();

@@ -53,7 +53,7 @@ impl Connection {
         }
         let option = plan.option.filter(|_| !plan.is_paused);
         if taken > 0 {
-            self.push.on_burst(self.sender.data_end());
+            self.push.on_end(self.sender.data_end());
         }
         let role = Role::Client(Attempt { option, data: taken as u32 });
         let was_tried = option.is_some() || taken > 0;

@@ -367,10 +367,7 @@ fn sack_blocks_lead_to_the_missing_segments_and_no_others() {
     for last in 6..=10 {
         connection.on_segment(at(31), &report(&[block(4, last), block(1, 3)]), &[]).unwrap();
     }
-    assert_eq!(
-        sent(&mut connection, at(31)),
-        ["Flags [P.], seq 5381:6841, ack 5001, win 64240, length 1460"]
-    );
+    assert_eq!(sent(&mut connection, at(31)), ["Flags [.], seq 5381:6841, ack 5001, win 64240, length 1460"]);
     assert_eq!(connection.info().sacked, 8 * 1460);
     assert_eq!(connection.info().recovering, Recovering::Recovery);
     give(&mut connection, at(50), 5001, 1001 + 14_600, b"");

@@ -79,17 +79,17 @@ fn sent(connection: &mut Connection, now: Instant) -> Vec<String> {
 
 /// An established connection: SND.NXT 1001, RCV.NXT 5001, nothing waiting.
 fn established(settings: Settings) -> Connection {
-    established_after(settings, 10)
+    connected(settings, at(0), at(10))
 }
 
-/// [`established`], the handshake having taken so many milliseconds.
-fn established_after(settings: Settings, millis: u64) -> Connection {
-    let mut connection = Connection::connect(at(0), ends(), settings, opening(1000));
-    assert_eq!(sent(&mut connection, at(0)).len(), 1);
+/// The same, the SYN sent and answered at these times.
+fn connected(settings: Settings, asked: Instant, answered: Instant) -> Connection {
+    let mut connection = Connection::connect(asked, ends(), settings, opening(1000));
+    assert_eq!(sent(&mut connection, asked).len(), 1);
     let mut syn_ack = from_peer(Flags::SYN | Flags::ACK, 5000, 1001);
     syn_ack.options.mss = Some(1460);
-    connection.on_segment(at(millis), &syn_ack, &[]).unwrap();
-    assert_eq!(sent(&mut connection, at(millis)).len(), 1);
+    connection.on_segment(answered, &syn_ack, &[]).unwrap();
+    assert_eq!(sent(&mut connection, answered).len(), 1);
     assert_eq!(connection.state(), State::Established);
     connection
 }

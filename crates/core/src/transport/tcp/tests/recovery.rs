@@ -156,25 +156,39 @@ fn limited_transmit_sends_new_data_on_the_first_two_duplicates() {
     assert_eq!(connection.info().recovering, Recovering::Recovery);
 }
 
+/// What leaves now through a device that cuts.
+fn bursts(connection: &mut Connection, now: Instant) -> Vec<usize> {
+    let lengths = core::iter::from_fn(|| connection.poll_transmit(now, 60_000))
+        .map(|outgoing| outgoing.length)
+        .collect();
+    assert!(!connection.has_transmit());
+    lengths
+}
+
 #[test]
-fn bursts_wait_for_a_third_of_the_window_only_while_acknowledgements_are_due() {
-    let mut connection = established_after(plain(), 0); // near: bursts are large
+fn bursts_are_two_segments_on_a_slow_path_and_half_a_window_on_a_fast_one() {
+    let mut connection = established(plain());
     connection.write(at(20), &[1; 200_000]).unwrap();
-    let micros = Instant::from_micros;
-    let burst = |connection: &mut Connection, now| {
-        let lengths: Vec<usize> = core::iter::from_fn(|| connection.poll_transmit(now, 60_000))
-            .map(|outgoing| outgoing.length)
-            .collect();
-        assert!(!connection.has_transmit());
-        lengths
-    };
-    assert_eq!(burst(&mut connection, at(20)), [10 * 1460]);
-    give(&mut connection, micros(20_400), 5001, 2461, b"");
-    assert_eq!(burst(&mut connection, micros(20_400)), [0; 0], "two segments' worth of room is not three");
-    give(&mut connection, micros(20_800), 5001, 3921, b"");
-    assert_eq!(burst(&mut connection, micros(20_800)), [4 * 1460]);
-    give(&mut connection, micros(21_900), 5001, 5381, b"");
-    assert_eq!(burst(&mut connection, micros(21_900)), [2 * 1460], "after a pause nothing waits");
-    give(&mut connection, at(40), 5001, 1001 + 16 * 1460, b"");
-    assert_eq!(burst(&mut connection, at(40)).iter().sum::<usize>(), 26 * 1460);
+    assert_eq!(bursts(&mut connection, at(20)), [2920; 5]);
+    give(&mut connection, at(30), 5001, 2461, b"");
+    assert_eq!(bursts(&mut connection, at(30)), [2920]);
+
+    let micros = |micros: u64| Instant::from_micros(20_000 + micros);
+    let mut connection = connected(plain(), micros(0), micros(50));
+    connection.write(micros(50), &[1; 200_000]).unwrap();
+    assert_eq!(bursts(&mut connection, micros(60)), [5 * 1460; 2]);
+    give(&mut connection, micros(110), 5001, 2461, b"");
+    assert_eq!(bursts(&mut connection, micros(110)), [0; 0], "two segments' worth of room is not three");
+    give(&mut connection, micros(111), 5001, 3921, b"");
+    assert_eq!(bursts(&mut connection, micros(111)), [4 * 1460]);
+}
+
+#[test]
+fn a_burst_does_not_wait_where_nothing_was_sent_for_a_while() {
+    let micros = |micros: u64| Instant::from_micros(20_000 + micros);
+    let mut connection = connected(plain(), micros(0), micros(50));
+    connection.write(micros(50), &[1; 200_000]).unwrap();
+    bursts(&mut connection, micros(60));
+    give(&mut connection, micros(1200), 5001, 2461, b"");
+    assert_eq!(bursts(&mut connection, micros(1200)), [2920]);
 }
