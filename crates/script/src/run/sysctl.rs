@@ -34,8 +34,7 @@ const FIXED: &[(&str, &[&str])] = &[
 ];
 
 /// How Linux packs segments: nothing that is compared depends on it.
-const PACKING: &[&str] =
-    &["tcp_tso_win_divisor", "tcp_min_tso_segs", "tcp_limit_output_bytes", "tcp_tso_rtt_log"];
+const PACKING: &[&str] = &["tcp_tso_win_divisor", "tcp_limit_output_bytes", "tcp_tso_rtt_log"];
 
 fn parse<T: FromStr>(value: &str) -> Result<T, String> {
     value.trim().parse().map_err(|_| format!("{value:?} is no such value"))
@@ -141,6 +140,7 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
         "tcp_mtu_probe_floor" => tcp.mtu_floor = parse(value)?,
         "tcp_probe_threshold" => tcp.mtu_probe_threshold = parse(value)?,
         "tcp_probe_interval" => tcp.mtu_probe_interval = seconds(value)?,
+        "tcp_min_tso_segs" => tcp.least_burst = parse(value)?,
         "tcp_ecn_fallback" => tcp.ecn_fallback = switch(value)?,
         "tcp_slow_start_after_idle" => tcp.slow_start_after_idle = switch(value)?,
         "tcp_syn_retries" => tcp.syn_retries = parse(value)?,

@@ -20,8 +20,6 @@ const TINY_WINDOW: u32 = 536;
 const MOST_MARKS: usize = 8192;
 /// A burst takes a 2^10th of a second to be sent.
 const BURST_SHIFT: u32 = 10;
-/// A burst has as many segments at least.
-const LEAST_BURST: u64 = 2;
 /// With each 2^9 microseconds of the shortest round trip what a burst has beyond that is halved.
 const NEAR_SHIFT: u32 = 9;
 
@@ -316,7 +314,7 @@ impl Connection {
         let rate = sender.pacing.rate().unwrap_or(window * percent * 10_000 / round);
         let paced = rate >> BURST_SHIFT;
         let bytes = (paced + more).min(u64::from(LARGEST_PIECE));
-        ((bytes / mss).max(LEAST_BURST) * mss) as u32
+        ((bytes / mss).max(self.settings.least_burst.into()) * mss) as u32
     }
 
     /// New data leaves from SND.NXT on, `payload` bytes; where a burst begins with it that no device cuts, its end is noted.

@@ -131,6 +131,8 @@ pub struct Settings {
     pub mtu_probe_interval: Duration,
     /// TCP Fast Open (RFC 7413).
     pub fast_open: FastOpenOptions,
+    /// A burst that a device is given to cut has as many segments at least: `tcp_min_tso_segs`.
+    pub least_burst: u32,
     /// Tail loss probes (RFC 8985 section 7).
     pub loss_probe: bool,
 }
@@ -186,6 +188,7 @@ impl Default for Settings {
             mtu_probe_threshold: 8,
             mtu_probe_interval: Duration::from_secs(600),
             fast_open: FastOpenOptions::default(),
+            least_burst: 2,
             loss_probe: true,
         }
     }

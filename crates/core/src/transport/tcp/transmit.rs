@@ -432,7 +432,8 @@ impl Connection {
         // A segment that a timer had to let out says that nothing follows it soon.
         // So does the last of a burst, the first time, as on Linux.
         let end = start + payload;
-        let is_burst = payload > mss || start == self.sender.nxt && self.push.ends_burst(end);
+        let is_end = payload > 0 && start == self.sender.nxt && self.push.ends_burst(end);
+        let is_burst = payload > mss || is_end;
         if is_burst || self.push.covers(start, end) || self.small_due && payload > 0 {
             segment.flags |= Flags::PSH;
         }
