@@ -127,7 +127,7 @@ impl Options {
         if let Some(version) = wishes.ip_version {
             options.ip_version = version;
         }
-        let (local, remote) = if options.ip_version.is_v6_on_the_wire() {
+        let (local, remote): (IpAddr, IpAddr) = if options.ip_version.is_v6_on_the_wire() {
             (
                 Ipv6Addr::new(0xfd3d, 0x0a0b, 0x17d6, 0, 0, 0, 0, 1).into(),
                 Ipv6Addr::new(0xfd3d, 0xfa7b, 0xd17d, 0, 0, 0, 0, 1).into(),
@@ -140,9 +140,11 @@ impl Options {
             options.mtu = if options.ip_version.is_v6_on_the_wire() { 1520 } else { 1500 };
         }
         for (address, default) in [(&mut options.local, local), (&mut options.remote, remote)] {
-            if address.is_unspecified() {
+            let fits = address.is_ipv4() == default.is_ipv4();
+            // Over an IP that the command line asks for, the script's own addresses count only where they fit.
+            if address.is_unspecified() || !fits && wishes.ip_version.is_some() {
                 *address = default;
-            } else if address.is_ipv4() != default.is_ipv4() {
+            } else if !fits {
                 let text =
                     format!("address {address} does not fit --ip_version={}", options.ip_version.name());
                 return Err(Failure::script(0, text));

@@ -1,0 +1,250 @@
+//! Copies of a script in each of which one thing that it expects is changed.
+
+use std::time::Duration;
+
+use sockeye_script::ast::{
+    Action, Argument, Direction, Errno, Script, SystemCall, TcpFlags, TcpOption, TcpOptions, TcpPacket, Time,
+    Transport,
+};
+use sockeye_script::constant;
+
+/// A copy that expects something else.
+pub struct Mutant {
+    pub script: Script,
+    pub line: u32,
+    pub change: String,
+}
+
+/// Changes one event of a copy.
+struct Copies<'s> {
+    original: &'s Script,
+    mutants: Vec<Mutant>,
+}
+
+impl Copies<'_> {
+    /// A copy whose event `index` is changed.
+    fn add(&mut self, index: usize, change: impl Into<String>, edit: impl FnOnce(&mut Time, &mut Action)) {
+        let mut script = self.original.clone();
+        let event = &mut script.events[index];
+        edit(&mut event.time, &mut event.action);
+        let change = change.into();
+        assert!(*event != self.original.events[index], "line {}: {change}: nothing was changed", event.line);
+        let line = event.line;
+        self.mutants.push(Mutant { line, script, change });
+    }
+
+    fn tcp(&mut self, index: usize, change: impl Into<String>, edit: impl FnOnce(&mut TcpPacket)) {
+        self.add(index, change, |_, action| {
+            if let Action::Packet(packet) = action
+                && let Transport::Tcp(tcp) = &mut packet.transport
+            {
+                edit(tcp);
+            }
+        });
+    }
+
+    fn call(&mut self, index: usize, change: impl Into<String>, edit: impl FnOnce(&mut SystemCall)) {
+        self.add(index, change, |_, action| {
+            if let Action::Call(call) = action {
+                edit(call);
+            }
+        });
+    }
+}
+
+/// All copies of a script.
+pub fn all(original: &Script) -> Vec<Mutant> {
+    let mut copies = Copies { original, mutants: Vec::new() };
+    for (index, event) in original.events.iter().enumerate() {
+        match &event.action {
+            Action::Packet(packet) if packet.direction == Direction::Outbound => {
+                times(&mut copies, index, event.time);
+                if let Transport::Tcp(tcp) = &packet.transport {
+                    segment(&mut copies, index, tcp);
+                }
+            }
+            Action::Call(call) => calls(&mut copies, index, call),
+            Action::Code(code) if code.text.contains("==") => {
+                copies.add(index, "== became !=", |_, action| {
+                    if let Action::Code(code) = action {
+                        code.text = code.text.replace("==", "!=");
+                    }
+                });
+            }
+            Action::Packet(_) | Action::Command(_) | Action::Code(_) => {}
+        }
+    }
+    copies.mutants
+}
+
+/// Later than any tolerance: an eighth of the time waited, or what scripts ask for in milliseconds.
+fn later(time: Duration) -> Duration {
+    time + time / 2 + Duration::from_millis(100)
+}
+
+fn times(copies: &mut Copies<'_>, index: usize, time: Time) {
+    let (late, early) = match time {
+        Time::Absolute(at) => (Time::Absolute(later(at)), None),
+        Time::Relative(at) => (Time::Relative(later(at)), earlier(at).map(Time::Relative)),
+        Time::AbsoluteRange(_, last) => {
+            (Time::AbsoluteRange(later(last), later(last) + Duration::from_millis(1)), None)
+        }
+        Time::RelativeRange(first, last) => (
+            Time::RelativeRange(later(last), later(last) + Duration::from_millis(1)),
+            earlier(first).map(|end| Time::RelativeRange(end, end)),
+        ),
+        Time::Any => return,
+    };
+    copies.add(index, "expected later", |time, _| *time = late);
+    if let Some(early) = early {
+        copies.add(index, "expected earlier", |time, _| *time = early);
+    }
+}
+
+/// Earlier than any tolerance, where there is so much time.
+fn earlier(time: Duration) -> Option<Duration> {
+    (time > Duration::from_millis(150)).then(|| time / 2)
+}
+
+fn segment(copies: &mut Copies<'_>, index: usize, tcp: &TcpPacket) {
+    for (name, bit) in [
+        ("FIN", TcpFlags::FIN),
+        ("SYN", TcpFlags::SYN),
+        ("RST", TcpFlags::RST),
+        ("PSH", TcpFlags::PSH),
+        ("ACK", TcpFlags::ACK),
+        ("URG", TcpFlags::URG),
+        ("ECE", TcpFlags::ECE),
+        ("CWR", TcpFlags::CWR),
+        ("AE", TcpFlags::AE),
+    ] {
+        copies.tcp(index, format!("{name} changed"), |tcp| tcp.flags.bits ^= bit);
+    }
+    // The numbers of SYNs are the script's to choose: the runner learns from them what the stack's mean.
+    if !tcp.flags.has(TcpFlags::SYN) {
+        copies.tcp(index, "sequence number one more", |tcp| {
+            tcp.sequence.start = tcp.sequence.start.wrapping_add(1);
+        });
+        copies.tcp(index, "sequence number one less", |tcp| {
+            tcp.sequence.start = tcp.sequence.start.wrapping_sub(1);
+        });
+    }
+    copies.tcp(index, "a byte more", |tcp| tcp.sequence.length += 1);
+    if tcp.sequence.length > 0 {
+        copies.tcp(index, "a byte less", |tcp| tcp.sequence.length -= 1);
+        copies.tcp(index, "no payload", |tcp| tcp.sequence.length = 0);
+    }
+    copies.tcp(index, "acknowledgement one more", |tcp| {
+        tcp.ack = Some(tcp.ack.unwrap_or(0).wrapping_add(1));
+    });
+    if tcp.window.is_some() {
+        copies.tcp(index, "window one more", |tcp| {
+            tcp.window = tcp.window.map(|window| window.wrapping_add(1));
+        });
+    }
+    copies.tcp(index, "another urgent pointer", |tcp| {
+        tcp.urgent = Some(tcp.urgent.unwrap_or(0).wrapping_add(1));
+    });
+    if let TcpOptions::These(options) = &tcp.options {
+        change_options(copies, index, options);
+    }
+}
+
+fn change_options(copies: &mut Copies<'_>, index: usize, options: &[TcpOption]) {
+    let edit = |copies: &mut Copies<'_>, change: String, edit: &dyn Fn(&mut Vec<TcpOption>)| {
+        copies.tcp(index, change, |tcp| {
+            if let TcpOptions::These(options) = &mut tcp.options {
+                edit(options);
+            }
+        });
+    };
+    edit(copies, "four nops more".to_owned(), &|options| {
+        options.extend([const { TcpOption::NoOperation }; 4]);
+    });
+    for place in 0..options.len() {
+        edit(copies, format!("option {place} missing"), &|options| drop(options.remove(place)));
+        let Some(other) = changed(&options[place]) else { continue };
+        edit(copies, format!("option {place} changed"), &|options| options[place] = other.clone());
+    }
+    if options.len() > 1 && options.first() != options.last() {
+        edit(copies, "options in another order".to_owned(), &|options| options.reverse());
+    }
+}
+
+/// The option with another value; `None` where it has none that is always compared.
+fn changed(option: &TcpOption) -> Option<TcpOption> {
+    Some(match option {
+        TcpOption::MaximumSegmentSize(bytes) => TcpOption::MaximumSegmentSize(bytes ^ 1),
+        TcpOption::WindowScale(shift) => TcpOption::WindowScale(shift ^ 1),
+        TcpOption::Sack(blocks) => {
+            let mut blocks = blocks.clone();
+            blocks.last_mut()?.1 ^= 1;
+            TcpOption::Sack(blocks)
+        }
+        TcpOption::Timestamps { value, echo } => TcpOption::Timestamps { value: *value, echo: echo ^ 1 },
+        TcpOption::FastOpen(cookie) => TcpOption::FastOpen(other_bytes(cookie)?),
+        TcpOption::FastOpenExperimental(cookie) => TcpOption::FastOpenExperimental(other_bytes(cookie)?),
+        _ => return None,
+    })
+}
+
+fn other_bytes(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = bytes.to_vec();
+    *bytes.last_mut()? ^= 1;
+    Some(bytes)
+}
+
+fn calls(copies: &mut Copies<'_>, index: usize, call: &SystemCall) {
+    let makes_descriptor = matches!(
+        call.name.as_str(),
+        "socket" | "accept" | "accept4" | "open" | "epoll_create" | "epoll_create1"
+    );
+    if call.until.is_some() {
+        copies.call(index, "returns later", |call| call.until = call.until.map(later));
+    }
+    match (&call.result, &call.error) {
+        (Argument::Integer(-1), Some(_)) => {
+            copies.call(index, "another errno", |call| {
+                let name = match &call.error {
+                    Some(errno) if errno.name == "EPERM" => "EIO",
+                    _ => "EPERM",
+                };
+                call.error = Some(Errno { name: name.to_owned(), text: String::new() });
+            });
+            copies.call(index, "succeeds", |call| {
+                call.result = Argument::Integer(0);
+                call.error = None;
+            });
+        }
+        // What a descriptor is called is the script's to choose; that there is one is not.
+        (Argument::Integer(_), None) => {
+            if !makes_descriptor {
+                copies.call(index, "result one more", |call| {
+                    if let Argument::Integer(result) = &mut call.result {
+                        *result += 1;
+                    }
+                });
+            }
+            copies.call(index, "fails", |call| {
+                call.result = Argument::Integer(if call.result == Argument::Integer(-1) { 0 } else { -1 });
+            });
+        }
+        _ => {}
+    }
+    if matches!(call.name.as_str(), "getsockopt" | "ioctl")
+        && let Some(place) = call.arguments.iter().position(|argument| matches!(argument, Argument::Array(_)))
+    {
+        copies.call(index, "another value", |call| {
+            if let Some(Argument::Array(list)) = call.arguments.get_mut(place)
+                && let Some(value) = list.first_mut()
+            {
+                let number = match value {
+                    Argument::Integer(number) => Some(*number),
+                    Argument::Word(word) => constant::value(word),
+                    _ => None,
+                };
+                *value = Argument::Integer(number.expect("a value to change") + 1);
+            }
+        });
+    }
+}
