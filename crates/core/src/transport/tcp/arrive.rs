@@ -210,6 +210,9 @@ impl Connection {
         // An old one says nothing new about the window, but its reports may be news.
         let is_old = segment.ack.is_before(self.sender.una);
         let window_changed = !is_old && self.sender.update_window(segment, Scale::Apply);
+        if window_changed && self.sender.has_unsent() {
+            self.restart_after_idle(now);
+        }
         if self.sender.wnd > 0 {
             self.probe_backoff = 0;
         }

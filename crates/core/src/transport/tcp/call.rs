@@ -36,6 +36,7 @@ impl Connection {
         if bytes.is_empty() {
             return Ok(0);
         }
+        self.restart_after_idle(now);
         let allowed = bytes.get(..self.send_room(bytes.len())).unwrap_or_default();
         if self.resize_due {
             self.resize(now);

@@ -6,6 +6,9 @@ use super::timers::{Fired, Timer};
 use super::transmit::Next;
 use crate::time::{Duration, Instant};
 
+/// Between two looks whether our own device takes something again: Linux's too.
+const DEVICE_INTERVAL: Duration = Duration::from_millis(500);
+
 impl Connection {
     /// When [`Connection::on_timeout`] is to be called, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -85,6 +88,13 @@ impl Connection {
         }
     }
 
+    /// New data is written, or may leave: after a pause the congestion window forgets what it knew.
+    pub(super) fn restart_after_idle(&mut self, now: Instant) {
+        if self.settings.slow_start_after_idle && self.sender.is_synced && self.sender.outstanding() == 0 {
+            self.sender.on_idle(now);
+        }
+    }
+
     /// Whether the peer has been silent for as long as the settings allow.
     fn is_out_of_patience(&self, now: Instant) -> bool {
         let retries = if self.is_orphan { self.settings.orphan_retries } else { self.settings.retries };
@@ -99,12 +109,18 @@ impl Connection {
             && self.sender.una == self.sender.nxt
             && self.sender.has_unsent()
             && !matches!(self.state, State::Closed | State::TimeWait | State::SynReceived)
-            && !matches!(self.next(0), Some(Next::Data { .. }));
+            // The user time-out counts as well where it is our own device that takes nothing.
+            && (self.settings.user_timeout.is_some() || !self.is_ready());
         if !is_stuck {
             self.timers.stop(Timer::Probe);
         } else if !self.timers.is_set(Timer::Probe) {
             self.timers.set(Timer::Probe, now + self.probe_interval());
         }
+    }
+
+    /// Whether new data may leave as soon as the device takes it.
+    fn is_ready(&self) -> bool {
+        matches!(self.next(0), Some(Next::Data { .. }))
     }
 
     /// The time to the next window probe: the RTO, doubled each time.
@@ -114,6 +130,14 @@ impl Connection {
 
     /// RFC 9293 section 3.8.6.1: the connection is kept as long as the probes are answered.
     fn on_probe_timeout(&mut self, now: Instant) {
+        if !self.small_due && self.is_ready() {
+            // Our own device is in the way: no reason to doubt the peer, but time goes by.
+            self.probes = self.probes.saturating_add(1);
+            self.sender.start_waiting(now);
+            self.arm_user_timeout();
+            self.timers.set(Timer::Probe, now + DEVICE_INTERVAL);
+            return;
+        }
         let most = if self.is_orphan { self.settings.orphan_retries } else { self.settings.retries };
         if self.probes >= most {
             self.time_out(now);

@@ -337,7 +337,7 @@ impl Connection {
         let unsent = sender.unsent();
         let run =
             self.push.record_end(start).map_or(unsent, |end| unsent.min(end.distance(start).unsigned_abs()));
-        let whole = run.min(room).min(self.burst(mss));
+        let whole = run.min(room).min(self.burst(mss)).min(sender.half_window(mss));
         let has_tail = whole == run && self.nagle(run == unsent) != Nagle::Corked;
         if has_tail { whole } else { whole - whole % mss.max(1) }
     }

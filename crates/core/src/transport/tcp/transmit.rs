@@ -104,9 +104,6 @@ impl Connection {
     pub fn poll_transmit(&mut self, now: Instant, largest: usize) -> Option<Outgoing> {
         self.sender.clock = now;
         if self.sender.outstanding() == 0 && self.sender.has_unsent() && self.sender.is_synced {
-            if self.settings.slow_start_after_idle {
-                self.sender.on_idle(now);
-            }
             self.sender.on_restart(now);
         }
         self.renew_mtu_search(now);
