@@ -132,6 +132,10 @@ impl Connection {
     fn on_probe_timeout(&mut self, now: Instant) {
         if !self.small_due && self.is_ready() {
             // Our own device is in the way: no reason to doubt the peer, but time goes by.
+            if self.settings.user_timeout.is_some_and(|limit| self.sender.waited(now) >= limit) {
+                self.time_out(now);
+                return;
+            }
             self.probes = self.probes.saturating_add(1);
             self.sender.start_waiting(now);
             self.arm_user_timeout();

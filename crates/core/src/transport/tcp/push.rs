@@ -322,6 +322,8 @@ impl Connection {
         let start = self.sender.nxt;
         if payload > mss {
             self.push.burst_end = start + payload;
+        } else if mss > self.sender.mss {
+            self.push.burst_end = start; // a probe for the path's MTU leaves alone
         } else if payload == mss && start.at_or_after(self.push.burst_end) && !self.is_urgent() {
             let whole = self.burst_from(start, mss);
             if whole > mss {
