@@ -88,3 +88,20 @@ fn the_ecn_bits_of_a_program_reach_datagrams_but_not_segments() {
     network.hosts[1].connect(now, stream, "10.0.0.1:9".parse().unwrap()).unwrap_err();
     assert!(sent(&mut network).iter().all(|(_, class, _)| *class == 0xfc));
 }
+
+#[test]
+fn a_stream_socket_may_let_routers_cut_its_packets() {
+    for discovers in [true, false] {
+        let mut network = Network::pair();
+        let now = network.now;
+        network.introduce();
+        let stream = network.hosts[1].open(Family::V4, Kind::Stream).unwrap();
+        let option = SocketOption::PathMtuDiscovery(discovers);
+        network.hosts[1].set_option(now, stream, option).unwrap();
+        assert_eq!(network.hosts[1].option(stream, OptionName::PathMtuDiscovery), Ok(option));
+        network.hosts[1].connect(now, stream, "10.0.0.1:9".parse().unwrap()).unwrap_err();
+        let frame = network.hosts[1].poll_transmit(now).unwrap().to_vec();
+        let (header, _) = Ipv4Header::parse(&frame[14..]).unwrap();
+        assert_eq!(header.dont_fragment, discovers);
+    }
+}

@@ -75,6 +75,10 @@ pub enum SocketOption {
     MulticastLoop(bool),
     /// `IP_TOS`, `IPV6_TCLASS`: the eight bits of DSCP and ECN packets leave with (the ECN bits are masked off on TCP).
     TrafficClass(u8),
+    /// `IP_MTU_DISCOVER` (`IP_PMTUDISC_WANT`, and off `IP_PMTUDISC_DONT`), `IPV6_MTU_DISCOVER`: whether packets of a
+    /// stream socket forbid routers to cut them, so that these tell what fits (RFC 1191); on by default. Datagram sockets
+    /// leave cutting to whoever needs it, and cannot be told otherwise.
+    PathMtuDiscovery(bool),
 }
 
 /// Which option `Stack::option` shall read.
@@ -109,6 +113,7 @@ pub enum OptionName {
     MulticastHopLimit,
     MulticastLoop,
     TrafficClass,
+    PathMtuDiscovery,
 }
 
 /// The options below TCP that every socket has.
@@ -128,6 +133,8 @@ pub struct IpOptions {
     pub multicast_loop: bool,
     /// See [`SocketOption::TrafficClass`].
     pub traffic_class: u8,
+    /// See [`SocketOption::PathMtuDiscovery`].
+    pub path_mtu_discovery: bool,
 }
 
 impl Default for IpOptions {
@@ -140,6 +147,7 @@ impl Default for IpOptions {
             multicast_hop_limit: 1,
             multicast_loop: true,
             traffic_class: 0,
+            path_mtu_discovery: true,
         }
     }
 }

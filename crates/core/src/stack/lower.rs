@@ -181,7 +181,10 @@ impl Lower<'_> {
             protocol: Protocol::Tcp,
             hop_limit: options.hop_limit,
             traffic_class: options.traffic_class & !3 | ecn.bits(),
-            fragmentation: path.fragmentation,
+            fragmentation: match options.path_mtu_discovery {
+                true => path.fragmentation,
+                false => Fragmentation::Allowed,
+            },
             payload_length: 0,
         };
         let partial = (emit == ChecksumEmit::PseudoOnly).then_some(TCP_CHECKSUM_OFFSET);

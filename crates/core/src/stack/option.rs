@@ -57,6 +57,12 @@ impl Stack {
                 socket.options.multicast_loop = on;
             }
             SocketOption::TrafficClass(class) => socket.options.traffic_class = class,
+            SocketOption::PathMtuDiscovery(on) => {
+                if on && matches!(socket.body, Body::Datagram(_)) {
+                    return Err(Error::InvalidArgument);
+                }
+                socket.options.path_mtu_discovery = on;
+            }
             SocketOption::SendBuffer(bytes) | SocketOption::ReceiveBuffer(bytes)
                 if matches!(socket.body, Body::Datagram(_)) =>
             {
@@ -150,6 +156,9 @@ impl Stack {
             OptionName::MulticastHopLimit => SocketOption::MulticastHopLimit(options.multicast_hop_limit),
             OptionName::MulticastLoop => SocketOption::MulticastLoop(options.multicast_loop),
             OptionName::TrafficClass => SocketOption::TrafficClass(options.traffic_class),
+            OptionName::PathMtuDiscovery => SocketOption::PathMtuDiscovery(
+                options.path_mtu_discovery && !matches!(socket.body, Body::Datagram(_)),
+            ),
             OptionName::FastOpenKey if !matches!(socket.body, Body::Datagram(_)) => {
                 let own = settings_of(socket).and_then(|settings| settings.fast_open.keys);
                 SocketOption::FastOpenKey(own.unwrap_or(self.tcp.fast_open_keys))

@@ -129,6 +129,11 @@ fn option_of(
         },
         ("SOL_IPV6", "IPV6_V6ONLY", _) => SocketOption::OnlyV6(on),
         ("SOL_IP", "IP_TOS", _) | ("SOL_IPV6", "IPV6_TCLASS", _) => SocketOption::TrafficClass(number as u8),
+        ("SOL_IP", "IP_MTU_DISCOVER", _) | ("SOL_IPV6", "IPV6_MTU_DISCOVER", _) => match number {
+            0 | 1 => SocketOption::PathMtuDiscovery(on),
+            2..=5 => return Err(a.unsupported(format!("{name} {number}"))),
+            _ => return Ok(Err("EINVAL")),
+        },
         ("SOL_IP", "IP_TTL", _) | ("SOL_IPV6", "IPV6_UNICAST_HOPS", _) => match u8::try_from(number) {
             Ok(limit) => SocketOption::HopLimit(limit),
             Err(_) => return Ok(Err("EINVAL")),
@@ -164,6 +169,7 @@ fn name_of(a: &Arguments<'_>, level: &str, name: &str) -> Result<OptionName, Fai
         ("SOL_TCP", "TCP_CONGESTION") => OptionName::Congestion,
         ("SOL_IPV6", "IPV6_V6ONLY") => OptionName::OnlyV6,
         ("SOL_IP", "IP_TOS") | ("SOL_IPV6", "IPV6_TCLASS") => OptionName::TrafficClass,
+        ("SOL_IP", "IP_MTU_DISCOVER") | ("SOL_IPV6", "IPV6_MTU_DISCOVER") => OptionName::PathMtuDiscovery,
         ("SOL_IP", "IP_TTL") | ("SOL_IPV6", "IPV6_UNICAST_HOPS") => OptionName::HopLimit,
         _ => return Err(a.unsupported(format!("{name} of {level}"))),
     })
@@ -174,6 +180,7 @@ fn returned(a: &Arguments<'_>, option: SocketOption) -> Result<Value, Failure> {
     let time = |time: Duration| Value::Number(time.as_secs() as i64);
     Ok(match option {
         SocketOption::ReuseAddress(on)
+        | SocketOption::PathMtuDiscovery(on)
         | SocketOption::Broadcast(on)
         | SocketOption::KeepAlive(on)
         | SocketOption::NoDelay(on)
@@ -206,8 +213,10 @@ impl Caller<'_> {
         a.expect(&[5])?;
         let mut file = socket_of!(self, a, 0);
         let (level, name, value) = (level(a.word(1)?), a.word(2)?, value(a, 3)?);
+        // The options of IPv4 are content with a byte.
+        let least = if level == "SOL_IP" { 1 } else { 4 };
         if let (Value::Number(_), length) = (&value, a.number(4)?)
-            && length < 4
+            && length < least
         {
             return failed("EINVAL");
         }
