@@ -31,6 +31,7 @@ pub mod words;
 
 use sockeye_core::stack::Config;
 use sockeye_core::time::{Duration, Instant};
+use sockeye_core::transport::tcp::MtuProbing;
 
 use crate::ast::{Action, Direction, Event, Packet, Script, SystemCall, Time};
 use crate::expression::Names;
@@ -140,6 +141,7 @@ const ENDLESS: Duration = Duration::from_secs(3600);
 impl<'s> Run<'s> {
     fn new(script: &'s Script, mut options: Options) -> Result<Run<'s>, Failure> {
         let mut config = Config::default();
+        config.tcp.mtu_probing = MtuProbing::Off; // Linux's default, unlike ours
         let steps = script.init.as_ref().map(setting::steps).transpose()?.unwrap_or_default();
         let mut target = Target {
             config: &mut config,

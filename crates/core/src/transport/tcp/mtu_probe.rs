@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::recovery::Phase;
 use super::sender::Sender;
 use super::transmit::Next;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
 /// No probe with a smaller congestion window, in segments: the loss of one must be found by what follows it.
@@ -246,7 +246,8 @@ impl Connection {
             return;
         }
         // Fewer are no proof, however long they took: the path may just lose much.
-        if self.sender.timeouts < BLACK_HOLE || self.sender.waited(now) < self.settings.patience(BLACK_HOLE) {
+        let waited = self.sender.undo.first_resent.map_or(Duration::ZERO, |first| now.since(first));
+        if self.sender.timeouts < BLACK_HOLE || waited < self.settings.patience(BLACK_HOLE) {
             return;
         }
         let options = self.options_length();

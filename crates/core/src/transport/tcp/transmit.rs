@@ -367,7 +367,9 @@ impl Connection {
 
     fn send_data(&mut self, now: Instant, payload: u32, fin: bool, mss: u32) -> Outgoing {
         let start = self.sender.nxt;
-        self.note_burst(payload, mss);
+        if mss <= self.sender.mss {
+            self.note_burst(payload, mss);
+        }
         let mut outgoing = self.data_segment(now, start, payload, fin, mss);
         if payload > 0 {
             let (ecn, flag) = self.sender.ecn.on_new_data();
