@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use sockeye_core::error::Error;
 use sockeye_core::network::{Forwarding, InterfaceId, Route, RouteAttributes};
-use sockeye_core::socket::{Family, Kind};
+use sockeye_core::socket::{Family, Kind, SocketOption};
 use sockeye_core::stack::{Config, Frame};
 use sockeye_core::time::Duration;
 use sockeye_core::trace::{Direction, TraceEvent, Tracing};
@@ -223,5 +223,33 @@ fn a_smaller_path_is_believed_only_of_what_is_in_flight() {
         let una = network.hosts[0].tcp_info(client).unwrap().snd_una;
         too_big(&mut network, &segment(una), 600);
         assert_eq!(mss(&network), if lock { before } else { 548 });
+    }
+}
+
+#[test]
+fn who_lets_routers_cut_does_not_listen_to_their_complaints() {
+    for discovers in [true, false] {
+        let (mut network, _) = over(RouteAttributes::default());
+        let listener = network.listen(1, "10.0.0.2:80", 5);
+        let (client, _) = network.connected(listener, "10.0.0.2:80");
+        let option = SocketOption::PathMtuDiscovery(discovers);
+        network.hosts[0].set_option(network.now, client, option).unwrap();
+        network.loses = Box::new(|_, _| true);
+        network.write(0, client, &[1; 1000]).unwrap();
+        let info = network.hosts[0].tcp_info(client).unwrap();
+        let segment = Segment {
+            source_port: network.hosts[0].local_address(client).unwrap().port(),
+            destination_port: 80,
+            seq: info.snd_una,
+            ack: SeqNumber(0),
+            flags: Flags::ACK,
+            window: 0,
+            urgent: 0,
+            options: Options::default(),
+            length: 0,
+        };
+        too_big(&mut network, &segment, 600);
+        let mss = network.hosts[0].tcp_info(client).unwrap().snd_mss;
+        assert_eq!(mss, if discovers { 548 } else { info.snd_mss });
     }
 }

@@ -244,12 +244,16 @@ impl Stack {
         ends: &Endpoints,
         (error, seq): (&IcmpError, SeqNumber),
     ) -> Result<(), DropReason> {
-        let connection = self.sockets.get(id).and_then(|socket| socket.connection());
-        if !connection.is_some_and(|connection| connection.is_in_flight(seq)) {
+        let socket = self.sockets.get(id).ok_or(DropReason::NoSocket)?;
+        if !socket.connection().is_some_and(|connection| connection.is_in_flight(seq)) {
             return Err(DropReason::IgnoredIcmp);
         }
+        // Where routers may cut packets, none has a reason to complain of their size, as on Linux.
+        let listens = socket.options.path_mtu_discovery || ends.local.is_ipv6();
         let mss = match error.mtu {
-            Some(_) if self.attributes(ends).mtu_is_locked => return Err(DropReason::IgnoredIcmp),
+            Some(_) if !listens || self.attributes(ends).mtu_is_locked => {
+                return Err(DropReason::IgnoredIcmp);
+            }
             Some(mtu) => Some(mss_of(self.network.on_packet_too_big(now, ends.remote.ip(), mtu), ends)),
             None => None,
         };
