@@ -65,6 +65,8 @@ impl Values {
             "unacked" => segments(info.in_flight),
             "sacked" => segments(info.sacked),
             "lost" => segments(info.lost),
+            "delivered" => info.delivered_segments.into(),
+            "reord_seen" => info.reordered.into(),
             "reordering" => info.reordering.into(),
             "retrans" => segments(info.resent),
             "dsack_dups" => info.duplicates.into(),

@@ -189,6 +189,10 @@ pub struct TcpInfo {
     pub resent: usize,
     /// Segments by which the path was seen to reorder, 3 at least: Linux's `tcpi_reordering`.
     pub reordering: u32,
+    /// Segments known to be delivered so far, the SYN among them.
+    pub delivered_segments: u32,
+    /// How often a segment came late.
+    pub reordered: u32,
     /// How late a segment may be at the moment before it counts as lost (RFC 8985).
     pub reordering_window: Duration,
     /// Loss probes sent so far.
@@ -260,6 +264,8 @@ impl TcpInfo {
             ack_delay: receiver.ack.delay(),
             resent: sender.board.resent() as usize,
             reordering: sender.rack.reordering.into(),
+            delivered_segments: sender.delivered,
+            reordered: sender.rack.reordered.into(),
             reordering_window: sender.reordering_window(),
             loss_probes: sender.probe.sent,
             duplicates: sender.undo.duplicates,

@@ -30,6 +30,8 @@ pub(super) struct Rack {
     multiplier: u8,
     /// RACK.reo_wnd_persist.
     persistence: u8,
+    /// How often a segment came late.
+    pub(super) reordered: u16,
     /// By how many segments the path reorders.
     pub(super) reordering: u16,
     /// RACK.dsack_round: until this is acknowledged, no D-SACK widens the window further.
@@ -47,6 +49,7 @@ impl Rack {
             has_reordering: false,
             multiplier: 1,
             persistence: PERSISTENCE,
+            reordered: 0,
             reordering: DUP_THRESH,
             round: None,
         }
@@ -69,6 +72,7 @@ impl Rack {
             return;
         }
         self.has_reordering = true;
+        self.reordered = self.reordered.saturating_add(1);
         let segments = high.distance(low).max(0).cast_unsigned().div_ceil(mss.max(1));
         self.reordering = self.reordering.max(segments.min(MOST_REORDERING.into()) as u16);
     }

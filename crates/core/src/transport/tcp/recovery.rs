@@ -167,6 +167,7 @@ impl Sender {
         if has_congestion_echo {
             self.ecn.delivered_ce += delivered.bytes.div_ceil(self.mss.max(1));
         }
+        self.delivered = self.delivered.wrapping_add(delivered.bytes.div_ceil(self.mss.max(1)));
         let newly_lost = self.board.lost_ever().wrapping_sub(lost_before);
         self.control(now, &delivered, newly_lost, progress, has_reports);
         self.learn_rate(now, &delivered, delivered.last_round_trip().filter(|_| is_measured));

@@ -78,6 +78,8 @@ pub(super) struct Sender {
     /// The time of the last event, for what is decided between events.
     pub(super) clock: Instant,
     pub(super) retransmitted: u32,
+    /// Segments known to be delivered, the SYN among them.
+    pub(super) delivered: u32,
 }
 
 impl Sender {
@@ -120,12 +122,14 @@ impl Sender {
             waiting_since: Instant::MAX,
             last_sent: Instant::ZERO,
             retransmitted: 0,
+            delivered: 0,
         }
     }
 
     /// Our SYN is acknowledged: data begins behind it.
     pub(super) fn on_synced(&mut self) {
         self.is_synced = true;
+        self.delivered = self.delivered.wrapping_add(1);
         self.una = self.iss + 1;
         self.nxt = self.nxt.max(self.una);
         self.small_end = self.una;

@@ -41,6 +41,7 @@ impl Connection {
         connection.fast_open =
             Some(Box::new(FastOpenState { role: Role::Child(child), ..FastOpenState::default() }));
         connection.sender.on_synced();
+        connection.sender.delivered = 0; // the SYN-ACK is still to be acknowledged
         connection.sender.set_window(syn, Scale::Raw);
         connection.syn_due = true;
         if !payload.is_empty() {
@@ -144,6 +145,7 @@ impl Connection {
         if let Some(fast_open) = &mut self.fast_open {
             fast_open.role = Role::Done;
         }
+        self.sender.delivered = self.sender.delivered.wrapping_add(1);
         let echoed = self.echoed(now, segment);
         let mut was_needless = false;
         if child.resent == 0 {
