@@ -187,9 +187,15 @@ impl Socket {
 
     /// [`begin_connect`](Self::begin_connect) with the beginning of `data` in the SYN; says how much of it.
     pub(crate) fn begin_connect_with(&self, address: SocketAddr, data: &[u8]) -> io::Result<usize> {
-        self.call(|state, now, id| match state.stack.connect_with_data(now, id, address, data) {
-            Err(Error::InProgress) => Ok(0),
-            other => other,
+        self.call(|state, now, id| {
+            let sent = match state.stack.connect_with_data(now, id, address, data) {
+                Err(Error::InProgress) => 0,
+                other => other?,
+            };
+            if sent < data.len() {
+                state.stack.expect_write(id)?;
+            }
+            Ok(sent)
         })
     }
 

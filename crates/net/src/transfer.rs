@@ -38,12 +38,16 @@ impl Socket {
         let outcome = self.wait(Interest::Write, |state, now, id| {
             // A blocking write that opens the connection ends with its handshake, as on Linux: only then is it known
             // whether anybody is there, and may the socket be shut down.
-            opens |= !is_nonblocking && state.stack.is_deferred(id);
+            let begins = !is_nonblocking && state.stack.is_deferred(id);
+            opens |= begins;
             while let Some(rest) = bytes.get(written..)
                 && (!rest.is_empty() || written == 0)
             {
                 let count = Self::send_once(state, now, id, rest, flags)?;
                 written += count;
+                if begins && written < bytes.len() {
+                    state.stack.expect_write(id)?;
+                }
                 // A nonblocking call is over with the first piece; an empty write is over at once.
                 if is_nonblocking || count == 0 {
                     break;

@@ -43,6 +43,8 @@ pub enum SocketOption {
     /// Explicit congestion notification: what Linux's `tcp_ecn` says for a whole host, here for one socket; to be set
     /// before the connection is opened.
     Ecn(EcnMode),
+    /// `TCP_SYNCNT`: how often a SYN is sent again before the attempt is given up, from 1 to 127; 6 by default.
+    SynRetries(u32),
     /// `TCP_FASTOPEN` (RFC 7413): how many connections of a listener may be served before their handshake is complete;
     /// none by default. Where the host's `FastOpen::server` is off, no listener does.
     FastOpen(u32),
@@ -100,6 +102,7 @@ pub enum OptionName {
     Congestion,
     MaxPacingRate,
     Ecn,
+    SynRetries,
     FastOpen,
     FastOpenConnect,
     FastOpenNoCookie,

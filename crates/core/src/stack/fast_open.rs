@@ -93,6 +93,16 @@ impl Stack {
         sent.filter(|sent| *sent > 0).ok_or(Error::InProgress)
     }
 
+    /// Says that a program waits for the handshake in order to write what [`Stack::connect_with_data`] did not take (or the
+    /// first write after a `connect` that has waited for it): that data then carries the acknowledgement of the SYN-ACK.
+    ///
+    /// # Errors
+    /// [`Error::BadSocket`]; [`Error::NotConnected`] for a socket without connection.
+    pub fn expect_write(&mut self, id: SocketId) -> Result<(), Error> {
+        self.held_mut(id)?.connection_mut().ok_or(Error::NotConnected)?.expect_write();
+        Ok(())
+    }
+
     /// How a connection is to be opened with data.
     fn plan_fast_open(&self, now: Instant, id: SocketId, ends: &Endpoints) -> FastOpenPlan {
         let plan = self.tcp.fast_open_cache.plan(ends.local.ip(), ends.remote.ip());

@@ -7,6 +7,7 @@ use super::fast_open::Answer;
 use super::route::settings_on;
 use super::{HalfOpen, Reply, Stack};
 use crate::drop_reason::DropReason;
+use crate::network::{Hardness, IcmpError};
 use crate::socket::{Body, Holder, IpOptions, Listener, Readiness, Socket, SocketId, Stream};
 use crate::table::Handle;
 use crate::time::Instant;
@@ -200,6 +201,26 @@ impl Stack {
             listener.on_half_open_end();
         }
         Some(entry)
+    }
+
+    /// An ICMP error quotes the SYN-ACK of a half-open connection: the record is forgotten, as on Linux. There is no way to
+    /// tell a program of a connection that it has never seen. Which errors count is Linux's choice too: over IPv4 those
+    /// that say that nobody can be reached there now, over IPv6 those that say it for good.
+    pub(super) fn on_half_open_error(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        (error, seq): (&IcmpError, SeqNumber),
+    ) -> Result<(), DropReason> {
+        let entry = self.tcp.handshakes.get(handle).ok_or(DropReason::NoSocket)?;
+        let ends = entry.handshake.endpoints();
+        let counts = if ends.remote.is_ipv4() { Hardness::Soft } else { Hardness::Hard };
+        if !entry.handshake.has_sent(seq) || error.mtu.is_some() || error.hardness != counts {
+            return Err(DropReason::IgnoredIcmp);
+        }
+        self.end_handshake(handle);
+        self.record_state(now, None, ends, (State::SynReceived, State::Closed), "icmp");
+        Ok(())
     }
 
     /// A completed handshake becomes a connection in the accept queue.

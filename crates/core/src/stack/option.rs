@@ -198,6 +198,10 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
         SocketOption::MaxPacingRate(Some(0)) => return Err(Error::InvalidArgument),
         SocketOption::MaxPacingRate(rate) => settings.max_pacing_rate = rate,
         SocketOption::Ecn(mode) => settings.ecn = mode,
+        SocketOption::SynRetries(retries) if !(1..=127).contains(&retries) => {
+            return Err(Error::InvalidArgument);
+        }
+        SocketOption::SynRetries(retries) => settings.syn_retries = retries,
         SocketOption::FastOpen(queue) => settings.fast_open.queue = queue.min(MAX_BACKLOG as u32),
         SocketOption::FastOpenConnect(on) => settings.fast_open.connect = on,
         SocketOption::FastOpenNoCookie(on) => settings.fast_open.no_cookie = on,
@@ -251,6 +255,7 @@ fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> 
             Some(connection) => connection.info().snd_mss,
             None => settings.max_segment.unwrap_or(536),
         }),
+        OptionName::SynRetries => SocketOption::SynRetries(settings.syn_retries),
         OptionName::FastOpen => SocketOption::FastOpen(settings.fast_open.queue),
         OptionName::FastOpenConnect => SocketOption::FastOpenConnect(settings.fast_open.connect),
         OptionName::FastOpenNoCookie => SocketOption::FastOpenNoCookie(settings.fast_open.no_cookie),

@@ -216,9 +216,8 @@ impl Stack {
                 let ends = Endpoints { local, remote };
                 match self.tcp.demux.flow(&FlowKey::new(local, remote)) {
                     Some(Flow::Connection(id)) => self.on_connection_error(now, id, &ends, (error, seq)),
-                    // A half-open connection ends by its own retries: its peer may believe it established, and what is
-                    // unreachable now may be reached by the next of them.
-                    Some(Flow::Handshake(_) | Flow::TimeWait(_)) => Err(DropReason::IgnoredIcmp),
+                    Some(Flow::Handshake(handle)) => self.on_half_open_error(now, handle, (error, seq)),
+                    Some(Flow::TimeWait(_)) => Err(DropReason::IgnoredIcmp),
                     None => Err(DropReason::NoSocket),
                 }
             }

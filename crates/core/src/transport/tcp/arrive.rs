@@ -408,7 +408,7 @@ impl Connection {
         }
         self.establish(now, segment, Scale::Raw);
         self.finish_fast_open(now, segment);
-        self.receiver.ack.owe();
+        self.acknowledge_syn_ack(now);
         // Data and FIN may come along with the SYN.
         let rest = Segment { seq: segment.seq + 1, flags: flags & !Flags::SYN, ..*segment };
         if payload.is_empty() && !flags.contains(Flags::FIN) {

@@ -133,6 +133,14 @@ impl DelayedAck {
         AckTime::Within(self.delay().min(bound))
     }
 
+    /// The acknowledgement of the peer's SYN is left to data that a program waits to write. Linux takes that for a
+    /// conversation in turns, from the beginning.
+    pub(super) fn hold_for_write(&mut self) {
+        self.is_interactive = true;
+        self.unacknowledged = self.unacknowledged.max(1);
+        self.set_delay(LEAST);
+    }
+
     /// We have sent data: an answer, if it comes soon after the peer's.
     pub(super) fn on_data_sent(&mut self, now: Instant) {
         if self.delay_micros > 0 && now.since(self.last_data) < self.delay() {

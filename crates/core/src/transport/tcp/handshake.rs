@@ -239,6 +239,11 @@ impl Handshake {
         HandshakeTimeout::Resend(self.syn_ack(now))
     }
 
+    /// Whether `seq` is the number of its SYN-ACK (RFC 5927 section 4.1).
+    pub fn has_sent(&self, seq: SeqNumber) -> bool {
+        seq == self.opening.iss
+    }
+
     /// Its two ends.
     pub fn endpoints(&self) -> Endpoints {
         self.ends

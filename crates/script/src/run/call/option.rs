@@ -115,6 +115,10 @@ fn option_of(
             Some(time) => SocketOption::KeepInterval(time),
             None => return Ok(Err("EINVAL")),
         },
+        ("SOL_TCP", "TCP_SYNCNT", _) => match u32::try_from(number) {
+            Ok(retries) => SocketOption::SynRetries(retries),
+            Err(_) => return Ok(Err("EINVAL")),
+        },
         ("SOL_TCP", "TCP_KEEPCNT", _) => match u32::try_from(number) {
             Ok(count) => SocketOption::KeepCount(count),
             Err(_) => return Ok(Err("EINVAL")),
@@ -156,6 +160,7 @@ fn name_of(a: &Arguments<'_>, level: &str, name: &str) -> Result<OptionName, Fai
         ("SOL_TCP", "TCP_CORK") => OptionName::Cork,
         ("SOL_SOCKET", "SO_MAX_PACING_RATE") => OptionName::MaxPacingRate,
         ("SOL_SOCKET", "SO_OOBINLINE") => OptionName::UrgentInLine,
+        ("SOL_TCP", "TCP_SYNCNT") => OptionName::SynRetries,
         ("SOL_TCP", "TCP_FASTOPEN") => OptionName::FastOpen,
         ("SOL_TCP", "TCP_FASTOPEN_CONNECT") => OptionName::FastOpenConnect,
         ("SOL_TCP", "TCP_FASTOPEN_NO_COOKIE") => OptionName::FastOpenNoCookie,
@@ -195,6 +200,7 @@ fn returned(a: &Arguments<'_>, option: SocketOption) -> Result<Value, Failure> {
             Value::Number(rate.map_or(u32::MAX.into(), |rate| rate.min(u32::MAX.into()) as i64))
         }
         SocketOption::FastOpen(queue) => Value::Number(queue.into()),
+        SocketOption::SynRetries(retries) => Value::Number(retries.into()),
         SocketOption::FastOpenKey(keys) => Value::Text(keys.to_bytes()),
         SocketOption::UnsentLowWater(bytes) => Value::Number(bytes.unwrap_or(0).into()),
         SocketOption::MaxSegment(bytes) => Value::Number(bytes.into()),

@@ -103,6 +103,9 @@ impl Caller<'_> {
                 Err(error) => return done(error),
             }
         }
+        if self.ongoing.connects && !self.ongoing.is_retry {
+            self.expect_write(&file, transfer)?;
+        }
         if self.ongoing.connects
             && let Some(outcome) = self.connecting(&mut file, transfer)
         {
@@ -134,6 +137,7 @@ impl Caller<'_> {
                     if is_deferred && may_wait {
                         // The SYN has left with the beginning: the call returns when it is known what became of it.
                         self.ongoing.connects = true;
+                        self.expect_write(&file, transfer)?;
                         return Ok(Progress::Wait(None));
                     }
                     if self.ongoing.moved >= transfer.count {
@@ -165,6 +169,15 @@ impl Caller<'_> {
             }
             other => Some(other),
         }
+    }
+
+    /// The call waits in order to send what the SYN did not take, if there is any.
+    fn expect_write(&mut self, file: &SocketFile, transfer: Transfer) -> Result<(), Failure> {
+        if self.ongoing.moved < transfer.count {
+            let expected = self.host.stack.expect_write(file.id);
+            expected.map_err(|error| Failure::script(0, format!("cannot wait to write: {error}")))?;
+        }
+        Ok(())
     }
 
     /// Connects with the beginning of what is to be sent in the SYN (RFC 7413); says how much went.

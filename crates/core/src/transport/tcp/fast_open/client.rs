@@ -64,6 +64,24 @@ impl Connection {
         taken
     }
 
+    /// A program waits for the handshake in order to write what the SYN did not take: the acknowledgement of the SYN-ACK
+    /// is left to that data, for as long as any acknowledgement may be held back.
+    pub fn expect_write(&mut self) {
+        if let Some(fast_open) = self.fast_open.as_mut().filter(|_| self.state == State::SynSent) {
+            fast_open.expects_write = true;
+        }
+    }
+
+    /// The SYN-ACK wants an acknowledgement: at once, unless data is about to carry it.
+    pub(in super::super) fn acknowledge_syn_ack(&mut self, now: Instant) {
+        if self.fast_open.as_ref().is_some_and(|fast_open| fast_open.expects_write) {
+            self.receiver.ack.hold_for_write();
+            self.timers.set(Timer::DelayedAck, now + self.settings.ack_delay);
+        } else {
+            self.receiver.ack.owe();
+        }
+    }
+
     /// The option and the bytes of payload of a first SYN.
     pub(in super::super) fn syn_extras(&self) -> (Option<FastOpenCookie>, u32) {
         match &self.fast_open {

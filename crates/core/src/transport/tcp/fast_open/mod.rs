@@ -135,6 +135,8 @@ pub(super) struct FastOpenState {
     pub(super) failure: FastOpenFailure,
     /// A client's SYN had the option, or data.
     pub(super) was_tried: bool,
+    /// A program waits to write more as soon as the connection is there.
+    pub(super) expects_write: bool,
     /// Nothing came through for suspiciously long.
     pub(super) is_suspect: bool,
 }

@@ -92,6 +92,30 @@ fn what_a_syn_ack_leaves_out_is_sent_again_at_once() {
 }
 
 #[test]
+fn who_goes_on_writing_with_the_handshake_talks_in_turns() {
+    let answered = |expects: bool| {
+        let (mut connection, _, _) = client(plain(), None, b"hello");
+        if expects {
+            connection.expect_write();
+        }
+        connection.on_segment(at(10), &syn_ack(1006), &[]).unwrap();
+        let first = sent(&mut connection, at(10)).len();
+        connection.write(at(10), b"more").unwrap();
+        assert_eq!(sent(&mut connection, at(10)).len(), 1);
+        give(&mut connection, at(20), 5001, 1010, b"answer");
+        (first, sent(&mut connection, at(20)).len())
+    };
+    assert_eq!((answered(false), answered(true)), ((1, 1), (0, 0)));
+    // The program does not write after all: the peer is not left without.
+    let (mut connection, _, _) = client(plain(), None, b"hello");
+    connection.expect_write();
+    connection.on_segment(at(10), &syn_ack(1006), &[]).unwrap();
+    assert_eq!(connection.poll_timeout(), Some(at(210)));
+    connection.on_timeout(at(210));
+    assert_eq!(sent(&mut connection, at(210)).len(), 1);
+}
+
+#[test]
 fn a_syn_ack_of_more_than_was_sent_is_reset_and_teaches_nothing() {
     let (mut connection, _, _) = client(plain(), None, b"hello");
     let mut answer = syn_ack(1007);
