@@ -12,6 +12,9 @@ use crate::error::Error;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Flags, Segment};
 
+/// As soon as a timer makes sense: two ticks of Linux's clock.
+const SOON: Duration = Duration::from_millis(2);
+
 impl Connection {
     /// A segment of this connection, whose checksum is right. `payload` may be several segments' worth (GRO).
     ///
@@ -367,6 +370,10 @@ impl Connection {
         if acknowledges && (!is_ours || self.answers_no_syn_of_ours(now, segment)) {
             if !flags.contains(Flags::RST) {
                 self.reset = Some(Reset { seq: segment.ack, ack: None });
+            }
+            // The peer speaks of another connection, which our RST or its own ends: the SYN is worth another try at once.
+            if self.sender.timeouts == 0 && self.timers.is_set(Timer::Retransmit) {
+                self.timers.set(Timer::Retransmit, now + SOON);
             }
             return Err(DropReason::UnacceptableAck);
         }
