@@ -69,6 +69,12 @@ pub fn apply(step: &Step, target: &mut Target<'_>) -> Result<(), Failure> {
             }
             _ => return Err(unsupported(format!("parameter {module}/{name}"))),
         },
+        // Linux's fair queue sends at the pacing rate, which is all that one flow sees of it.
+        Setup::Qdisc(qdisc) if qdisc.kind.as_deref() == Some("fq") => match &mut target.running {
+            None => target.config.tcp.pacing = true,
+            Some((host, _)) if target.config.tcp.pacing => host.outlet = Outlet::Open,
+            Some(_) => return Err(unsupported("tc qdisc fq while the script runs".to_owned())),
+        },
         Setup::Offload { features, .. } => offload(features, target).map_err(unsupported)?,
         Setup::Sleep(time) => target.slept += *time,
         Setup::Otherwise { first, instead } => {

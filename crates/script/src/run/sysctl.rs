@@ -8,7 +8,9 @@ use core::str::FromStr;
 
 use sockeye_core::stack::Config;
 use sockeye_core::time::Duration;
-use sockeye_core::transport::tcp::{CongestionName, EcnMode, FastOpen, FastOpenKeys, MtuProbing};
+use sockeye_core::transport::tcp::{
+    CongestionName, EcnMode, FastOpen, FastOpenKeys, MtuProbing, SlowStartExit,
+};
 
 /// Values that the stack behaves by, and cannot do otherwise: name, and all that are right.
 const FIXED: &[(&str, &[&str])] = &[
@@ -165,6 +167,8 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
         "tcp_congestion_control" => {
             tcp.congestion = CongestionName::from_str(value)
                 .map_err(|_| format!("unsupported: congestion control {value}"))?;
+            // Who asks for Linux's algorithm expects Linux's way out of slow start.
+            tcp.slow_start_exit = SlowStartExit::HyStart;
         }
         _ => return Err(format!("unsupported: sysctl {dotted}")),
     }
