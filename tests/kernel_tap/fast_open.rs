@@ -49,7 +49,7 @@ for _ in range(4):
     print(bool(info[5] & 32), back == data, flush=True)
 ";
 
-fn python(script: &str, arguments: &[String]) -> Option<(Child, BufReader<ChildStdout>)> {
+pub(crate) fn python(script: &str, arguments: &[String]) -> Option<(Child, BufReader<ChildStdout>)> {
     let spawned =
         Command::new("python3").arg("-c").arg(script).args(arguments).stdout(Stdio::piped()).spawn();
     match spawned {
@@ -58,13 +58,14 @@ fn python(script: &str, arguments: &[String]) -> Option<(Child, BufReader<ChildS
             Some((child, BufReader::new(output)))
         }
         Err(reason) => {
-            let _ = writeln!(std::io::stderr(), "skipped: fast open with the kernel: no python3: {reason}");
+            let _ =
+                writeln!(std::io::stderr(), "skipped: programs of the kernel's side: no python3: {reason}");
             None
         }
     }
 }
 
-fn line(output: &mut impl BufRead) -> String {
+pub(crate) fn line(output: &mut impl BufRead) -> String {
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
     line.trim().to_owned()

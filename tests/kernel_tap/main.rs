@@ -15,6 +15,7 @@ mod ends;
 mod fast_open;
 mod namespace;
 mod transfer;
+mod urgent;
 
 use ends::World;
 use namespace::in_namespace;
@@ -50,6 +51,7 @@ tests! {
     datagrams_of_nine_thousand_bytes_without_offloads: Off => datagrams::large;
     data_in_the_syn: On => fast_open::both_ways;
     data_in_the_syn_without_offloads: Off => fast_open::both_ways;
+    urgent_data: On => urgent::both_ways;
     datagrams_to_closed_ports: On => datagrams::closed_port;
 }
 

@@ -151,6 +151,14 @@ impl TcpStream {
         self.socket.call(|state, now, id| state.stack.read_urgent(now, id, Take::Away))
     }
 
+    /// [`read_urgent`](Self::read_urgent) that leaves the byte to be taken.
+    ///
+    /// # Errors
+    /// As [`read_urgent`](Self::read_urgent).
+    pub fn peek_urgent(&self) -> io::Result<Option<u8>> {
+        self.socket.call(|state, now, id| state.stack.read_urgent(now, id, Take::Not))
+    }
+
     /// Whether the next byte to read is, or stands behind, the one marked as urgent (`sockatmark`).
     ///
     /// # Errors

@@ -232,3 +232,31 @@ fn who_acknowledges_what_was_never_sent_does_not_move_the_clock_and_is_not_answe
     let answer = sent(&mut connection, at(30)).remove(0);
     assert!(answer.contains("ack 5004") && answer.contains("ecr 10"), "{answer}");
 }
+
+#[test]
+fn a_device_without_room_is_asked_twice_a_second_until_the_user_timeout() {
+    let mut connection = established(Settings { user_timeout: Some(ms(3000)), ..plain() });
+    connection.write(at(20), b"stays").unwrap();
+    let mut looked = Vec::new();
+    while connection.state() == State::Established {
+        let due = connection.poll_timeout().expect("a timer");
+        connection.on_timeout(due);
+        assert_eq!(connection.info().backoff, 0);
+        if connection.info().probes as usize > looked.len() {
+            looked.push(due.as_millis());
+        }
+        if looked.len() == 2 {
+            assert_eq!(connection.write(due, b"x"), Ok(1), "which does not put anything off");
+        }
+        assert_eq!(connection.has_transmit(), connection.state() == State::Established);
+    }
+    assert_eq!(looked, [230, 730, 1230, 1730, 2230, 2730]);
+    assert_eq!(connection.take_error(), Some(Error::TimedOut));
+    // With room it goes on as if nothing had been.
+    let mut connection = established(plain());
+    connection.write(at(20), b"stays").unwrap();
+    assert_eq!(sent(&mut connection, at(3000)).len(), 1);
+    give(&mut connection, at(3010), 5001, 1006, b"");
+    let info = connection.info();
+    assert_eq!((info.probes, info.in_flight), (0, 0));
+}
