@@ -25,7 +25,7 @@ pub(crate) struct Row {
 
 /// Colours that people tell apart who see few (Okabe and Ito's).
 const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
-const NAMES: f64 = 330.0;
+const NAMES: f64 = 370.0;
 const SCALE: f64 = 460.0;
 const ROW: f64 = 15.0;
 const TOP: f64 = 62.0;
