@@ -122,7 +122,7 @@ fn progress(plays: u64) -> ProgressBar {
     }
 }
 
-/// A line for each cell: the medians of the compared pairs, and the last as a share of the first.
+/// A line for each cell: the medians of the compared pairs, and with each second of two its share of the first.
 fn tell(records: &[Record], compared: &[Pair]) -> io::Result<()> {
     let mut cells: Vec<&str> = records.iter().map(|record| record.cell.as_str()).collect();
     cells.dedup();
@@ -134,13 +134,13 @@ fn tell(records: &[Record], compared: &[Pair]) -> io::Result<()> {
             let played = records.iter().filter(move |record| record.cell == cell && record.pair == pair);
             median(played.map(|record| record.goodput_mbit))
         };
-        for pair in compared {
-            write!(out, " {:9.2}", of(pair).unwrap_or(f64::NAN))?;
-        }
-        if let [first, .., last] = compared
-            && let (Some(first), Some(last)) = (of(first), of(last))
-        {
-            write!(out, " {:6.2}", last / first)?;
+        for pairs in compared.chunks(2) {
+            for pair in pairs {
+                write!(out, " {:9.2}", of(pair).unwrap_or(f64::NAN))?;
+            }
+            if let [first, second] = pairs {
+                write!(out, " {:6.2}", of(second).unwrap_or(f64::NAN) / of(first).unwrap_or(f64::NAN))?;
+            }
         }
         writeln!(out)?;
     }
