@@ -1,16 +1,19 @@
 //! Which bytes beyond RCV.NXT have come: disjoint ranges in order, and which of them changed last (RFC 2018, RFC 2883).
 //! The bytes themselves already lie at their place in the receive ring.
 
+use std::collections::VecDeque;
+
 use crate::wire::tcp::{SackBlock, SackBlocks, SeqNumber};
 
-/// How many separate ranges are kept. What would be one more is refused and comes again.
-pub(super) const MOST_RANGES: usize = 1024;
+/// How many separate ranges are kept. What would be one more is refused and comes again. Where a sender in slow start fills
+/// a queue, every other frame of half a window is lost: there are as many holes as a long fast path has segments in flight.
+pub(super) const MOST_RANGES: usize = 16_384;
 
 /// The out-of-order part of the receiver.
 #[derive(Debug, Default)]
 pub(super) struct Reassembly {
-    /// Disjoint, not touching, in order.
-    ranges: Vec<SackBlock>,
+    /// Disjoint, not touching, in order. A queue, because holes are filled from the front.
+    ranges: VecDeque<SackBlock>,
     /// A number inside each of the ranges that changed last, the latest first.
     recent: [Option<SeqNumber>; SackBlocks::MAX],
     /// What came twice, to be reported once.
@@ -48,14 +51,11 @@ impl Reassembly {
     pub(super) fn insert(&mut self, left: SeqNumber, right: SeqNumber) -> Inserted {
         let from = self.ranges.partition_point(|range| range.right.is_before(left));
         let to = from
-            + self
-                .ranges
-                .get(from..)
-                .unwrap_or_default()
-                .partition_point(|range| range.left.at_or_before(right));
+            + self.ranges.range(from..).take_while(|range| range.left.at_or_before(right)).count();
         let mut merged = SackBlock { left, right };
-        let touched = self.ranges.get(from..to).unwrap_or_default();
-        if let (Some(first), Some(last)) = (touched.first(), touched.last()) {
+        let mut touched = self.ranges.range(from..to);
+        let first = touched.next();
+        if let (Some(first), Some(last)) = (first, touched.next_back().or(first)) {
             if first.left.at_or_before(left) && first.right.at_or_after(right) {
                 self.duplicate = Some(SackBlock { left, right });
                 self.touch(left);
@@ -79,7 +79,7 @@ impl Reassembly {
     /// RCV.NXT has moved to `next`: says how far it moves on because of what waited, and forgets that.
     pub(super) fn advance(&mut self, next: SeqNumber) -> SeqNumber {
         let reached = self.ranges.partition_point(|range| range.left.at_or_before(next));
-        let last = self.ranges.get(..reached).and_then(<[SackBlock]>::last).map(|range| range.right);
+        let last = self.ranges.range(..reached).next_back().map(|range| range.right);
         self.ranges.drain(..reached);
         last.map_or(next, |right| right.max(next))
     }
@@ -121,7 +121,7 @@ impl Reassembly {
 
     /// The highest number that has come, if any is out of order.
     pub(super) fn highest(&self) -> Option<SeqNumber> {
-        self.ranges.last().map(|range| range.right)
+        self.ranges.back().map(|range| range.right)
     }
 
     fn touch(&mut self, seq: SeqNumber) {
