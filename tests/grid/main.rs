@@ -50,6 +50,23 @@ fn a_path_as_long_as_a_timeout_has_no_spurious_one() {
 }
 
 #[test]
+fn a_fast_path_wastes_nothing_where_a_queue_has_overflowed() {
+    // Slow start leaves thousands of holes here: what lies between them must not be sent again.
+    let counts = play("rtt=50ms rate=1gbit", 2).counts;
+    assert!(counts.queue_full > 2000, "{counts:?}");
+    assert_eq!(counts.spurious, 0, "{counts:?}");
+}
+
+#[test]
+fn a_short_transfer_whose_end_is_lost_waits_for_no_timeout() {
+    // The first window overflows the queue: its last segments are lost, and the FIN with them.
+    let cell: Cell = "rtt=1ms rate=10mbit".parse().unwrap();
+    let plan = Plan { bulk: Duration::from_millis(1), transfers: vec![(10_000, 1)], ..Plan::default() };
+    let took = measure(&cell, &plan, 1).unwrap().completion;
+    assert!(took[0].is_some_and(|time| time < Duration::from_millis(100)), "{took:?}");
+}
+
+#[test]
 fn lost_acknowledgements_slow_nothing_down() {
     for cell in ["rtt=50ms rate=10mbit", "rtt=10ms rate=100mbit"] {
         let whole = play(cell, 20);

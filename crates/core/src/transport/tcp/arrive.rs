@@ -328,26 +328,19 @@ impl Connection {
             }
         }
         if has_fin {
-            self.take_fin(now, segment, payload, &mut outcome);
+            self.receiver.note_fin(end);
+        }
+        if self.receiver.take_fin() {
+            outcome = Ok(());
+            self.on_fin(now);
+        } else if has_fin && payload.is_empty() {
+            self.receiver.ack.owe_another();
         }
         outcome
     }
 
-    fn take_fin(
-        &mut self,
-        now: Instant,
-        segment: &Segment,
-        payload: &[u8],
-        outcome: &mut Result<(), DropReason>,
-    ) {
-        if !self.receiver.on_fin(segment.seq + payload.len() as u32) {
-            // Not yet its turn: what is missing before it will be sent again, and the FIN with it.
-            if payload.is_empty() {
-                self.receiver.ack.owe_another();
-            }
-            return;
-        }
-        *outcome = Ok(());
+    /// The peer's FIN has been taken.
+    fn on_fin(&mut self, now: Instant) {
         match self.state {
             State::Established => self.set_state(now, State::CloseWait),
             State::FinWait1 if self.sender.fin == Fin::Acknowledged => self.set_state(now, State::TimeWait),

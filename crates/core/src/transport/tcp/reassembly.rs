@@ -50,8 +50,7 @@ impl Reassembly {
     /// Notes that everything from `left` up to `right` is there.
     pub(super) fn insert(&mut self, left: SeqNumber, right: SeqNumber) -> Inserted {
         let from = self.ranges.partition_point(|range| range.right.is_before(left));
-        let to = from
-            + self.ranges.range(from..).take_while(|range| range.left.at_or_before(right)).count();
+        let to = from + self.ranges.range(from..).take_while(|range| range.left.at_or_before(right)).count();
         let mut merged = SackBlock { left, right };
         let mut touched = self.ranges.range(from..to);
         let first = touched.next();

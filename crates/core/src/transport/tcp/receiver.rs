@@ -26,6 +26,8 @@ pub(super) struct Receiver {
     pub(super) shift: u8,
     /// Whether the peer's FIN, and everything before it, has come.
     pub(super) is_finished: bool,
+    /// The number of a FIN that has come, as long as it is not taken: something before it may be missing.
+    fin: Option<SeqNumber>,
     pub(super) ring: Ring,
     /// Boxed and made when first needed: most connections never see a gap.
     reassembly: Option<Box<Reassembly>>,
@@ -51,6 +53,7 @@ impl Receiver {
             last_ack: nxt,
             shift: 0,
             is_finished: false,
+            fin: None,
             ring: Ring::new(),
             reassembly: None,
             ack: DelayedAck::new(),
@@ -161,6 +164,8 @@ impl Receiver {
         let waiting = self.reassembly.as_mut().filter(|reassembly| !reassembly.is_empty());
         let had_gaps = waiting.is_some();
         let next = waiting.map_or(end, |reassembly| reassembly.advance(end));
+        // The number of a FIN among them is no byte; and what a peer sends behind its FIN is nothing.
+        let next = self.fin.map_or(next, |fin| fin.min(next));
         let count = next.distance(self.nxt).cast_unsigned();
         self.nxt = next;
         self.ring.advance(count as usize);
@@ -177,11 +182,27 @@ impl Receiver {
         })
     }
 
-    /// Whether a FIN with this number is the next thing expected; if so it is taken.
-    pub(super) fn on_fin(&mut self, seq: SeqNumber) -> bool {
-        if self.is_finished || seq != self.nxt {
+    /// A FIN with this number has come. Before its turn it is kept, and reported as received like the data around it: a
+    /// peer that sends its last segment once more, to learn what is missing before it, needs to hear so (RFC 8985 section 7).
+    pub(super) fn note_fin(&mut self, seq: SeqNumber) {
+        let is_awaited = !self.is_finished && seq.at_or_after(self.nxt) && self.fin.is_none();
+        if !is_awaited || seq.is_after(self.nxt) && !self.keeps_fin(seq) {
+            return;
+        }
+        self.fin = Some(seq);
+    }
+
+    /// Whether a FIN before its turn finds a place among the ranges; it takes a number of the window as a byte does.
+    fn keeps_fin(&mut self, seq: SeqNumber) -> bool {
+        seq.is_before(self.edge) && self.gaps().insert(seq, seq + 1) != Inserted::Refused
+    }
+
+    /// Takes the FIN if its turn has come; says whether it did.
+    pub(super) fn take_fin(&mut self) -> bool {
+        if self.is_finished || self.fin != Some(self.nxt) {
             return false;
         }
+        self.fin = None;
         self.nxt += 1;
         self.edge = self.edge.max(self.nxt);
         self.is_finished = true;
@@ -261,12 +282,14 @@ impl Receiver {
 
     /// Bytes out of order.
     pub(super) fn out_of_order(&self) -> usize {
-        self.reassembly.as_ref().map_or(0, |reassembly| reassembly.bytes())
+        let fin = usize::from(self.fin.is_some_and(|fin| fin != self.nxt));
+        self.reassembly.as_ref().map_or(0, |reassembly| reassembly.bytes().saturating_sub(fin))
     }
 
     /// What came out of order will not be read any more.
     pub(super) fn forget_gaps(&mut self) {
         self.reassembly = None;
+        self.fin = None;
     }
 }
 

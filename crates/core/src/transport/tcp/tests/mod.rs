@@ -3,6 +3,7 @@
 mod calls;
 mod corners;
 mod counters;
+mod early_fin;
 mod ecn;
 mod fast_open;
 mod hostile_peer;
