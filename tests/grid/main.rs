@@ -82,7 +82,7 @@ fn reordering_without_loss_costs_little() {
 }
 
 #[test]
-#[ignore = "the undo of recoveries in rows leaves too small a window: half the throughput at 5 %"]
+#[ignore = "costs 12 % at 1 % and more at 5 %; the cause is not found yet"]
 fn reordering_costs_little_on_a_long_fast_path() {
     reorder(&["rtt=50ms rate=100mbit"]);
 }

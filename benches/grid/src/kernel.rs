@@ -57,7 +57,15 @@ impl Programs {
     /// A listener whose connections are read.
     pub(crate) fn receiver(namespace: &Namespace) -> io::Result<Programs> {
         let mut programs = Programs::new();
-        let listener = namespace.inside(|| TcpListener::bind((RECEIVER, PORT)))?;
+        // The listener of the run before may not be gone entirely yet.
+        let bind = || namespace.inside(|| TcpListener::bind((RECEIVER, PORT)));
+        let listener = (0..10).find_map(|_| {
+            bind().ok().or_else(|| {
+                thread::sleep(BREATH);
+                None
+            })
+        });
+        let listener = listener.map_or_else(bind, Ok)?;
         listener.set_nonblocking(true)?;
         let stop = Arc::clone(&programs.stop);
         programs.threads.push(thread::spawn(move || {

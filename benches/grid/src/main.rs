@@ -43,7 +43,7 @@ struct Options {
         long,
         value_name = "PAIRS",
         value_delimiter = ',',
-        default_value = "linux>linux:cubic,sockeye>sockeye:cubic"
+        default_value = "linux>linux:cubic,sockeye>sockeye:cubic,linux>linux:bbr,sockeye>sockeye:bbr"
     )]
     compare: Vec<Pair>,
     /// Pairs that are played once

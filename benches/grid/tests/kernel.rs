@@ -25,7 +25,13 @@ fn linux_and_sockeye_fill_a_slow_path_in_every_pairing() {
     let results = std::env::temp_dir().join(format!("sockeye-grid-test-{}.csv", std::process::id()));
     let output = Command::new(env!("CARGO_BIN_EXE_sockeye-grid"))
         .args(["--cell", "rtt=20ms rate=5mbit queue=1", "--repeats", "1"])
-        .args(["--besides", "sockeye>linux:cubic,linux>sockeye:cubic", "--results"])
+        .args([
+            "--compare",
+            "linux>linux:cubic,sockeye>sockeye:cubic",
+            "--besides",
+            "sockeye>linux:cubic,linux>sockeye:cubic",
+            "--results",
+        ])
         .arg(&results)
         .output()
         .unwrap();
