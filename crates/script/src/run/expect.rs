@@ -84,7 +84,9 @@ impl Run<'_> {
         let mut whole = self.next_for_test(packet, limit)?;
         let first_at = whole.at;
         let mut last_length = whole.payload_length();
+        // A segment without payload is no part of a run, though its number would fit.
         while whole.payload_length() < wanted
+            && last_length > 0
             && !self.options.strict_segments
             && let Some(next) = self.peek_for_test(packet, limit)?
         {
