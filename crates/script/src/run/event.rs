@@ -3,10 +3,11 @@
 use sockeye_core::time::Duration;
 
 use super::call::{Answer, Progress};
+use super::exchange::{ENDLESS, Schedule};
 use super::failure::Difference;
 use super::ladder::Rung;
 use super::process::{Object, Ongoing, Returned};
-use super::{Blocked, ENDLESS, Failure, PATIENCE, Run, Schedule, info, setting};
+use super::{Blocked, Failure, PATIENCE, Run, info, setting};
 use crate::ast::{Argument, Code, Command, Event, SystemCall, Time};
 use crate::constant;
 use crate::expression::{CodeError, Failure as Wrong, Program};
@@ -38,7 +39,7 @@ impl<'s> Run<'s> {
                 self.check_return_time(&blocked)
             }
             Progress::Wait(deadline) => {
-                self.ladder.push(self.host.elapsed(), Rung::Call, format!("{} …", written(call)));
+                self.exchange.ladder.push(self.host.elapsed(), Rung::Call, format!("{} …", written(call)));
                 blocked.deadline = deadline;
                 self.blocked = Some(blocked);
                 self.after_change()?;
@@ -73,7 +74,7 @@ impl<'s> Run<'s> {
             },
             Returned::Error(errno) => format!("-1 {errno}"),
         };
-        self.ladder.push(self.host.elapsed(), rung, format!("{} = {actual}", written(call)));
+        self.exchange.ladder.push(self.host.elapsed(), rung, format!("{} = {actual}", written(call)));
         let wrong = |expected: String| {
             let mut failure = Failure::mismatch(call.line, format!("{} returned something else", call.name));
             failure.differences.push(Difference { field: "result", expected, actual: actual.clone() });
@@ -115,8 +116,8 @@ impl<'s> Run<'s> {
         }
         if let Object::Socket(file) = &object {
             let flow = match file.peer {
-                Some(peer) => self.flows.accepted(peer),
-                None => self.flows.under_test(),
+                Some(peer) => self.exchange.flows.accepted(peer),
+                None => self.exchange.flows.under_test(),
             };
             if let Some(flow) = flow {
                 flow.descriptor = Some(descriptor);
@@ -131,7 +132,7 @@ impl<'s> Run<'s> {
         let mut target = setting::Target {
             config: &mut self.config,
             running: Some((&mut self.host, &mut self.process)),
-            segmentation: self.options.segmentation,
+            segmentation: self.exchange.options.segmentation,
             slept: Duration::ZERO,
         };
         for step in setting::steps(command)? {
@@ -140,7 +141,7 @@ impl<'s> Run<'s> {
         let slept = target.slept;
         self.host.set_defaults(&self.config);
         let line = command.text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        self.ladder.push(self.host.elapsed(), Rung::Command, format!("`{line}`"));
+        self.exchange.ladder.push(self.host.elapsed(), Rung::Command, format!("`{line}`"));
         self.host.settle()?;
         self.after_change()?;
         self.advance_to(self.host.now() + slept)
@@ -148,8 +149,8 @@ impl<'s> Run<'s> {
 
     /// Checks assertions about the connection under test.
     pub(super) fn code(&mut self, code: &Code) -> Result<(), Failure> {
-        self.ladder.push(self.host.elapsed(), Rung::Code, format!("%{{ {} }}%", code.text.trim()));
-        let descriptor = self.flows.under_test().and_then(|flow| flow.descriptor);
+        self.exchange.ladder.push(self.host.elapsed(), Rung::Code, format!("%{{ {} }}%", code.text.trim()));
+        let descriptor = self.exchange.flows.under_test().and_then(|flow| flow.descriptor);
         let Some(id) = descriptor.and_then(|descriptor| Some(self.process.socket(descriptor)?.id)) else {
             return Err(Failure::script(code.line, "no socket whose TCP_INFO could be asked for"));
         };
@@ -163,7 +164,7 @@ impl<'s> Run<'s> {
         let printed =
             program.run(&mut self.names, &|name| values.get(name).map(i128::from)).map_err(wrong)?;
         for line in printed {
-            self.ladder.push(self.host.elapsed(), Rung::Code, line);
+            self.exchange.ladder.push(self.host.elapsed(), Rung::Code, line);
         }
         Ok(())
     }

@@ -176,9 +176,4 @@ impl Host {
     pub fn take_events(&mut self) -> Vec<SocketId> {
         core::mem::take(&mut self.events)
     }
-
-    /// All packets that nobody has looked at.
-    pub fn unseen(&self) -> impl Iterator<Item = &Sent> {
-        self.sent.iter()
-    }
 }

@@ -10,7 +10,7 @@
 pub mod call;
 pub mod compare;
 mod event;
-mod expect;
+mod exchange;
 pub mod failure;
 pub mod flow;
 pub mod host;
@@ -33,11 +33,11 @@ use sockeye_core::stack::Config;
 use sockeye_core::time::{Duration, Instant};
 use sockeye_core::transport::tcp::MtuProbing;
 
-use crate::ast::{Action, Direction, Event, Packet, Script, SystemCall, Time};
+use crate::ast::{Action, Direction, Event, Script, SystemCall};
 use crate::expression::Names;
 use crate::run::call::{Caller, Progress};
-use crate::run::flow::Flows;
-use crate::run::host::Host;
+use crate::run::exchange::{Exchange, Wire};
+use crate::run::host::{Host, Sent};
 use crate::run::ladder::{Ladder, Rung};
 use crate::run::process::{Ongoing, Process};
 use crate::run::setting::Target;
@@ -80,24 +80,6 @@ pub fn run(script: &Script, wishes: &Wishes) -> Outcome {
     Outcome { failure: result.err(), ladder, ip_version }
 }
 
-/// When an event is to happen.
-#[derive(Clone, Copy, Debug)]
-struct Schedule {
-    /// Not before this.
-    earliest: Instant,
-    /// Nor after this; the same unless the script gives a range. None: whenever.
-    latest: Option<Instant>,
-    /// What relative times count from.
-    base: Instant,
-}
-
-/// The event before.
-#[derive(Clone, Copy, Debug)]
-struct Previous {
-    at: Instant,
-    is_inbound: bool,
-}
-
 /// A call that has not returned yet.
 #[derive(Debug)]
 struct Blocked<'s> {
@@ -115,29 +97,18 @@ struct Blocked<'s> {
 #[derive(Debug)]
 struct Run<'s> {
     script: &'s Script,
-    options: Options,
+    exchange: Exchange,
     host: Host,
     /// What new sockets begin with.
     config: Config,
     process: Process,
-    flows: Flows,
-    ladder: Ladder,
     /// What assertions have given names to.
     names: Names,
-    previous: Option<Previous>,
     blocked: Option<Blocked<'s>>,
-    next_port: u16,
-    /// A packet that was looked at and belongs to the next event.
-    pending: Option<live::Live>,
 }
 
 /// How long the end of a script, and a call, wait for a call that has not returned.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a packet is waited for beyond its time, so as to say when it came.
-const CURIOSITY: Duration = Duration::from_secs(2);
-/// How long is waited for what may come at any time, or for a call that is not said to wait.
-const ENDLESS: Duration = Duration::from_secs(3600);
-
 impl<'s> Run<'s> {
     fn new(script: &'s Script, mut options: Options) -> Result<Run<'s>, Failure> {
         let mut config = Config::default();
@@ -173,17 +144,12 @@ impl<'s> Run<'s> {
         }
         Ok(Run {
             script,
-            options,
+            exchange: Exchange::new(options),
             host,
             config,
             process,
-            flows: Flows::default(),
-            ladder: Ladder::default(),
             names: Names::default(),
-            previous: None,
             blocked: None,
-            next_port: 40_000,
-            pending: None,
         })
     }
 
@@ -203,80 +169,26 @@ impl<'s> Run<'s> {
     }
 
     fn event(&mut self, event: &'s Event) -> Result<(), Failure> {
-        let inbound =
-            matches!(&event.action, Action::Packet(packet) if packet.direction == Direction::Inbound);
-        let schedule = self.schedule(event, inbound)?;
-        if let Action::Packet(packet) = &event.action
-            && packet.direction == Direction::Outbound
-        {
-            self.expect(packet, schedule)?;
-        } else {
-            self.advance_to(schedule.earliest)?;
-            if self.previous.is_some() {
-                self.check_time(schedule, self.host.now(), "event")?;
+        let schedule = self.exchange.schedule(event, self.host.now())?;
+        match &event.action {
+            Action::Packet(packet) if packet.direction == Direction::Outbound => {
+                exchange::expect(self, packet, schedule)?;
             }
-            match &event.action {
-                Action::Packet(packet) => self.inject(packet)?,
-                Action::Call(call) => self.call(call, event, schedule)?,
-                Action::Command(command) => self.command(command)?,
-                Action::Code(code) => self.code(code)?,
+            action => {
+                self.advance_to(schedule.earliest)?;
+                if self.exchange.has_begun() {
+                    self.exchange.check_time(schedule, self.host.now(), "event")?;
+                }
+                match action {
+                    Action::Packet(packet) => exchange::inject(self, packet)?,
+                    Action::Call(call) => self.call(call, event, schedule)?,
+                    Action::Command(command) => self.command(command)?,
+                    Action::Code(code) => self.code(code)?,
+                }
             }
         }
-        self.previous = Some(Previous { at: schedule.earliest, is_inbound: inbound });
+        self.exchange.on_event(event, schedule);
         Ok(())
-    }
-
-    /// When `event` is to happen. Times that count from the event before count from when that really was, except from one
-    /// packet of the script to the next.
-    fn schedule(&self, event: &Event, inbound: bool) -> Result<Schedule, Failure> {
-        let base = match (event.time, self.previous) {
-            (Time::Absolute(_) | Time::AbsoluteRange(..), _) => host::START,
-            (_, Some(previous)) if previous.is_inbound && inbound => previous.at,
-            _ => self.host.now(),
-        };
-        let (first, last) = match event.time {
-            Time::Absolute(at) | Time::Relative(at) => (at, Some(at)),
-            Time::AbsoluteRange(first, last) | Time::RelativeRange(first, last) => (first, Some(last)),
-            Time::Any => (Duration::ZERO, None),
-        };
-        if self.previous.is_none() && !first.is_zero() {
-            return Err(Failure::script(event.line, "the first event must be at time 0"));
-        }
-        if let (Time::Absolute(at), Some(previous)) = (event.time, self.previous)
-            && base + at < previous.at
-        {
-            return Err(Failure::script(event.line, "this is earlier than the event before"));
-        }
-        Ok(Schedule { earliest: base + first, latest: last.map(|last| base + last), base })
-    }
-
-    /// Whether something happened when it was to happen.
-    fn check_time(&self, schedule: Schedule, at: Instant, what: &str) -> Result<(), Failure> {
-        let Some(latest) = schedule.latest else { return Ok(()) };
-        let since = self.previous.map_or(host::START, |previous| previous.at);
-        let tolerance = self.options.tolerance_after(schedule.earliest - since);
-        let early = at + tolerance < schedule.earliest;
-        if !early && at <= latest + tolerance {
-            return Ok(());
-        }
-        let relative = |at: Instant| seconds(at - host::START);
-        let expected = if latest == schedule.earliest {
-            relative(latest)
-        } else {
-            format!("{}~{}", relative(schedule.earliest), relative(latest))
-        };
-        let when = if early { "too early" } else { "too late" };
-        let mut failure = Failure::mismatch(
-            0,
-            format!(
-                "{what} {when}: at {}, not at {expected} (tolerance {})",
-                relative(at),
-                seconds(tolerance)
-            ),
-        );
-        let field = Difference { field: "time", expected, actual: relative(at) };
-        failure.differences.push(field);
-        Err(failure)
     }
 
     /// Lets time go by until `at`.
@@ -308,13 +220,6 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// Sends a packet of the script to the stack.
-    fn inject(&mut self, packet: &'s Packet) -> Result<(), Failure> {
-        let words = self.receive(packet)?;
-        self.ladder.push(self.host.elapsed(), Rung::Received, words);
-        self.after_change()
-    }
-
     /// Tries the call that waits once more.
     fn retry(&mut self) -> Result<(), Failure> {
         let Some(mut blocked) = self.blocked.take() else { return Ok(()) };
@@ -336,8 +241,8 @@ impl<'s> Run<'s> {
         let mut caller = Caller {
             host: &mut self.host,
             process: &mut self.process,
-            flows: &mut self.flows,
-            options: &self.options,
+            flows: &mut self.exchange.flows,
+            options: &self.exchange.options,
             ongoing,
         };
         let progress = caller.attempt(call)?;
@@ -348,7 +253,7 @@ impl<'s> Run<'s> {
     fn check_return_time(&self, blocked: &Blocked<'_>) -> Result<(), Failure> {
         let Some(until) = blocked.until else { return Ok(()) };
         let at = self.host.now();
-        let tolerance = self.options.tolerance_after(until - blocked.began);
+        let tolerance = self.exchange.options.tolerance_after(until - blocked.began);
         let off = at.since(until).max(until.since(at));
         if off <= tolerance {
             return Ok(());
@@ -369,12 +274,37 @@ impl<'s> Run<'s> {
 
     /// What was left over, and all that happened.
     fn finish(mut self) -> Ladder {
-        let left: Vec<_> = self.host.unseen().cloned().collect();
-        for sent in left {
-            let words = self.describe(&sent);
-            self.ladder.push(sent.at - host::START, Rung::Unseen, words);
+        while let Some(sent) = self.host.next_sent() {
+            self.exchange.on_unseen(&sent);
         }
-        self.ladder
+        self.exchange.finish()
+    }
+}
+
+impl Wire for Run<'_> {
+    fn exchange(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    fn now(&self) -> Instant {
+        self.host.now()
+    }
+
+    fn next_sent(&mut self, limit: Instant) -> Result<Option<Sent>, Failure> {
+        loop {
+            if let Some(sent) = self.host.next_sent() {
+                return Ok(Some(sent));
+            }
+            if self.host.now() >= limit {
+                return Ok(None);
+            }
+            self.step(limit)?;
+        }
+    }
+
+    fn send(&mut self, packet: &[u8]) -> Result<(), Failure> {
+        self.host.receive(packet, self.exchange.options.mss)?;
+        self.after_change()
     }
 }
 
