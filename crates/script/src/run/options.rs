@@ -127,10 +127,11 @@ impl Options {
         if let Some(version) = wishes.ip_version {
             options.ip_version = version;
         }
+        // Those that packetdrill's own suites are run with: fast open's cookies in their scripts are made of them.
         let (local, remote): (IpAddr, IpAddr) = if options.ip_version.is_v6_on_the_wire() {
             (
                 Ipv6Addr::new(0xfd3d, 0x0a0b, 0x17d6, 0, 0, 0, 0, 1).into(),
-                Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+                Ipv6Addr::new(0xfd3d, 0xfa7b, 0xd17d, 0, 0, 0, 0, 1).into(),
             )
         } else {
             (Ipv4Addr::new(192, 168, 0, 1).into(), Ipv4Addr::new(192, 0, 2, 1).into())
