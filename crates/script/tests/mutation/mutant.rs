@@ -64,17 +64,32 @@ pub fn all(original: &Script) -> Vec<Mutant> {
                 }
             }
             Action::Call(call) => calls(&mut copies, index, call),
-            Action::Code(code) if code.text.contains("==") => {
-                copies.add(index, "== became !=", |_, action| {
-                    if let Action::Code(code) = action {
-                        code.text = code.text.replace("==", "!=");
-                    }
-                });
-            }
-            Action::Packet(_) | Action::Command(_) | Action::Code(_) => {}
+            Action::Code(code) => assertions(&mut copies, index, &code.text),
+            Action::Packet(_) | Action::Command(_) => {}
         }
     }
     copies.mutants
+}
+
+/// Each assertion becomes its contrary. (Turning `==` round would not do: one of two that `or` joins always holds then.)
+fn assertions(copies: &mut Copies<'_>, index: usize, text: &str) {
+    const ASSERT: &str = "assert ";
+    for (start, _) in text.match_indices(ASSERT) {
+        let condition = start + ASSERT.len();
+        let rest = &text[condition..];
+        let end = condition + rest.find([',', ';', '\n']).unwrap_or(rest.len());
+        let (before, held, after) = (&text[..condition], text[condition..end].trim(), &text[end..]);
+        // A condition with a comma of its own, in a call, is not cut where it ends.
+        if held.matches('(').count() != held.matches(')').count() {
+            continue;
+        }
+        let contrary = format!("{before}not ({held}){after}");
+        copies.add(index, format!("not ({held})"), |_, action| {
+            if let Action::Code(code) = action {
+                code.text = contrary;
+            }
+        });
+    }
 }
 
 /// Later than any tolerance: an eighth of the time waited, or what scripts ask for in milliseconds.
