@@ -78,7 +78,7 @@ pub(crate) fn write(path: &Path, records: &[Record]) -> io::Result<()> {
     writer.flush()
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<Record>> {
     let mut reader = csv::Reader::from_path(path)?;
     Ok(reader.deserialize().collect::<Result<_, _>>()?)
