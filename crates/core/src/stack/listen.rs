@@ -215,7 +215,8 @@ impl Stack {
         let entry = self.tcp.handshakes.get(handle).ok_or(DropReason::NoSocket)?;
         let ends = entry.handshake.endpoints();
         let counts = if ends.remote.is_ipv4() { Hardness::Soft } else { Hardness::Hard };
-        if !entry.handshake.has_sent(seq) || error.mtu.is_some() || error.hardness != counts {
+        let own = error.reporter == ends.local.ip();
+        if own || !entry.handshake.has_sent(seq) || error.mtu.is_some() || error.hardness != counts {
             return Err(DropReason::IgnoredIcmp);
         }
         self.end_handshake(handle);
