@@ -50,9 +50,13 @@ fn a_connection_crosses_a_router_and_learns_the_path_mtu() {
         network.settle();
         let (server, _) = network.hosts[2].accept(network.now, listener).unwrap();
         let sent: Vec<u8> = (0..100_000_u32).map(|byte| (byte % 241) as u8).collect();
-        network.hosts[0].write(network.now, client, &sent).unwrap();
+        let mut written = 0;
         let mut got = Vec::new();
         for _ in 0..100 {
+            // How much the send buffer takes at once follows from what the peer's segments hold.
+            if written < sent.len() {
+                written += network.write(0, client, &sent[written..]).unwrap_or(0);
+            }
             network.run(Duration::from_millis(100));
             while let Ok(bytes) = network.read(2, server) {
                 got.extend(bytes);

@@ -155,7 +155,7 @@ fn calls_in_the_wrong_state_say_so() {
     let now = network.now;
     let listener = network.listen(1, "0.0.0.0:80", 5);
     assert_eq!(network.hosts[1].accept(now, listener), Err(Error::WouldBlock));
-    assert_eq!(network.hosts[1].write(now, listener, b"x"), Err(Error::NotConnected));
+    assert_eq!(network.hosts[1].write(now, listener, b"x"), Err(Error::BrokenPipe));
     let idle = network.hosts[0].open(Family::V4, Kind::Stream).unwrap();
     assert_eq!(network.hosts[0].accept(now, idle), Err(Error::InvalidArgument));
     assert_eq!(network.hosts[0].read(now, idle, &mut [0]), Err(Error::NotConnected));

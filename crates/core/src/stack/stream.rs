@@ -15,8 +15,8 @@ impl Stack {
     /// Hands bytes to a connection: as many as its send buffer takes now.
     ///
     /// # Errors
-    /// [`Error::WouldBlock`] when it takes none; [`Error::BrokenPipe`] after a shutdown of writing or a reset already
-    /// reported; [`Error::NotConnected`]; and, once, the error that ended the connection. After a `connect` that left the
+    /// [`Error::WouldBlock`] when it takes none; [`Error::BrokenPipe`] without connection, after a shutdown of writing or a
+    /// reset already reported; and, once, the error that ended the connection. After a `connect` that left the
     /// SYN to the first write: [`Error::InProgress`] where the SYN takes no data along after all.
     pub fn write(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Error> {
         self.send(now, id, bytes, SendFlags::NONE)
@@ -71,6 +71,14 @@ impl Stack {
         result.unwrap_or(Err(Error::NotConnected))
     }
 
+    /// What reading would find now: bytes, and one more for the end of the stream: `TCP_CM_INQ`.
+    ///
+    /// # Errors
+    /// [`Error::BadSocket`]; [`Error::NotConnected`] for a socket without connection.
+    pub fn unread_hint(&self, id: SocketId) -> Result<usize, Error> {
+        self.held(id)?.connection().map(Connection::unread_hint).ok_or(Error::NotConnected)
+    }
+
     /// Whether the next byte to read is, or stands behind, the one marked as urgent: `SIOCATMARK`.
     ///
     /// # Errors
@@ -100,6 +108,10 @@ impl Stack {
         let socket = self.held_mut(id)?;
         match &socket.body {
             Body::Stream(_) => {}
+            // As on Linux, who writes hears of a broken pipe, also where there never was one.
+            Body::Idle(_) | Body::Listener(_) if wanted == Readiness::WRITABLE => {
+                return Err(Error::BrokenPipe);
+            }
             Body::Idle(_) | Body::Listener(_) => return Err(Error::NotConnected),
             Body::Datagram(_) => return Err(Error::NotSupported),
         }

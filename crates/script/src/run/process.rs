@@ -47,6 +47,8 @@ pub struct SocketFile {
     pub late_error: Option<Error>,
     /// Whether `SO_ZEROCOPY` is set: `MSG_ZEROCOPY` means something then, and copying is one way to honour it.
     pub zero_copy: bool,
+    /// Whether `TCP_INQ` is set: `recvmsg` says how much is left.
+    pub tells_rest: bool,
 }
 
 impl SocketFile {
@@ -62,6 +64,7 @@ impl SocketFile {
             is_in_step: true,
             late_error: None,
             zero_copy: false,
+            tells_rest: false,
         }
     }
 }

@@ -116,7 +116,7 @@ impl Connection {
             return;
         }
         let mss = self.sender.mss.max(1);
-        let segment = (u32::from(self.own_mss()).max(mss) + SEGMENT_OVERHEAD).next_power_of_two();
+        let segment = (u32::from(self.peer_mss).max(mss) + SEGMENT_OVERHEAD).next_power_of_two();
         let segments = LEAST_SEGMENTS.max(self.sender.congestion.cwnd() / mss);
         let wanted = segments.saturating_mul(2).saturating_mul(segment + SEGMENT_DESCRIPTION);
         let wanted = wanted.min(bounded(self.settings.send_buffer_max));

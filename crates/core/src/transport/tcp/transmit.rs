@@ -144,6 +144,9 @@ impl Connection {
         if self.urgent.is_some() && !outgoing.segment.flags.intersects(Flags::SYN | Flags::RST) {
             self.point_at_urgent(&mut outgoing.segment);
         }
+        if outgoing.length > 0 {
+            self.note_limit(now); // whoever asks may not ask again once nothing is left
+        }
         self.count_sent(&outgoing);
         self.touch(now);
         Some(outgoing)

@@ -217,6 +217,12 @@ impl Connection {
         }
     }
 
+    /// What reading would find now: bytes, and one more for the end of the stream (`TCP_CM_INQ`). Unlike
+    /// [`receive_queue`](Connection::receive_queue) it is not zero while there is an end to be read.
+    pub fn unread_hint(&self) -> usize {
+        self.receiver.ring.len() + usize::from(self.receiver.is_finished)
+    }
+
     /// Sequence numbers that wait to be sent or acknowledged: bytes, and the FIN (`SIOCOUTQ`).
     pub fn send_queue(&self) -> usize {
         let owes_fin = self.state != State::Closed && matches!(self.sender.fin, Fin::Queued | Fin::Sent);

@@ -9,6 +9,7 @@ use super::{Arguments, Caller, Outcome, differs, done, done_with, failed, socket
 use crate::ast::Argument;
 use crate::constant::value as constant;
 use crate::run::failure::{Difference, Failure};
+use crate::run::flow::Carrier;
 use crate::run::process::Returned;
 
 /// A value that an option has, as the system call passes it.
@@ -228,6 +229,12 @@ impl Caller<'_> {
         }
         if (level, name) == ("SOL_SOCKET", "SO_ZEROCOPY") {
             file.zero_copy = value != Value::Number(0);
+            self.keep(a.descriptor(0)?, file);
+            return done(Returned::Value(0));
+        }
+        if (level, name) == ("SOL_TCP", "TCP_INQ") && file.carrier == Carrier::Tcp {
+            let Value::Number(number @ 0..=1) = value else { return failed("EINVAL") };
+            file.tells_rest = number == 1;
             self.keep(a.descriptor(0)?, file);
             return done(Returned::Value(0));
         }

@@ -144,3 +144,14 @@ fn a_device_that_cuts_bursts_gets_none_with_urgent_data() {
     let second = connection.poll_transmit(at(20), 65_000).unwrap();
     assert_eq!((second.length, second.segment.urgent), (1460, 2540));
 }
+
+#[test]
+fn what_is_left_to_read_counts_the_end_of_the_stream() {
+    let mut connection = established(plain());
+    give(&mut connection, at(20), 5001, 1001, b"abc");
+    assert_eq!((connection.unread_hint(), connection.receive_queue()), (3, 3));
+    connection.on_segment(at(21), &from_peer(Flags::FIN | Flags::ACK, 5004, 1001), &[]).unwrap();
+    assert_eq!((connection.unread_hint(), connection.receive_queue()), (4, 3));
+    assert_eq!(read(&mut connection, 9), Ok("abc".into()));
+    assert_eq!((connection.unread_hint(), connection.receive_queue()), (1, 0));
+}
