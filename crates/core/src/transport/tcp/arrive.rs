@@ -365,8 +365,8 @@ impl Connection {
                 self.reset = Some(Reset { seq: segment.ack, ack: None });
             }
             // The peer speaks of another connection, which our RST or its own ends: the SYN is worth another try at once.
-            if self.sender.timeouts == 0 && self.fast_open.is_none() && self.timers.is_set(Timer::Retransmit)
-            {
+            // Not where only the echoed timestamp is wrong, as on Linux.
+            if !is_ours && self.sender.timeouts == 0 && self.timers.is_set(Timer::Retransmit) {
                 self.timers.set(Timer::Retransmit, now + SOON);
             }
             return Err(DropReason::UnacceptableAck);

@@ -175,6 +175,8 @@ fn an_echo_of_what_was_never_sent_is_reset() {
         assert!(connection.on_segment(at(10), &answer, &[]).is_err());
         assert_eq!(sent(&mut connection, at(10)).len(), 1);
         assert_eq!(connection.state(), State::SynSent);
+        // The SYN keeps its time: it is not sent again for this.
+        assert_eq!(connection.poll_timeout(), Some(at(1000)));
     }
     answer.options.timestamps = Some(crate::wire::tcp::Timestamps { value: 1, echo: clock });
     connection.on_segment(at(10), &answer, &[]).unwrap();
