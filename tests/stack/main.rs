@@ -7,6 +7,7 @@ mod fast_open;
 mod groups;
 mod hostile;
 mod lifecycle;
+mod memory;
 mod ports;
 mod readiness;
 mod replies;

@@ -124,6 +124,30 @@ impl Ring {
         first.len() + second.len()
     }
 
+    /// How many bytes the ring can hold if its memory may grow by `room` bytes; some it always gets.
+    pub fn reach(&self, room: usize) -> usize {
+        let most = self.memory.len().saturating_add(room).min(1 << (usize::BITS - 2));
+        let power = if most == 0 { 0 } else { 1 << most.ilog2() };
+        power.max(self.memory.len()).max(SMALLEST)
+    }
+
+    /// Gives back the memory that is not needed for the first `kept` bytes, where that is much of it. What was written
+    /// ahead beyond them is lost.
+    pub fn trim(&mut self, kept: usize) {
+        let kept = kept.max(self.length);
+        let capacity = if kept == 0 { 0 } else { kept.next_power_of_two().max(SMALLEST) };
+        if capacity.saturating_mul(4) > self.memory.len() {
+            return;
+        }
+        let length = core::mem::replace(&mut self.length, kept.min(self.memory.len()));
+        let [first, second] = self.slices(0, kept);
+        let mut memory = Vec::with_capacity(capacity);
+        memory.extend_from_slice(first);
+        memory.extend_from_slice(second);
+        memory.resize(capacity, 0);
+        (self.memory, self.front, self.length) = (memory, 0, length);
+    }
+
     /// Forgets every byte and gives the memory back.
     pub fn release(&mut self) {
         *self = Ring::new();
@@ -168,6 +192,38 @@ mod tests {
         assert_eq!(ring.push(&[2; 5000], 6000), 1000);
         ring.release();
         assert_eq!((ring.capacity(), ring.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_trimmed_ring_keeps_its_bytes_and_those_ahead() {
+        let mut ring = Ring::new();
+        ring.push(&[1; 60_000], 60_000);
+        ring.consume(59_000);
+        ring.push(&[2; 9000], 60_000);
+        ring.write_ahead(500, &[3; 100]);
+        ring.trim(10_600);
+        assert_eq!((ring.capacity(), ring.len()), (16_384, 10_000));
+        ring.write_ahead(0, &[4; 500]);
+        ring.advance(600);
+        let expected = [[1; 1000].as_slice(), &[2; 9000], &[4; 500], &[3; 100]].concat();
+        assert_eq!(ring.slices(0, 20_000).concat(), expected);
+        ring.trim(0);
+        assert_eq!(ring.capacity(), 16_384, "what is in the ring stays, and half of it is not much");
+        ring.consume(20_000);
+        ring.trim(0);
+        assert_eq!(ring.capacity(), 0);
+    }
+
+    #[test]
+    fn a_ring_reaches_as_far_as_its_memory_may_grow() {
+        let mut ring = Ring::new();
+        assert_eq!(
+            [0, 4096, 8191, 8192, 100_000].map(|room| ring.reach(room)),
+            [4096, 4096, 4096, 8192, 65_536]
+        );
+        ring.push(&[1; 5000], 5000);
+        assert_eq!([0, 8191, 8192].map(|room| ring.reach(room)), [8192, 8192, 16_384]);
+        assert!(ring.reach(usize::MAX) > 1 << 40);
     }
 
     proptest! {

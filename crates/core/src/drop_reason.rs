@@ -99,6 +99,8 @@ drop_reasons! {
     ReadingShutDown => "reading was shut down",
     /// The socket's receive buffer is full.
     ReceiveBufferFull => "receive buffer full",
+    /// All connections together have as much memory as they may.
+    OutOfMemory => "out of memory for buffers",
     /// Too many separate stretches of data have come out of order.
     ReassemblyFull => "too many gaps in the data received",
     /// The listener's accept queue is full.

@@ -135,8 +135,21 @@ pub struct Stream {
     pub is_connecting: bool,
     /// Whether the demultiplexer knows it under its own flow (a TIME-WAIT record takes its place there).
     pub in_demux: bool,
+    /// What is known at its host of its memory.
+    pub memory: StreamMemory,
     /// The largest segment its path was last known to carry, in bytes of payload and options.
     pub path_mss: u16,
+}
+
+/// What a host knows of the memory of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StreamMemory {
+    /// Bytes it was last seen to own.
+    pub counted: usize,
+    /// Whether its program waits for memory.
+    pub is_waiting: bool,
+    /// Whether it counts as an orphan.
+    pub is_orphan: bool,
 }
 
 /// A datagram or ping socket.

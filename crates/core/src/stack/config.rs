@@ -36,6 +36,10 @@ pub struct Config {
     pub send_buffer_limit: usize,
     /// The most that a program may ask for with `SO_RCVBUF`, in bytes, before it is doubled (`net.core.rmem_max`).
     pub receive_buffer_limit: usize,
+    /// How much memory the buffers of all connections together may take (`tcp_mem`).
+    pub memory: MemoryLimits,
+    /// How many connections that no program holds any more are kept; beyond it they are reset (`tcp_max_orphans`).
+    pub orphan_limit: usize,
     /// How many sockets may exist, those waiting to be accepted included.
     pub socket_limit: usize,
 }
@@ -54,8 +58,28 @@ impl Default for Config {
             time_wait_limit: 262_144,
             send_buffer_limit: 4 << 20,
             receive_buffer_limit: 4 << 20,
+            memory: MemoryLimits::default(),
+            orphan_limit: 65_536,
             socket_limit: 4_194_304,
         }
+    }
+}
+
+/// How much memory the buffers of all connections together may take, in bytes. Beyond the last limit each connection still
+/// has 4 KiB for each direction: with less it could never give anything back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// Below this nothing is scarce any more.
+    pub low: usize,
+    /// Above this memory is scarce until it is below `low`: buffers do not grow, and windows shrink as they are used.
+    pub pressure: usize,
+    /// Above this nothing is taken: data is refused, to be sent again, and a program that writes waits.
+    pub high: usize,
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        MemoryLimits { low: 384 << 20, pressure: 512 << 20, high: 768 << 20 }
     }
 }
 

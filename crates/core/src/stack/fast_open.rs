@@ -6,7 +6,7 @@ use super::Stack;
 use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::socket::listener::UnconfirmedEnd;
-use crate::socket::{Body, Socket, SocketId, Stream};
+use crate::socket::{Body, Socket, SocketId, Stream, StreamMemory};
 use crate::time::{Duration, Instant};
 use crate::transport::demux::{Flow, FlowKey};
 use crate::transport::tcp::{
@@ -198,6 +198,7 @@ impl Stack {
             counted_at: Some(listener),
             is_connecting: false,
             in_demux: true,
+            memory: StreamMemory::default(),
             path_mss,
         };
         let mut socket = Socket::new(parent.family, Body::Stream(Box::new(stream)));

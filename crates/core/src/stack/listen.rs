@@ -8,7 +8,7 @@ use super::route::settings_on;
 use super::{HalfOpen, Reply, Stack};
 use crate::drop_reason::DropReason;
 use crate::network::{Hardness, IcmpError};
-use crate::socket::{Body, Holder, IpOptions, Listener, Readiness, Socket, SocketId, Stream};
+use crate::socket::{Body, Holder, IpOptions, Listener, Readiness, Socket, SocketId, Stream, StreamMemory};
 use crate::table::Handle;
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey};
@@ -251,6 +251,7 @@ impl Stack {
             counted_at: None,
             is_connecting: false,
             in_demux: true,
+            memory: StreamMemory::default(),
             path_mss,
         };
         let mut socket = Socket::new(parent.family, Body::Stream(Box::new(stream)));

@@ -21,6 +21,7 @@ mod fast_open;
 mod group;
 mod listen;
 mod lower;
+mod memory;
 mod open;
 mod option;
 mod queue;
@@ -57,7 +58,7 @@ use crate::wire::headers::Headers;
 use crate::wire::ip::Cidr;
 use crate::wire::tcp::Segment;
 
-pub use config::{ChecksumOffload, Config, InterfaceConfig};
+pub use config::{ChecksumOffload, Config, InterfaceConfig, MemoryLimits};
 pub use datagram::Received;
 pub use lower::FrameOffload;
 pub use receive::{ChecksumState, Frame};
@@ -158,6 +159,7 @@ struct Tcp {
     handshakes: Table<HalfOpen>,
     time_waits: Table<Remembered>,
     isn: Isn,
+    memory: memory::Memory,
     cookie_secret: SecretState,
     /// The ECN field of the packet whose segment is being looked at.
     codepoint: Codepoint,
@@ -230,6 +232,7 @@ impl Stack {
                 handshakes: Table::new(),
                 time_waits: Table::new(),
                 isn: Isn::new(isn),
+                memory: memory::Memory::default(),
                 cookie_secret: cookie,
                 codepoint: Codepoint::NotEct,
                 fast_open_cache: FastOpenCache::new(fast_open),

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::network::Hop;
 use crate::socket::{
     Binding, Body, Datagram, Family, Holder, Kind, Listener, Readiness, Shutdown, Socket, SocketId, Stream,
+    StreamMemory,
 };
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey, Scope};
@@ -281,6 +282,7 @@ impl Stack {
         }
         let opening = self.opening(now, &ends);
         let (initial_window, rto_min) = (self.config.tcp.initial_window, self.config.tcp.rto_min);
+        self.return_memory(id);
         let socket = self.held_mut(id)?;
         let settings = match &socket.body {
             Body::Idle(settings) => (**settings).clone(),
@@ -302,6 +304,7 @@ impl Stack {
             counted_at: None,
             is_connecting: true,
             in_demux: true,
+            memory: StreamMemory::default(),
             path_mss,
         }));
         let reuse = socket.options.reuse;
@@ -381,6 +384,7 @@ impl Stack {
             }
             Body::Stream(_) => {
                 self.with_connection(now, id, "close", |connection| connection.close(now));
+                self.begin_orphan(now, id);
                 self.reap(id);
             }
             // Datagrams already sent still leave, but nobody hears any more, and the port is free.

@@ -30,6 +30,12 @@ pub struct Snapshot {
     pub waiting: usize,
     /// Bytes kept for fragments that are not whole yet.
     pub reassembly_bytes: usize,
+    /// Bytes of memory in the buffers of all connections.
+    pub tcp_memory: usize,
+    /// Whether that is so much that buffers do not grow ([`super::MemoryLimits::pressure`]).
+    pub tcp_is_pressed: bool,
+    /// Connections that no program holds any more and that are not finished yet.
+    pub orphans: usize,
     /// Sockets bound to ports, ports that connections hold, and flows that segments and datagrams are told apart by, of
     /// all transport protocols together.
     pub ports_and_flows: usize,
@@ -86,7 +92,9 @@ impl Snapshot {
     pub fn is_idle(&self) -> bool {
         let records =
             [self.half_open, self.time_wait, self.deadlines, self.ports_and_flows, self.memberships];
-        self.sockets.is_empty() && records == [0; 5] && [self.waiting, self.reassembly_bytes] == [0; 2]
+        self.sockets.is_empty()
+            && records == [0; 5]
+            && [self.waiting, self.reassembly_bytes, self.tcp_memory, self.orphans] == [0; 4]
     }
 
     /// The addresses of all interfaces.
@@ -125,6 +133,9 @@ impl Stack {
             deadlines: self.deadlines.len(),
             waiting: self.tcp.outbox.len() + self.loopback.len() + self.ready.len() + parked,
             reassembly_bytes: self.network.reassembly_bytes(),
+            tcp_memory: self.tcp.memory.used,
+            tcp_is_pressed: self.tcp.memory.is_pressed,
+            orphans: self.tcp.memory.orphans,
             ports_and_flows: [
                 (&self.tcp.ports, &self.tcp.demux),
                 (&self.udp.ports, &self.udp.demux),

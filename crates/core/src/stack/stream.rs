@@ -122,6 +122,9 @@ impl Stack {
         let result = self.with_connection(now, id, "call", call).unwrap_or(Err(Error::NotConnected));
         if result == Err(Error::WouldBlock) {
             self.refuse(id, wanted);
+            if wanted == Readiness::WRITABLE {
+                self.await_memory(id);
+            }
         }
         result
     }
@@ -134,8 +137,10 @@ impl Stack {
         cause: &'static str,
         act: impl FnOnce(&mut Connection) -> T,
     ) -> Option<T> {
+        let room = self.memory_room();
         let connection = self.sockets.get_mut(id)?.connection_mut()?;
         let before = connection.state();
+        connection.set_memory_room(room);
         let result = act(connection);
         self.follow_up(now, id, before, cause);
         Some(result)
@@ -158,6 +163,7 @@ impl Stack {
 
     /// After anything that moved a connection: trace, demultiplexer, deadline, queue of senders, events.
     pub(super) fn follow_up(&mut self, now: Instant, id: SocketId, before: State, cause: &'static str) {
+        self.account(id);
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let Body::Stream(stream) = &mut socket.body else { return };
         let connection = &stream.connection;
@@ -201,6 +207,7 @@ impl Stack {
 
     /// A closed connection lets its flow and its port go.
     fn leave_demux(&mut self, id: SocketId) {
+        self.end_orphan(id);
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let reuse = socket.options.reuse;
         let Body::Stream(stream) = &mut socket.body else { return };
@@ -226,6 +233,7 @@ impl Stack {
     /// Takes a socket out of every table.
     pub(super) fn remove(&mut self, id: SocketId) {
         self.leave_demux(id);
+        self.return_memory(id);
         self.unbind(id);
         self.sockets.remove(id);
         self.deadlines.disarm(Owner::Socket(id));

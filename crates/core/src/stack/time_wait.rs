@@ -21,6 +21,9 @@ impl Stack {
             return;
         }
         stream.in_demux = false;
+        if core::mem::take(&mut stream.memory.is_orphan) {
+            self.tcp.memory.orphans = self.tcp.memory.orphans.saturating_sub(1);
+        }
         let ends = stream.connection.endpoints();
         let key = FlowKey::new(ends.local, ends.remote);
         let record = stream.connection.time_wait(now);

@@ -31,6 +31,10 @@ impl Stack {
     }
 
     fn on_socket_deadline(&mut self, now: Instant, id: crate::socket::SocketId) {
+        if self.is_orphan_too_dear(id) {
+            self.with_connection(now, id, "memory", |connection| connection.abort(now));
+            return;
+        }
         let Some(connection) = self.sockets.get_mut(id).and_then(|socket| socket.connection_mut()) else {
             return;
         };

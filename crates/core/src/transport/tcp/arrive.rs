@@ -244,6 +244,7 @@ impl Connection {
         }
         if outcome.progress {
             self.expand_send_buffer();
+            self.trim();
             self.on_progress(now);
         }
         Ok(())

@@ -377,11 +377,6 @@ impl Connection {
         }
     }
 
-    /// Bytes of memory the buffers own beyond the connection itself.
-    pub fn memory(&self) -> usize {
-        self.sender.ring.capacity() + self.receiver.ring.capacity() + self.sender.board.capacity()
-    }
-
     /// Its state.
     pub fn state(&self) -> State {
         self.state

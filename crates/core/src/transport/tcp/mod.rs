@@ -23,6 +23,7 @@ mod handshake;
 mod info;
 mod isn;
 mod loss_probe;
+mod memory;
 mod mtu_probe;
 mod pacing;
 mod probe;
@@ -61,6 +62,7 @@ pub use fast_open::{
 pub use handshake::{Handshake, HandshakeStep, HandshakeTimeout};
 pub use info::{Recovering, RecoveryChange, TcpInfo};
 pub use isn::Isn;
+pub use memory::MemoryRoom;
 pub use mtu_probe::MtuProbing;
 pub use push::SendFlags;
 pub use settings::{Keepalive, Settings, Tuning};

@@ -33,6 +33,8 @@ pub(super) struct Receiver {
     reassembly: Option<Box<Reassembly>>,
     pub(super) ack: DelayedAck,
     pub(super) ecn: EcnReceiver,
+    /// How many bytes of memory there are for the ring to grow into.
+    pub(super) room: usize,
     /// How large the window may be.
     pub(super) space: ReceiveSpace,
     /// The largest segment we let the peer send.
@@ -58,6 +60,7 @@ impl Receiver {
             reassembly: None,
             ack: DelayedAck::new(),
             ecn: EcnReceiver::default(),
+            room: usize::MAX,
             space: ReceiveSpace::new(now, settings),
             mss: 536,
             ts_recent: 0,
@@ -142,6 +145,15 @@ impl Receiver {
             self.ack.owe_another();
             return Err(DropReason::ReceiveBufferFull);
         }
+        let whole = fresh.len();
+        let fresh = self.in_memory(seq, fresh);
+        if fresh.is_empty() {
+            self.ack.owe_another();
+            return Err(DropReason::OutOfMemory);
+        }
+        if fresh.len() < whole {
+            self.ack.owe();
+        }
         let length = fresh.len() as u32;
         if let Some((echo, age)) = timing.echo {
             self.space.on_echo(echo, age, length >= self.ack.segment());
@@ -180,6 +192,31 @@ impl Receiver {
             AckTime::Now => None,
             AckTime::Within(delay) => Some(delay),
         })
+    }
+
+    /// As much of these bytes as there is memory for; what is next is worth more than all that came out of order, which
+    /// the peer must keep until it is acknowledged (RFC 2018 section 8).
+    fn in_memory<'a>(&mut self, seq: SeqNumber, fresh: &'a [u8]) -> &'a [u8] {
+        let gap = seq.distance(self.nxt).max(0) as usize;
+        let place = self.ring.len() + gap;
+        if place + fresh.len() <= self.ring.reach(self.room) {
+            return fresh;
+        }
+        if gap > 0 {
+            return &[];
+        }
+        let before = self.ring.capacity();
+        self.reassembly = None;
+        self.ring.trim(0);
+        self.room = self.room.saturating_add(before - self.ring.capacity());
+        let most = self.ring.reach(self.room).saturating_sub(self.ring.len());
+        fresh.get(..most).unwrap_or(fresh)
+    }
+
+    /// Gives back the memory that neither waits to be read nor for what is missing.
+    pub(super) fn trim(&mut self) {
+        let ahead = self.highest().map_or(0, |highest| highest.distance(self.nxt).max(0) as usize);
+        self.ring.trim(self.ring.len() + ahead);
     }
 
     /// A FIN with this number has come. Before its turn it is kept, and reported as received like the data around it: a

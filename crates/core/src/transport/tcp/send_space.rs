@@ -27,11 +27,13 @@ pub(super) struct SendSpace {
     size: u32,
     /// Whether the host is short of memory: nothing grows then.
     pub(super) is_pressed: bool,
+    /// How many bytes of memory there are to grow into.
+    pub(super) room: usize,
 }
 
 impl SendSpace {
     pub(super) fn new(settings: &Settings) -> SendSpace {
-        SendSpace { size: bounded(settings.send_buffer), is_pressed: false }
+        SendSpace { size: bounded(settings.send_buffer), is_pressed: false, room: usize::MAX }
     }
 
     /// The settings have changed. A size that tuning has reached stays unless a program fixes another.
@@ -57,7 +59,8 @@ impl Connection {
         let low_water = self.settings.unsent_low_water.unwrap_or(u32::MAX);
         let size = self.send_space.size;
         let queued = self.sender.ring.len() as u32;
-        let wanted = wanted.min(MOST_BUFFERED.saturating_sub(queued as usize)) as u32;
+        let most = MOST_BUFFERED.saturating_sub(queued as usize).min(self.memory_to_write());
+        let wanted = wanted.min(most) as u32;
         let mut used = self.used();
         let pieces = Pieces::of(&self.sender);
         let begin = self.sender.data_end();
@@ -96,7 +99,7 @@ impl Connection {
     /// Whether so much of the buffer is free that a program should write on: a third.
     pub(super) fn has_send_space(&self) -> bool {
         let used = self.used();
-        used.saturating_add(used / 2) <= self.send_space.size
+        used.saturating_add(used / 2) <= self.send_space.size && self.memory_to_write() > 0
     }
 
     /// Grows the buffer, where the program has met its end and more could be in flight than there was to send: to twice

@@ -235,6 +235,7 @@ impl Connection {
         self.forget_urgent_read();
         if count > 0 {
             self.receiver.space.on_read(now, count);
+            self.trim();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::pipe::{Conditions, Pipe};
 use super::*;
+use crate::drop_reason::DropReason;
 
 /// The buffers that packetdrill's scripts are written for.
 fn large() -> Settings {
@@ -139,4 +140,46 @@ fn a_buffer_that_fills_shuts_the_window_with_room_to_spare() {
         read += connection.read(at(30), &mut [0; 1000]).unwrap();
     }
     assert!((1000..10_000).contains(&read), "{read}");
+}
+
+#[test]
+fn what_came_early_is_forgotten_before_what_is_next_is_refused() {
+    let mut connection = scaled();
+    for place in 0..4 {
+        give(&mut connection, at(20), 5001 + place * 1000, 1001, &[1; 1000]);
+    }
+    let held = connection.memory();
+    assert_eq!(held, 4096 + connection.sender.board.capacity());
+    give(&mut connection, at(20), 9101, 1001, &[7; 100]);
+    connection.set_memory_room(MemoryRoom { is_pressed: true, bytes: 0 });
+    let early = Segment { length: 1000, ..from_peer(Flags::ACK, 20_001, 1001) };
+    assert_eq!(connection.on_segment(at(21), &early, &[9; 1000]), Err(DropReason::OutOfMemory));
+    let next = Segment { length: 5000, ..from_peer(Flags::ACK, 9001, 1001) };
+    let before = connection.memory();
+    assert_eq!(connection.on_segment(at(21), &next, &[3; 5000]), Ok(()));
+    assert_eq!(connection.info().out_of_order, 0, "the peer has to keep it until it is acknowledged");
+    assert!(connection.receive_queue() > 4000 && connection.memory() <= before);
+    assert!(connection.has_transmit(), "what was cut off is asked for at once");
+}
+
+#[test]
+fn a_fin_that_came_early_is_still_known_when_memory_was_short() {
+    let mut connection = scaled();
+    for place in 0..4 {
+        give(&mut connection, at(20), 5001 + place * 1000, 1001, &[1; 1000]);
+    }
+    let fin = from_peer(Flags::ACK | Flags::FIN, 9201, 1001);
+    let _ = connection.on_segment(at(20), &fin, &[]);
+    assert_eq!(connection.memory(), 4096 + connection.sender.board.capacity(), "a FIN is no byte");
+    connection.set_memory_room(MemoryRoom { is_pressed: true, bytes: 0 });
+    // It takes more than there is: what came early is forgotten, and only a part of this is taken.
+    let next = Segment { length: 200, ..from_peer(Flags::ACK, 9001, 1001) };
+    connection.on_segment(at(21), &next, &[3; 200]).unwrap();
+    assert_eq!((connection.receive_queue(), connection.state()), (4096, State::Established));
+    assert_eq!(connection.read(at(22), &mut [0; 5000]), Ok(4096));
+    // The rest comes again, without the FIN even: everything before it is there now.
+    give(&mut connection, at(23), 9097, 1001, &[3; 104]);
+    assert_eq!((connection.receive_queue(), connection.state()), (104, State::CloseWait));
+    let answer = sent(&mut connection, at(23)).pop().unwrap();
+    assert!(answer.contains("ack 9202"), "{answer}");
 }
