@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::failure::{Failure, plain};
 use crate::ladder::row::{Ends, Row};
 use crate::ladder::rung::{Drawing, Glyphs};
-use crate::ladder::{FrameSight, Outcome, Party, Side, Sight, StateSight, Story};
+use crate::ladder::{AgainSight, FrameSight, Outcome, Party, RecoverySight, Side, Sight, StateSight, Story};
 use crate::options::SeeingOptions;
 
 /// So many sights wait to be told; then the network waits for the terminal, and nothing is left out.
@@ -219,6 +219,26 @@ fn told(trace: &Trace, side: Side) -> Option<Told> {
                 state: to.to_string(),
                 by_segment: *cause == "segment",
                 cause,
+            })))
+        }
+        TraceEvent::Retransmission { local, remote, seq, length, cause, .. } => {
+            Some(Told::Seen(Sight::Again(AgainSight {
+                at: trace.at,
+                side,
+                local: *local,
+                remote: *remote,
+                seq: *seq,
+                length: *length,
+                cause: *cause,
+            })))
+        }
+        TraceEvent::Recovery { local, remote, change, .. } => {
+            Some(Told::Seen(Sight::Recovery(RecoverySight {
+                at: trace.at,
+                side,
+                local: *local,
+                remote: *remote,
+                change: *change,
             })))
         }
         TraceEvent::Overrun { lost } => Some(Told::Missed(*lost)),

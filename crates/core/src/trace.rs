@@ -75,7 +75,8 @@ pub enum TraceEvent {
         /// Why.
         cause: RetransmitCause,
     },
-    /// A connection does something else about losses than before, or undid a reduction of its congestion window.
+    /// A connection does something else about losses than before, undid a reduction of its congestion window, or has
+    /// another reason for the window it has.
     Recovery {
         /// Its socket.
         socket: Handle,

@@ -6,6 +6,7 @@
 
 mod conversation;
 mod payload;
+mod recovery;
 pub(crate) mod row;
 pub(crate) mod rung;
 mod story;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use sockeye_core::time::Instant;
 
 pub(crate) use payload::Shown;
+pub(crate) use recovery::{AgainSight, RecoverySight};
 pub(crate) use story::{Party, Story};
 
 /// The two ends of a ladder.
@@ -63,6 +65,10 @@ pub(crate) enum Sight {
     Frame(FrameSight),
     /// A connection changed its state.
     State(StateSight),
+    /// A segment is sent again, for a reason.
+    Again(AgainSight),
+    /// A sender does something else about losses, or its window has another reason.
+    Recovery(RecoverySight),
 }
 
 impl Sight {
@@ -71,6 +77,8 @@ impl Sight {
         match self {
             Sight::Frame(frame) => frame.at,
             Sight::State(state) => state.at,
+            Sight::Again(again) => again.at,
+            Sight::Recovery(recovery) => recovery.at,
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Row {
     Frame(FrameRow),
     /// A state changed without a frame beside which it could be told.
     State(StateRow),
+    /// A sender does something else about losses than before, or its congestion window has another reason.
+    Recovery(RecoveryRow),
     /// So many sights were too much to take: they are missing here.
     Missing {
         /// How many.
@@ -67,6 +69,9 @@ pub(crate) struct FrameRow {
     /// Seconds since the start when the same sequence numbers were sent first, if they were before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) first_sent: Option<f64>,
+    /// Why it is sent again, where the host that sent it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) again: Option<&'static str>,
     /// What the cable did to it.
     #[serde(flatten)]
     pub(crate) fate: FateFields,
@@ -115,4 +120,29 @@ pub(crate) struct StateRow {
     pub(crate) state: String,
     /// What moved it.
     pub(crate) cause: &'static str,
+}
+
+/// What a sender does about losses, and its congestion window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct RecoveryRow {
+    /// Seconds since the start.
+    pub(crate) time: f64,
+    /// The connection's number.
+    pub(crate) connection: u32,
+    /// At which end.
+    pub(crate) side: Side,
+    /// What it did: `open`, `disorder`, `cwr`, `recovery` or `loss`.
+    pub(crate) before: &'static str,
+    /// What it does now.
+    pub(crate) recovery: &'static str,
+    /// Congestion window in segments.
+    pub(crate) cwnd: u32,
+    /// Slow-start threshold in segments, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ssthresh: Option<u32>,
+    /// What last changed the window.
+    pub(crate) reason: &'static str,
+    /// A reduction was taken back: nothing had been lost.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) undone: bool,
 }

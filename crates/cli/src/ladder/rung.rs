@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Side;
-use super::row::{ConnectionRow, Ends, FrameRow, Row, StateRow};
+use super::row::{ConnectionRow, Ends, FrameRow, RecoveryRow, Row, StateRow};
 
 /// The signs that arrows and marks are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,7 @@ impl Drawing {
             Row::Connection(row) => self.connection(row),
             Row::Frame(row) => self.frame(row),
             Row::State(row) => self.state(row),
+            Row::Recovery(row) => self.recovery(row),
             Row::Missing { count } => {
                 let style = AnsiColor::Red.on_default();
                 format!(
@@ -128,6 +129,32 @@ impl Drawing {
                 format!("{:>10.6} {number:<4} {dim}{told:>width$}{dim:#} {}", row.time, row.state)
             }
         }
+    }
+
+    /// What a sender does about losses stands at its side: the state is not changed by it.
+    fn recovery(&self, row: &RecoveryRow) -> String {
+        let number = format!("#{}", row.connection);
+        let style = AnsiColor::Yellow.on_default();
+        let arrow = match self.glyphs {
+            Glyphs::Unicode => "→",
+            Glyphs::Ascii => "->",
+        };
+        let mut told = format!("cwnd {}", row.cwnd);
+        if let Some(ssthresh) = row.ssthresh {
+            told.push_str(&format!(", ssthresh {ssthresh}"));
+        }
+        told.push_str(&format!(" ({})", row.reason));
+        if row.before != row.recovery {
+            told = format!("{} {arrow} {}: {told}", row.before, row.recovery);
+        }
+        if row.undone {
+            told.push_str(", undone: nothing was lost");
+        }
+        let width = match row.side {
+            Side::Left => 0,
+            Side::Right => BEFORE - 16 + self.width,
+        };
+        format!("{:>10.6} {number:<4} {style}{told:>width$}{style:#}", row.time)
     }
 
     fn frame(&self, row: &FrameRow) -> String {
@@ -196,7 +223,8 @@ impl Drawing {
     fn pieces(&self, row: &FrameRow) -> Vec<Piece> {
         let mut pieces = vec![Piece { text: row.words.clone(), style: Style::new() }];
         if let Some(first) = row.first_sent {
-            let text = format!("{}, first sent at {first:.6}", self.glyphs.again());
+            let why = row.again.map(|cause| format!(" ({cause})")).unwrap_or_default();
+            let text = format!("{}{why}, first sent at {first:.6}", self.glyphs.again());
             pieces.push(Piece { text, style: AnsiColor::Yellow.on_default() });
         }
         if let Some(payload) = &row.payload {

@@ -11,6 +11,7 @@ use sockeye_core::wire::tcp::{Flags, Segment};
 use sockeye_core::wire::{ChecksumCheck, LinkType, Protocol, PseudoHeader, describe};
 
 use super::conversation::Conversation;
+use super::recovery::{Causes, RecoverySight};
 use super::row::{ConnectionRow, FateFields, FrameRow, Row, StateRow};
 use super::{FrameSight, Outcome, Shown, Side, Sight, StateSight};
 
@@ -52,6 +53,7 @@ pub(crate) struct Story {
     count: u64,
     conversations: HashMap<Ends, Conversation>,
     order: VecDeque<Ends>,
+    causes: Causes,
     /// The number the next connection gets.
     number: u32,
 }
@@ -71,14 +73,21 @@ impl Story {
             count: 0,
             conversations: HashMap::new(),
             order: VecDeque::new(),
+            causes: Causes::default(),
             number: 1,
         }
     }
 
     /// Takes in what an observer saw.
     pub(crate) fn on_sight(&mut self, sight: Sight) {
-        self.count += 1;
-        self.waiting.insert((sight.at(), self.count), sight);
+        match sight {
+            // Told with the segment.
+            Sight::Again(again) => self.causes.push(again),
+            sight => {
+                self.count += 1;
+                self.waiting.insert((sight.at(), self.count), sight);
+            }
+        }
     }
 
     /// The next rows that can be told at `now`; none when there is nothing to tell yet.
@@ -89,7 +98,7 @@ impl Story {
                 Outcome::Arrives { at, .. } => (at + SLACK).min(frame.at + PATIENCE),
                 Outcome::Lost(_) => frame.at + SLACK,
             },
-            Sight::State(state) => state.at + SLACK,
+            other => other.at() + SLACK,
         };
         if now < ready && self.waiting.len() <= WAITING_AT_MOST {
             return None;
@@ -100,6 +109,8 @@ impl Story {
         match sight {
             Sight::Frame(frame) => self.tell_frame(&frame, &mut rows),
             Sight::State(state) => self.tell_state(&state, &mut rows),
+            Sight::Recovery(recovery) => self.tell_recovery(&recovery, &mut rows),
+            Sight::Again(_) => {}
         }
         Some(rows)
     }
@@ -123,6 +134,7 @@ impl Story {
             words: String::new(),
             payload: None,
             first_sent: None,
+            again: None,
             fate: self.fate(&frame.outcome),
             left_state: None,
             right_state: None,
@@ -151,6 +163,14 @@ impl Story {
                     row.words = said.words;
                     row.payload = said.payload;
                     row.first_sent = said.first_sent.map(|at| self.seconds(at));
+                }
+                if row.first_sent.is_some() {
+                    let [left, right] = ends;
+                    let end = match frame.from {
+                        Side::Left => (Side::Left, left, right),
+                        Side::Right => (Side::Right, right, left),
+                    };
+                    row.again = self.causes.take((frame.at, SLACK), end, &segment).map(|cause| cause.name());
                 }
                 if let Some(size) = frame.segment_size.filter(|size| payload.len() > usize::from(*size)) {
                     let segments = payload.len().div_ceil(usize::from(size.max(1)));
@@ -195,6 +215,15 @@ impl Story {
     fn forget(&mut self, ends: &Ends) {
         self.conversations.remove(ends);
         self.order.retain(|known| known != ends);
+    }
+
+    /// A sender does something else about losses.
+    fn tell_recovery(&mut self, sight: &RecoverySight, rows: &mut Vec<Row>) {
+        let ends = in_order(sight.side, sight.local, sight.remote);
+        self.meet(ends, sight.at, rows);
+        if let Some(conversation) = self.conversations.get(&ends) {
+            rows.push(Row::Recovery(sight.row(self.seconds(sight.at), conversation.number)));
+        }
     }
 
     /// The states that a connection has before anybody tells of one.
@@ -310,9 +339,14 @@ fn may_cause(segment: &Segment, change: &StateSight, acknowledges_all: bool) -> 
 }
 
 fn ends_of(state: &StateSight) -> Ends {
-    match state.side {
-        Side::Left => [state.local, state.remote],
-        Side::Right => [state.remote, state.local],
+    in_order(state.side, state.local, state.remote)
+}
+
+/// The ends of a connection that the host at `side` tells of.
+fn in_order(side: Side, local: SocketAddr, remote: SocketAddr) -> Ends {
+    match side {
+        Side::Left => [local, remote],
+        Side::Right => [remote, local],
     }
 }
 

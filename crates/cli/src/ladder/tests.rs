@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use encoding_rs::{GBK, UTF_8};
 use sockeye_core::time::{Duration, Instant};
+use sockeye_core::transport::tcp::{CwndReason, Recovering, RecoveryChange, RetransmitCause};
 use sockeye_core::wire::arp::{Arp, ArpOperation};
 use sockeye_core::wire::ethernet::{EtherType, Ethernet, MacAddr};
 use sockeye_core::wire::ipv4::Ipv4Header;
@@ -12,7 +13,7 @@ use sockeye_core::wire::{ChecksumEmit, Headers, LinkType, Protocol};
 
 use super::row::{Ends, Row};
 use super::rung::{Drawing, Glyphs};
-use super::{FrameSight, Outcome, Party, Shown, Side, Sight, StateSight, Story};
+use super::{AgainSight, FrameSight, Outcome, Party, RecoverySight, Shown, Side, Sight, StateSight, Story};
 
 const CLIENT: &str = "10.0.0.1:49152";
 const SERVER: &str = "10.0.0.2:7788";
@@ -275,6 +276,65 @@ fn a_segment_sent_again_names_its_first_time() {
         .skip(3)
         .collect();
     assert_eq!(first, [None, None, Some(0.002)]);
+}
+
+fn ends(side: Side) -> (SocketAddr, SocketAddr) {
+    let [client, server]: [SocketAddr; 2] = [CLIENT, SERVER].map(|address| address.parse().unwrap());
+    if side == Left { (client, server) } else { (server, client) }
+}
+
+fn again(at: u64, side: Side, seq: u32, length: u32, cause: RetransmitCause) -> Sight {
+    let (local, remote) = ends(side);
+    let start = if side == Left { 1000 } else { 5000 };
+    Sight::Again(AgainSight {
+        at: micros(at),
+        side,
+        local,
+        remote,
+        seq: SeqNumber(start + seq),
+        length,
+        cause,
+    })
+}
+
+fn recovery(
+    at: u64,
+    side: Side,
+    phases: [Recovering; 2],
+    window: (u32, CwndReason),
+    is_undone: bool,
+) -> Sight {
+    let (local, remote) = ends(side);
+    let ([from, to], (cwnd, reason)) = (phases, window);
+    let ssthresh = (reason != CwndReason::HyStart).then_some(7);
+    let change = RecoveryChange { from, to, cwnd, ssthresh, reason, is_undone };
+    Sight::Recovery(RecoverySight { at: micros(at), side, local, remote, change })
+}
+
+#[test]
+fn a_segment_sent_again_says_why_and_what_the_window_is_stands_beside_it() {
+    use Recovering::{Loss, Open};
+    let hello = || spoken(Left, Flags::PSH | ACK, 1, 1, b"hello");
+    let mut sights = handshake();
+    sights.extend([
+        sent(2000, Outcome::Lost("lost".to_owned()), hello()),
+        // A cause of another segment, and one of another end: neither is this one's.
+        again(202_000, Left, 6, 5, RetransmitCause::Reneging),
+        again(202_000, Right, 1, 5, RetransmitCause::Reneging),
+        again(202_000, Left, 1, 5, RetransmitCause::LossProbe),
+        sent(202_001, Outcome::Lost("lost".to_owned()), hello()),
+        recovery(402_000, Left, [Open, Loss], (1, CwndReason::Timeout), false),
+        again(402_000, Left, 1, 5, RetransmitCause::Timeout),
+        sent(402_001, arrives(402_001), hello()),
+        recovery(502_000, Left, [Loss, Open], (10, CwndReason::Undo), true),
+        recovery(602_000, Right, [Open, Open], (40, CwndReason::HyStart), false),
+        // Sent again, and nobody has said why.
+        sent(702_001, arrives(702_001), hello()),
+    ]);
+    let rows = rows(sights, Shown::Text(UTF_8));
+    insta::assert_snapshot!("recovery", drawn(&rows, Glyphs::Unicode));
+    let lines: Vec<String> = rows.iter().skip(5).map(|row| serde_json::to_string(row).unwrap()).collect();
+    insta::assert_snapshot!("recovery_json", lines.join("\n"));
 }
 
 #[test]

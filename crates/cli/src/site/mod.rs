@@ -118,9 +118,9 @@ impl Site {
         let own = with_mac(with_mtu(own, common), common).conditions(conditions);
         let host = own.build().map_err(cannot_build)?;
         if common.seeing.wants_rows() {
-            watch.watch_host(&host, own_side, is_state)?;
+            watch.watch_host(&host, own_side, is_of_tcp)?;
             for other in &others {
-                watch.watch_host(other, own_side.other(), is_state)?;
+                watch.watch_host(other, own_side.other(), is_of_tcp)?;
             }
         }
         let nets: Vec<String> = plan.own.iter().map(|subnet| subnet.network().to_string()).collect();
@@ -172,7 +172,7 @@ impl Site {
         };
         let host = builder.build().map_err(cannot_build)?;
         if common.seeing.wants_rows() {
-            let wanted = if lan.is_some() { is_state } else { is_anything };
+            let wanted = if lan.is_some() { is_of_tcp } else { is_anything };
             watch.watch_host(&host, own_side, wanted)?;
         }
         let cable = on_the_cable(*role, &conditions);
@@ -306,8 +306,11 @@ fn cannot_open(error: &OpenError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
-fn is_state(event: &TraceEvent) -> bool {
-    matches!(event, TraceEvent::State { .. })
+fn is_of_tcp(event: &TraceEvent) -> bool {
+    matches!(
+        event,
+        TraceEvent::State { .. } | TraceEvent::Retransmission { .. } | TraceEvent::Recovery { .. }
+    )
 }
 
 fn is_anything(_: &TraceEvent) -> bool {

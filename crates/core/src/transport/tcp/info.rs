@@ -49,7 +49,8 @@ impl core::fmt::Display for Recovering {
     }
 }
 
-/// A connection does something else about losses than before: [`Connection::take_recovery_change`].
+/// A connection does something else about losses than before, has taken a reduction of its window back, or has another reason
+/// for its window: [`Connection::take_recovery_change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoveryChange {
     /// What it did.
@@ -67,23 +68,33 @@ pub struct RecoveryChange {
 }
 
 impl Connection {
-    /// What has changed about recovery since this was last asked.
+    /// What has changed about recovery or the reason of the window since this was last asked.
     pub fn take_recovery_change(&mut self) -> Option<RecoveryChange> {
         let sender = &mut self.sender;
-        let before = core::mem::replace(&mut sender.told, (sender.phase, sender.undo.undone));
-        if before == sender.told {
+        let (before, reason) = (sender.told, sender.congestion.reason());
+        let is_the_same = (before.0, before.1) == (sender.phase, sender.undo.undone);
+        if is_the_same && !is_news(before.2, reason) {
             return None;
         }
+        sender.told = (sender.phase, sender.undo.undone, reason);
         let (mss, ssthresh) = (sender.mss.max(1), sender.congestion.ssthresh());
         Some(RecoveryChange {
             from: Recovering::of(before.0),
             to: Recovering::of(sender.phase),
             cwnd: sender.congestion.cwnd() / mss,
             ssthresh: (ssthresh != u32::MAX).then_some(ssthresh / mss),
-            reason: sender.congestion.reason(),
+            reason,
             is_undone: before.1 != sender.undo.undone,
         })
     }
+}
+
+/// Whether another reason for the window is worth telling. That a program does not use it up, and then does again, comes
+/// and goes with every write; and every connection begins in slow start.
+fn is_news(before: CwndReason, now: CwndReason) -> bool {
+    let is_passing = matches!(now, CwndReason::ApplicationLimited | CwndReason::SegmentSize);
+    let is_beginning = (before, now) == (CwndReason::Initial, CwndReason::SlowStart);
+    now != before && !is_passing && !is_beginning
 }
 
 /// What is known about a connection: `TCP_INFO`, every number as it is.

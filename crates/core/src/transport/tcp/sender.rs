@@ -12,7 +12,7 @@ use super::recovery::Phase;
 use super::rtt::Rtt;
 use super::scoreboard::Scoreboard;
 use super::undo::Undo;
-use super::{RetransmitCause, Settings};
+use super::{CwndReason, RetransmitCause, Settings};
 use crate::buffer::Ring;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Segment, SeqNumber};
@@ -66,7 +66,7 @@ pub(super) struct Sender {
     /// F-RTO wants new data sent rather than old.
     pub(super) new_first: bool,
     /// The phase, and how many reductions were undone, when somebody last asked.
-    pub(super) told: (Phase, u32),
+    pub(super) told: (Phase, u32, CwndReason),
     /// Why segments are sent again.
     pub(super) cause: RetransmitCause,
     /// Time-outs in a row.
@@ -116,7 +116,7 @@ impl Sender {
             is_frto: false,
             new_first: false,
             clock: Instant::ZERO,
-            told: (Phase::Open, 0),
+            told: (Phase::Open, 0, CwndReason::Initial),
             cause: RetransmitCause::FastRetransmit,
             timeouts: 0,
             waiting_since: Instant::MAX,
