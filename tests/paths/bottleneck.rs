@@ -6,6 +6,7 @@ use sockeye_core::lan::{Conditions, Duplex, Probability, QueueLimit, Rate};
 use sockeye_core::sim::{HostConfig, HostId, Simulation};
 use sockeye_core::socket::{Family, Kind, SocketId, SocketOption};
 use sockeye_core::time::{Duration, Instant};
+use sockeye_core::trace::{Trace, Tracing};
 use sockeye_core::transport::tcp::{CongestionName, TcpInfo};
 
 /// A path, with everything that matters to congestion control.
@@ -130,6 +131,19 @@ impl World {
         let (host, socket) = self.flows[flow].client;
         let now = self.sim.now();
         self.sim.stack_mut(host).set_option(now, socket, option).expect("an option");
+    }
+
+    /// Lets a sender's host tell what happens.
+    pub fn watch(&mut self, flow: usize) {
+        let (host, _) = self.flows[flow].client;
+        self.sim.stack_mut(host).set_tracing(Tracing::On);
+    }
+
+    /// What a sender's host has told since this was last asked.
+    pub fn traces(&mut self, flow: usize) -> Vec<Trace> {
+        let (host, _) = self.flows[flow].client;
+        let stack = self.sim.stack_mut(host);
+        std::iter::from_fn(|| stack.poll_trace()).collect()
     }
 
     /// What a sender knows.

@@ -1,6 +1,7 @@
 //! How congestion control fills paths: bulk transfers over a shared bottleneck, in virtual time.
 
 mod bottleneck;
+mod traced;
 
 use bottleneck::{Path, World, goodputs, jain};
 use sockeye_core::socket::SocketOption;
