@@ -27,6 +27,8 @@ struct Voice {
     shift: Option<u8>,
     /// The first sequence number never seen.
     next: Option<SeqNumber>,
+    /// It has said FIN.
+    has_ended: bool,
     /// What was said last: the first sequence number, the one behind it, and when.
     said: VecDeque<(SeqNumber, SeqNumber, Instant)>,
     reader: Reader,
@@ -49,6 +51,7 @@ impl Conversation {
             start: None,
             shift: None,
             next: None,
+            has_ended: false,
             said: VecDeque::new(),
             reader: Reader::new(shown),
         };
@@ -61,10 +64,11 @@ impl Conversation {
         is_first_word && from.of(&self.voices).start.is_some_and(|start| start != segment.seq)
     }
 
-    /// Whether a segment acknowledges everything that the other end has said.
+    /// Whether a segment acknowledges everything that the other end has said, its FIN included.
     pub(super) fn is_all_acknowledged_by(&self, from: Side, segment: &Segment) -> bool {
-        let said = from.other().of(&self.voices).next;
-        segment.flags.contains(Flags::ACK) && said.is_none_or(|next| segment.ack.at_or_after(next))
+        let other = from.other().of(&self.voices);
+        let is_all_said = other.next.is_none_or(|next| other.has_ended && segment.ack.at_or_after(next));
+        segment.flags.contains(Flags::ACK) && is_all_said
     }
 
     /// Takes a segment in and puts it in words.
@@ -79,6 +83,7 @@ impl Conversation {
             speaker.start = Some(segment.seq);
             speaker.shift = segment.options.window_scale;
         }
+        speaker.has_ended |= segment.flags.contains(Flags::FIN);
         // A reset out of nowhere has a sequence number of the other's choice: no beginning to count from.
         let start = match speaker.start {
             None if segment.flags.contains(Flags::RST) => segment.seq,

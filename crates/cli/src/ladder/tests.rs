@@ -349,3 +349,25 @@ fn rows_as_json() {
         rows(sights, Shown::Text(UTF_8)).iter().map(|row| serde_json::to_string(row).unwrap()).collect();
     insta::assert_snapshot!("json", lines.join("\n"));
 }
+
+#[test]
+fn an_acknowledgement_of_data_does_not_end_a_connection_whose_fin_is_still_to_leave() {
+    let mut sights = handshake();
+    sights.extend([
+        sent(2000, arrives(2000), spoken(Left, Flags::PSH | ACK, 1, 1, b"hello\n")),
+        // The program has closed before the answer to its data, but the FIN leaves after that, all within two milliseconds.
+        state(2040, Left, "ESTABLISHED to FIN-WAIT-1", "call"),
+        sent(2050, arrives(2050), spoken(Right, ACK, 1, 7, b"")),
+        sent(2060, arrives(2060), spoken(Left, Flags::FIN | ACK, 7, 1, b"")),
+        state(2065, Right, "ESTABLISHED to CLOSE-WAIT", "segment"),
+        sent(2070, arrives(2070), spoken(Right, ACK, 1, 8, b"")),
+        state(2075, Left, "FIN-WAIT-1 to FIN-WAIT-2", "segment"),
+    ]);
+    let rows = rows(sights, Shown::Text(UTF_8));
+    let states: Vec<Option<&str>> = rows
+        .iter()
+        .filter_map(|row| if let Row::Frame(row) = row { Some(row.left_state.as_deref()) } else { None })
+        .skip(4)
+        .collect();
+    assert_eq!(states, [Some("FIN-WAIT-1"), Some("FIN-WAIT-1"), Some("FIN-WAIT-2")]);
+}
