@@ -108,7 +108,7 @@ pub(crate) struct Ping {
 }
 
 /// A time with its unit; a bare number is seconds, as the options of ping and nc have it.
-fn parse_time(text: &str) -> Result<Duration, QuantityError> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, QuantityError> {
     match text.parse::<f64>() {
         Ok(_) => parse_duration(&format!("{text}s")),
         Err(_) => parse_duration(text),

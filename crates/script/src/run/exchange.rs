@@ -4,6 +4,7 @@
 //! time, or another one, in real time, behind a device.
 
 use core::net::SocketAddr;
+use std::collections::VecDeque;
 
 use sockeye_core::time::{Duration, Instant};
 use sockeye_core::wire::tcp::Flags;
@@ -149,6 +150,8 @@ pub(super) struct Exchange {
     next_port: u16,
     /// A packet that was looked at and belongs to the next event.
     pending: Option<Live>,
+    /// Packets that came while the script waited for something else.
+    kept: VecDeque<Sent>,
 }
 
 impl Exchange {
@@ -161,7 +164,24 @@ impl Exchange {
             previous: None,
             next_port: 40_000,
             pending: None,
+            kept: VecDeque::new(),
         }
+    }
+
+    /// Which port the first connection of the script comes from: another one than the script before had, where the stack
+    /// under test remembers that.
+    pub(super) fn set_first_port(&mut self, port: u16) {
+        self.next_port = port.max(1024);
+    }
+
+    /// A packet came that nobody waits for yet.
+    pub(super) fn keep(&mut self, sent: Sent) {
+        self.kept.push_back(sent);
+    }
+
+    /// The first packet that nobody has waited for.
+    pub(super) fn kept(&mut self) -> Option<Sent> {
+        self.kept.pop_front()
     }
 
     /// Whether anything has happened before.
@@ -371,9 +391,36 @@ impl Exchange {
         }
     }
 
+    /// Nothing that the socket under test sent is left over.
+    pub(super) fn check_rest(&mut self, line: u32) -> Result<(), Failure> {
+        let pending = self.pending.as_ref().map(words::packet);
+        let actual = match pending {
+            Some(words) => words,
+            None => {
+                let kept: Vec<Sent> = self.kept.iter().cloned().collect();
+                let Some(sent) = kept.iter().find(|sent| self.is_of_test(sent)) else { return Ok(()) };
+                self.describe(sent)
+            }
+        };
+        let failure =
+            Failure::mismatch(line, "a packet that the script does not mention came after its last event");
+        Err(failure.with("nothing", actual))
+    }
+
+    /// Whether a packet is of the socket under test.
+    fn is_of_test(&mut self, sent: &Sent) -> bool {
+        let Ok(live) = Live::parse(sent.at, &sent.bytes) else { return true };
+        self.flows
+            .under_test()
+            .is_some_and(|flow| flow.local == Some(live.from()) && flow.remote == Some(live.to()))
+    }
+
     /// All that happened.
     pub(super) fn finish(mut self) -> Ladder {
         self.flush();
+        while let Some(sent) = self.kept.pop_front() {
+            self.on_unseen(&sent);
+        }
         self.ladder
     }
 

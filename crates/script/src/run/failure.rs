@@ -11,6 +11,10 @@ pub enum Kind {
     Unsupported,
     /// The script makes no sense.
     Script,
+    /// As [`Kind::Mismatch`], but the runner itself was not in time, where it plays in real time.
+    Late,
+    /// The script asks another stack's program for something that nobody makes it do: it was not played.
+    Refused,
 }
 
 /// Why a script did not pass.
@@ -61,6 +65,11 @@ impl Failure {
         let text = text.into();
         let kind = if text.starts_with("unsupported: ") { Kind::Unsupported } else { Kind::Script };
         Failure::new(line, kind, text)
+    }
+
+    /// The script was not played.
+    pub fn refused(line: u32, why: impl Into<String>) -> Failure {
+        Failure::new(line, Kind::Refused, why)
     }
 
     /// With both sides in words.

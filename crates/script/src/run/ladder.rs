@@ -21,6 +21,10 @@ pub enum Rung {
     Return,
     /// A command changed the host.
     Command,
+    /// Something that another stack's administrator is to have set.
+    Assumed,
+    /// What another stack's program is to have called.
+    Service,
     /// `TCP_INFO` was asked for.
     Code,
 }
@@ -58,6 +62,8 @@ impl fmt::Display for Entry {
             Rung::Other => "  > (another socket's) ",
             Rung::Unseen => "  > (nobody asked for it) ",
             Rung::Call | Rung::Command | Rung::Code => "",
+            Rung::Assumed => "(left to whoever runs the other stack) ",
+            Rung::Service => "(the service) ",
             Rung::Return => "… ",
         };
         let (seconds, micros) = (self.at.as_secs(), self.at.subsec_micros());

@@ -5,10 +5,13 @@
 //! ([`compare`]), calls are made ([`call`]). A packet that does not come, or comes too early, too late or different, a call
 //! that returns something else, an assertion that does not hold: each ends the run with a [`Failure`].
 //!
+//! [`run_against`] lets the packets of a script play against another stack instead, in real time.
+//!
 //! What a packet, a time or a return value may be follows packetdrill; where this is stricter, the module says so.
 
 pub mod call;
 pub mod compare;
+mod duel;
 mod event;
 mod exchange;
 pub mod failure;
@@ -23,6 +26,7 @@ pub mod packet;
 pub mod pattern;
 pub mod process;
 pub mod report;
+pub mod service;
 mod setting;
 mod sysctl;
 #[cfg(test)]
@@ -42,8 +46,10 @@ use crate::run::ladder::{Ladder, Rung};
 use crate::run::process::{Ongoing, Process};
 use crate::run::setting::Target;
 
+pub use duel::{Opponent, Terms, run_against};
 pub use failure::{Difference, Failure, Kind};
 pub use options::{IpVersion, Options, Wishes};
+pub use service::Service;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -60,6 +66,11 @@ impl Outcome {
     /// Whether the stack did all that the script says.
     pub fn has_passed(&self) -> bool {
         self.failure.is_none()
+    }
+
+    /// Why the script was not played, if it was not.
+    pub fn refusal(&self) -> Option<&Failure> {
+        self.failure.as_ref().filter(|failure| failure.kind == Kind::Refused)
     }
 }
 

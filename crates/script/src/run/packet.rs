@@ -203,6 +203,36 @@ pub fn inbound(packet: &Packet, flow: &Flow, options: &Options) -> Result<(Vec<u
     }
 }
 
+/// A RST that the other end of `flow` takes for the script's: behind what was sent last, with what was acknowledged last.
+/// `None` where the two have not met.
+pub fn reset(flow: &Flow) -> Option<Result<Vec<u8>, String>> {
+    let (local, remote) = (flow.local?, flow.remote?);
+    let (seq, ack) = match (&flow.last_received, &flow.last_sent) {
+        (Some(ours), _) if ours.flags.contains(Flags::ACK) => {
+            let control = [Flags::SYN, Flags::FIN].iter().filter(|flag| ours.flags.contains(**flag)).count();
+            (ours.seq.wrapping_add((ours.payload.len() + control) as u32), ours.ack)
+        }
+        (_, Some(theirs)) if theirs.flags.contains(Flags::ACK) => (theirs.ack, theirs.seq),
+        (_, Some(theirs)) => (0, theirs.seq.wrapping_add(1)),
+        _ => return None,
+    };
+    let segment = Tcp {
+        source_port: remote.port(),
+        destination_port: local.port(),
+        seq,
+        ack,
+        flags: Flags::RST | Flags::ACK,
+        reserved: 0,
+        window: 0,
+        urgent: 0,
+        options: Vec::new(),
+        payload: Vec::new(),
+    };
+    let ends = Ends { source: remote.ip(), destination: local.ip() };
+    let bytes = tcp_bytes(&segment, ends);
+    Some(bytes.and_then(|bytes| ip_packet(ends, &IpInfo::default(), Protocol::Tcp, &bytes)))
+}
+
 /// An ICMP message without its checksum, with the beginning of the packet it is about.
 fn icmp_bytes(
     icmp: &IcmpPacket,

@@ -59,6 +59,11 @@ impl Report {
         self.cases.push(case);
     }
 
+    /// All of them, in order.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
     /// How many were run.
     pub fn len(&self) -> usize {
         self.cases.len()
@@ -71,7 +76,16 @@ impl Report {
 
     /// How many did not pass.
     pub fn failed(&self) -> usize {
-        self.cases.iter().filter(|case| !case.outcome.has_passed()).count()
+        self.cases.len() - self.passed() - self.refused()
+    }
+
+    /// How many were not played, since they ask for what another stack's program does not do.
+    pub fn refused(&self) -> usize {
+        self.cases.iter().filter(|case| case.outcome.refusal().is_some()).count()
+    }
+
+    fn passed(&self) -> usize {
+        self.cases.iter().filter(|case| case.outcome.has_passed()).count()
     }
 
     /// The report's text.
@@ -91,6 +105,9 @@ impl Report {
             let number = number + 1;
             match &case.outcome.failure {
                 None => writeln!(out, "ok {number} - {}", case.name())?,
+                Some(failure) if failure.kind == Kind::Refused => {
+                    writeln!(out, "ok {number} - {} # SKIP {}", case.name(), refusal(failure))?;
+                }
                 Some(failure) => {
                     writeln!(out, "not ok {number} - {}", case.name())?;
                     for line in explanation(&case.file, failure).lines() {
@@ -98,14 +115,18 @@ impl Report {
                     }
                 }
             }
-            if verbose || case.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Mismatch)
-            {
+            let has_differed = |failure: &Failure| matches!(failure.kind, Kind::Mismatch | Kind::Late);
+            if verbose || case.outcome.failure.as_ref().is_some_and(has_differed) {
                 for line in case.outcome.ladder.to_string().lines() {
                     writeln!(out, "#   {line}")?;
                 }
             }
         }
-        writeln!(out, "# {} of {} passed", self.cases.len() - self.failed(), self.cases.len())
+        write!(out, "# {} of {} passed", self.passed(), self.cases.len())?;
+        match self.refused() {
+            0 => writeln!(out),
+            refused => writeln!(out, ", {refused} skipped"),
+        }
     }
 
     fn junit(&self, out: &mut String) -> fmt::Result {
@@ -113,15 +134,20 @@ impl Report {
         writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
         writeln!(
             out,
-            "<testsuite name=\"sockeye test\" tests=\"{}\" failures=\"{}\" errors=\"0\" time=\"{total:.6}\">",
+            "<testsuite name=\"sockeye test\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\" time=\"{total:.6}\">",
             self.cases.len(),
-            self.failed()
+            self.failed(),
+            self.refused()
         )?;
         for case in &self.cases {
             let (name, class, took) = (escape(&case.file), case.ip_version, case.took.as_secs_f64());
             write!(out, "  <testcase name=\"{name}\" classname=\"{class}\" time=\"{took:.6}\"")?;
             match &case.outcome.failure {
                 None => writeln!(out, "/>")?,
+                Some(failure) if failure.kind == Kind::Refused => {
+                    let why = escape(&refusal(failure));
+                    writeln!(out, ">\n    <skipped message=\"{why}\"/>\n  </testcase>")?;
+                }
                 Some(failure) => {
                     let text = format!("{}\n{}", explanation(&case.file, failure), case.outcome.ladder);
                     writeln!(
@@ -150,6 +176,11 @@ fn explanation(file: &str, failure: &Failure) -> String {
         let _ = write!(text, "\n  script: {expected}\n  actual: {actual}");
     }
     text
+}
+
+/// Why a script was not played, in a line.
+fn refusal(failure: &Failure) -> String {
+    if failure.line > 0 { format!("line {}: {}", failure.line, failure.text) } else { failure.text.clone() }
 }
 
 /// Text as XML takes it. Control characters, which it does not, become spaces.

@@ -1,15 +1,26 @@
 //! `sockeye test`: packetdrill scripts, each on a stack of its own, in virtual time.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+mod against;
 
 use clap::{Args, ValueEnum};
+use sockeye_script::ast::Script;
+use sockeye_script::run::ladder::Rung;
 use sockeye_script::run::report::{Case, Format, Report};
-use sockeye_script::run::{Failure as ScriptFailure, IpVersion, Outcome, Wishes, run as run_script};
+use sockeye_script::run::service::refusal;
+use sockeye_script::run::{
+    Failure as ScriptFailure, IpVersion, Kind, Options, Outcome, Service, Terms, Wishes, run as run_script,
+    run_against,
+};
 
+use crate::command::parse_time;
 use crate::failure::{Code, Failure};
+use against::TapOpponent;
 
 /// `sockeye test`.
 #[derive(Args)]
@@ -29,6 +40,16 @@ pub(crate) struct TestOptions {
     /// Another option, as a script would have it at its top, without the hyphens; repeatable
     #[arg(long, short = 'o', value_name = "NAME[=VALUE]")]
     option: Vec<String>,
+    /// Let the packets play against another stack, behind this TAP interface, in real time. A script's calls must be those that
+    /// the service there makes by itself; other scripts are skipped
+    #[arg(long, value_name = "tap:NAME", value_parser = parse_against)]
+    against: Option<String>,
+    /// With --against: what waits at the other stack's address and port 8080 (or that of -o bind_port)
+    #[arg(long, value_name = "SERVICE", default_value = "discard", requires = "against")]
+    service: Offered,
+    /// With --against: how far a time may be off, or an eighth of the time waited if that is more
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "25ms", requires = "against")]
+    tolerance: Duration,
     /// Show all packets and calls of every script, not only of those that fail
     #[arg(long, short)]
     verbose: bool,
@@ -48,11 +69,26 @@ enum Version {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum Offered {
+    /// Reads everything, says nothing, closes when its peer has
+    Discard,
+    /// The same, and writes all that it has read
+    Echo,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Written {
     /// Test Anything Protocol
     Tap,
     /// JUnit's XML
     Junit,
+}
+
+fn parse_against(text: &str) -> Result<String, String> {
+    match text.strip_prefix("tap:") {
+        Some(name) if !name.is_empty() => Ok(name.to_owned()),
+        _ => Err("it must be tap:NAME".to_owned()),
+    }
 }
 
 fn parse_define(text: &str) -> Result<(String, String), String> {
@@ -86,14 +122,16 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
     if scripts.is_empty() {
         return Err(Failure::usage("no script (*.pkt) is there"));
     }
+    let mut opponent = options.against.as_deref().map(TapOpponent::open).transpose()?;
     let mut report = Report::default();
     for path in scripts {
         let source = fs::read_to_string(&path)
             .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
         for version in versions(options, &path, &source) {
-            report.push(case(options, &path, &source, version));
+            report.push(case(options, opponent.as_mut(), (&path, &source), version)?);
         }
     }
+    tell_assumed(&report);
     let format = match options.format {
         Written::Tap => Format::Tap,
         Written::Junit => Format::Junit,
@@ -103,6 +141,10 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
         .write_all(text.as_bytes())
         .map_err(|error| Failure::new(Code::Network, format!("cannot write: {error}")))?;
     match report.failed() {
+        0 if report.refused() == report.len() => Err(Failure::usage(format!(
+            "no script can be played against a stack with a {} service: none was",
+            service(options).name()
+        ))),
         0 => Ok(()),
         failed => Err(Failure::new(Code::ScriptFailed, format!("{failed} of {} failed", report.len()))),
     }
@@ -153,7 +195,19 @@ fn versions(options: &TestOptions, path: &Path, source: &str) -> Vec<IpVersion> 
     all.into_iter().filter(asked).filter(fits).collect()
 }
 
-fn case(options: &TestOptions, path: &Path, source: &str, version: IpVersion) -> Case {
+fn service(options: &TestOptions) -> Service {
+    match options.service {
+        Offered::Discard => Service::Discard,
+        Offered::Echo => Service::Echo,
+    }
+}
+
+fn case(
+    options: &TestOptions,
+    opponent: Option<&mut TapOpponent>,
+    (path, source): (&Path, &str),
+    version: IpVersion,
+) -> Result<Case, Failure> {
     let file = path.display().to_string();
     let mut defines = suite_defines(version);
     defines.extend(options.define.iter().cloned());
@@ -165,7 +219,15 @@ fn case(options: &TestOptions, path: &Path, source: &str, version: IpVersion) ->
                 None => (text.clone(), None),
             };
             let wished = options.option.iter().map(named).collect();
-            run_script(&script, &Wishes { ip_version: Some(version), options: wished })
+            let mut wishes = Wishes { ip_version: Some(version), options: wished };
+            match opponent {
+                None => run_script(&script, &wishes),
+                Some(opponent) => {
+                    let tolerance = options.tolerance.as_micros().to_string();
+                    wishes.options.insert(0, ("tolerance_usecs".to_owned(), Some(tolerance)));
+                    duel(opponent, &script, &wishes, service(options))?
+                }
+            }
         }
         Err(error) => Outcome {
             failure: Some(ScriptFailure::script(
@@ -176,5 +238,66 @@ fn case(options: &TestOptions, path: &Path, source: &str, version: IpVersion) ->
             ip_version: version,
         },
     };
-    Case { file, ip_version: version.name(), outcome, took: began.elapsed() }
+    Ok(Case { file, ip_version: version.name(), outcome, took: began.elapsed() })
+}
+
+/// Runs a script against another stack.
+fn duel(
+    opponent: &mut TapOpponent,
+    script: &Script,
+    wishes: &Wishes,
+    service: Service,
+) -> Result<Outcome, Failure> {
+    let ended = |failure| Outcome {
+        failure: Some(failure),
+        ladder: Default::default(),
+        ip_version: wishes.ip_version.unwrap_or_default(),
+    };
+    let options = match Options::new(script, wishes) {
+        Ok(options) => options,
+        Err(failure) => return Ok(ended(failure)),
+    };
+    if let Some(failure) = refusal(script, service) {
+        return Ok(ended(failure));
+    }
+    if options.mtu != opponent.mtu() {
+        let (wanted, found) = (options.mtu, opponent.mtu());
+        let text = format!("it is written for an MTU of {wanted}, and the interface has {found}");
+        return Ok(ended(ScriptFailure::refused(0, text)));
+    }
+    // A machine that is busy with other things says nothing about the other stack: it may try again.
+    for _ in 1..ATTEMPTS {
+        let outcome = play(opponent, script, (wishes, &options), service)?;
+        if outcome.failure.as_ref().is_none_or(|failure| failure.kind != Kind::Late) {
+            return Ok(outcome);
+        }
+    }
+    play(opponent, script, (wishes, &options), service)
+}
+
+/// How often a script is played in which the machine itself was late.
+const ATTEMPTS: u32 = 5;
+
+fn play(
+    opponent: &mut TapOpponent,
+    script: &Script,
+    (wishes, options): (&Wishes, &Options),
+    service: Service,
+) -> Result<Outcome, Failure> {
+    opponent.meet(options)?;
+    let terms = Terms { service, first_port: opponent.next_port() };
+    Ok(run_against(script, wishes, terms, opponent))
+}
+
+/// Says what the administrator of the other stack is taken to have set, each thing once.
+fn tell_assumed(report: &Report) {
+    let mut assumed: BTreeMap<&str, usize> = BTreeMap::new();
+    let entries = report.cases().iter().flat_map(|case| &case.outcome.ladder.entries);
+    for entry in entries.filter(|entry| entry.rung == Rung::Assumed) {
+        *assumed.entry(&entry.text).or_default() += 1;
+    }
+    for (what, scripts) in assumed {
+        let line = format!("sockeye: for {scripts} of the scripts the other stack must have had {what}");
+        writeln!(stderr(), "{line}").ok();
+    }
 }
