@@ -73,7 +73,7 @@ pub use sockeye_core::socket::{OptionName, SocketOption};
 pub use sockeye_core::stack::Snapshot;
 pub use sockeye_core::time::Instant;
 pub use sockeye_core::trace::{Trace, TraceEvent};
-pub use sockeye_core::transport::tcp::{FastOpen, FastOpenKeys, SendFlags, TcpInfo};
+pub use sockeye_core::transport::tcp::{EcnMode, FastOpen, FastOpenKeys, SendFlags, TcpInfo};
 pub use sockeye_core::wire::Cidr;
 pub use sockeye_core::wire::ethernet::MacAddr;
 pub use {sockeye_core, sockeye_device};
