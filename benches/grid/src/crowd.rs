@@ -7,117 +7,164 @@ use std::thread;
 use indicatif::ProgressBar;
 use sockeye_core::sim::grid::Cell;
 
-use crate::cells::{duration, load};
+use crate::cells::Set;
 use crate::pair::{Pair, Stack};
 use crate::peer::Peer;
 use crate::play::{Played, Stage};
 use crate::record::Record;
 
-/// What is played of each cell.
+/// What is played of each cell of a set.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
+    pub(crate) set: Set,
+    pub(crate) cells: Vec<Cell>,
     /// Compared, each in turn, as often as `repeats` says.
     pub(crate) compared: Vec<Pair>,
     /// Played once.
     pub(crate) besides: Vec<Pair>,
     pub(crate) repeats: u64,
+    pub(crate) seed: u64,
+}
+
+/// What all cells have to do with.
+#[derive(Clone, Debug)]
+pub(crate) struct Means {
     /// The programs of other stacks.
     pub(crate) peers: Vec<Peer>,
-    pub(crate) seed: u64,
     /// Cores that may be busy with cells.
     pub(crate) cores: f64,
 }
 
-impl Program {
-    /// All that is played in a cell: pair and seed, in the order of playing.
-    fn plays(&self, cell: &Cell) -> Vec<(Pair, u64)> {
-        let is_for = |pair: &Pair| pair.sender != Stack::Both || cell.flows > 1;
-        let turns = (0..self.repeats).flat_map(|turn| self.compared.iter().map(move |pair| (*pair, turn)));
-        let once = self.besides.iter().map(|pair| (*pair, 0));
-        turns
-            .chain(once)
-            .filter(|(pair, _)| is_for(pair))
-            .map(|(pair, turn)| (pair, self.seed + turn))
-            .collect()
+/// A cell with the pairs that take their turns in it, one after the other, under the same luck.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn {
+    set: Set,
+    cell: Cell,
+    seed: u64,
+    pairs: Vec<Pair>,
+    /// Whether short transfers are timed as well.
+    is_first: bool,
+}
+
+impl Turn {
+    fn load(&self) -> f64 {
+        self.set.load(&self.cell)
     }
 
-    /// How many plays there are in these cells.
-    pub(crate) fn count(&self, cells: &[Cell]) -> u64 {
-        cells.iter().map(|cell| self.plays(cell).len() as u64).sum()
+    /// About how many seconds the turn takes.
+    fn seconds(&self) -> f64 {
+        let small = if self.is_first && self.set == Set::Alone {
+            self.cell.rtt.as_secs_f64() * 60.0 + 2.0
+        } else {
+            0.0
+        };
+        self.pairs.len() as f64 * (self.set.duration(&self.cell).as_secs_f64() + 1.0 + small)
     }
 }
 
-/// Plays cells.
+impl Program {
+    /// All turns, cell by cell.
+    pub(crate) fn turns(&self) -> Vec<Turn> {
+        let fits = |pair: &&Pair, cell: &Cell| pair.sender != Stack::Both || cell.flows > 1;
+        let turn = |cell: &Cell, number: u64| Turn {
+            set: self.set,
+            cell: *cell,
+            seed: self.seed + number,
+            pairs: {
+                let besides = self.besides.iter().filter(|_| number == 0);
+                self.compared.iter().chain(besides).filter(|pair| fits(pair, cell)).copied().collect()
+            },
+            is_first: number == 0,
+        };
+        self.cells.iter().flat_map(|cell| (0..self.repeats).map(|number| turn(cell, number))).collect()
+    }
+}
+
+/// How many plays there are in some turns, and about how many seconds they take on this many cores.
+pub(crate) fn estimate(turns: &[Turn], cores: f64) -> (u64, f64) {
+    let plays = turns.iter().map(|turn| turn.pairs.len() as u64).sum();
+    let work: f64 = turns.iter().map(|turn| turn.seconds() * turn.load().min(cores)).sum();
+    (plays, work / cores)
+}
+
+/// Plays.
 ///
 /// # Errors
 /// The first of any cell; the others are played all the same.
 pub(crate) fn play(
-    cells: &[Cell],
-    program: &Program,
+    turns: &[Turn],
+    means: &Means,
     progress: &ProgressBar,
 ) -> (Vec<Record>, Option<io::Error>) {
-    let mut waiting: Vec<Cell> = cells.to_vec();
+    let mut waiting: Vec<Turn> = turns.to_vec();
     // The lightest at the end, so that the last hours of the heavy are shared.
-    waiting.sort_by(|one, other| load(one).total_cmp(&load(other)));
+    waiting.sort_by(|one, other| one.load().total_cmp(&other.load()));
     let state = Mutex::new((waiting, 0.0_f64));
     let changed = Condvar::new();
     let results = Mutex::new((Vec::new(), None));
     let work = || {
-        while let Some(cell) = take(&state, &changed, program.cores) {
-            for (pair, seed) in program.plays(&cell) {
-                let outcome = one(&cell, pair, seed, program);
+        while let Some(turn) = take(&state, &changed, means.cores) {
+            for pair in &turn.pairs {
+                let outcome = one(&turn, *pair, means);
                 let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                 match outcome {
-                    Ok(played) => results.0.push(Record::new(&cell, pair, seed, &played)),
+                    Ok(played) => {
+                        results.0.push(Record::new(turn.set, &turn.cell, *pair, turn.seed, &played));
+                    }
                     Err(error) => {
-                        let told = io::Error::new(error.kind(), format!("{cell}, {pair}: {error}"));
+                        let told = io::Error::new(error.kind(), format!("{}, {pair}: {error}", turn.cell));
                         results.1.get_or_insert(told);
                     }
                 }
                 progress.inc(1);
             }
-            state.lock().unwrap_or_else(PoisonError::into_inner).1 -= load(&cell);
+            state.lock().unwrap_or_else(PoisonError::into_inner).1 -= turn.load();
             changed.notify_all();
         }
     };
     // No more threads than the lightest cells there may be at a time.
-    let threads = cells.len().min(16);
+    let threads = turns.len().min(16);
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     let (mut records, error) = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let place = |record: &Record| cells.iter().position(|cell| cell.to_string() == record.cell);
-    records.sort_by_key(place);
+    let place = |record: &Record| {
+        let is_it = |turn: &Turn| turn.set.to_string() == record.set && turn.cell.to_string() == record.cell;
+        (turns.iter().position(is_it), record.seed)
+    };
+    records.sort_by_cached_key(place);
     (records, error)
 }
 
-/// The heaviest cell that the machine can still carry; waits for one to end where there is none.
-fn take(state: &Mutex<(Vec<Cell>, f64)>, changed: &Condvar, cores: f64) -> Option<Cell> {
+/// The heaviest turn that the machine can still carry; waits for one to end where there is none.
+fn take(state: &Mutex<(Vec<Turn>, f64)>, changed: &Condvar, cores: f64) -> Option<Turn> {
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         let (waiting, busy) = &mut *state;
         if waiting.is_empty() {
             return None;
         }
-        let fits = |cell: &Cell| *busy <= 0.0 || *busy + load(cell) <= cores;
+        // What is left of a sum of such numbers is seldom nothing at all.
+        let fits = |turn: &Turn| *busy <= 1e-6 || *busy + turn.load() <= cores;
         if let Some(place) = waiting.iter().rposition(fits) {
-            let cell = waiting.remove(place);
-            *busy += load(&cell);
-            return Some(cell);
+            let turn = waiting.remove(place);
+            *busy += turn.load();
+            return Some(turn);
         }
         state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
     }
 }
 
-fn one(cell: &Cell, pair: Pair, seed: u64, program: &Program) -> io::Result<Played> {
-    let peer = program.peers.iter().find(|peer| peer.stack == pair.sender);
-    let is_peer = matches!(pair.sender, Stack::Smoltcp | Stack::Lwip | Stack::Ipstack);
-    if is_peer && peer.is_none() {
-        return Err(io::Error::other(format!("no --peer says how {} is started", pair.sender)));
+fn one(turn: &Turn, pair: Pair, means: &Means) -> io::Result<Played> {
+    let peer = means.peers.iter().find(|peer| peer.stack == pair.sender);
+    if pair.sender.is_peer() && peer.is_none() {
+        return Err(io::Error::other(format!(
+            "neither --peers nor --peer says how {} is started",
+            pair.sender
+        )));
     }
-    let mut stage = Stage::new(cell, peer)?;
-    let mut played = stage.bulk(cell, pair, duration(cell), seed)?;
-    // A peer sends without end only.
-    if seed == program.seed && cell.flows == 1 && !is_peer {
-        played.small = stage.small(cell, pair, seed)?;
+    let mut stage = Stage::new(&turn.cell, peer.map(|peer| (peer, pair.congestion)))?;
+    let mut played = stage.bulk(turn.set, &turn.cell, pair, turn.seed)?;
+    if turn.is_first && turn.set == Set::Alone && !pair.sender.is_peer() {
+        played.small = stage.small(&turn.cell, pair, turn.seed)?;
     }
     Ok(played)
 }

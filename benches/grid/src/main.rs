@@ -24,7 +24,8 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sockeye_core::sim::grid::Cell;
 
-use crowd::Program;
+use cells::Set;
+use crowd::{Means, Program, Turn};
 use pair::Pair;
 use peer::Peer;
 use record::{Record, median};
@@ -32,30 +33,28 @@ use record::{Record, median};
 /// Compare Linux, Sockeye and others over the same cables, in real time.
 #[derive(Parser)]
 struct Options {
-    /// Play only the cells of the default set that have all of these values, as loss=1%,rate=10mbit
+    /// What is looked at: alone (one flow), shared (several flows in one queue), peers (one flow of each stack there is)
+    /// [default: alone,shared, and peers with --peers or --peer]
+    #[arg(long, value_name = "SETS", value_delimiter = ',')]
+    set: Vec<Set>,
+    /// Play only the cells of the sets that have all of these values, as loss=1%,rate=10mbit
     #[arg(long, value_name = "VALUES", value_delimiter = ',', conflicts_with = "cell")]
     cells: Vec<String>,
     /// Play this cell, as `sockeye sim grid` writes them; repeatable
     #[arg(long, value_name = "CELL")]
     cell: Vec<Cell>,
-    /// Pairs that are compared, in turn, again and again
-    #[arg(
-        long,
-        value_name = "PAIRS",
-        value_delimiter = ',',
-        default_value = "linux>linux:cubic,sockeye>sockeye:cubic,linux>linux:bbr,sockeye>sockeye:bbr"
-    )]
+    /// Pairs that are compared, in turn, again and again, as linux>sockeye:cubic [default: those of the set]
+    #[arg(long, value_name = "PAIRS", value_delimiter = ',')]
     compare: Vec<Pair>,
-    /// Pairs that are played once
-    #[arg(
-        long,
-        value_name = "PAIRS",
-        value_delimiter = ',',
-        default_value = "sockeye>linux:cubic,linux>sockeye:cubic,both>linux:cubic"
-    )]
+    /// Pairs that are played once [default: those of the set, or none with --compare]
+    #[arg(long, value_name = "PAIRS", value_delimiter = ',')]
     besides: Vec<Pair>,
-    /// A program of another stack that serves chargen at 10.77.0.2:19 on a TAP or TUN interface, {} for its name, as
-    /// "smoltcp=tap:/path/to/smolsrv --dev {} --mtu 1500"; names: smoltcp, lwip, ipstack; repeatable
+    /// The folder into which benches/grid/peers/build has built the programs of other stacks
+    #[arg(long, value_name = "FOLDER")]
+    peers: Option<PathBuf>,
+    /// A program of another stack that serves chargen at 10.77.0.2:19 on a TAP or TUN interface, {} for its name and
+    /// {control} for the congestion control, as "smoltcp=tap:/path/to/smoltcp-chargen --dev {}"; names: smoltcp, lwip,
+    /// ipstack; repeatable; goes before --peers
     #[arg(long, value_name = "NAME=KIND:COMMAND")]
     peer: Vec<Peer>,
     /// How often the pairs are compared
@@ -70,6 +69,9 @@ struct Options {
     /// Where the results are written, a line for each time a cell was played
     #[arg(long, value_name = "FILE", default_value = "target/grid.csv")]
     results: PathBuf,
+    /// Keep the results that are there already, and add to them
+    #[arg(long)]
+    append: bool,
     /// Put the results into the page grid.md of this folder, and plots beside it
     #[arg(long, value_name = "FOLDER")]
     docs: Option<PathBuf>,
@@ -84,25 +86,48 @@ fn main() -> io::Result<()> {
     if let Some(folder) = &options.docs {
         report::write(folder, &records)?;
     }
-    tell(&records, &options.compare)
+    tell(&records)
+}
+
+/// What the options ask for, set by set.
+fn programs(options: &Options, has_peers: bool) -> Vec<Program> {
+    let sets = match options.set.as_slice() {
+        [] if has_peers => vec![Set::Alone, Set::Shared, Set::Peers],
+        [] => vec![Set::Alone, Set::Shared],
+        some => some.to_vec(),
+    };
+    let program = |set: Set| {
+        let given = options.cell.iter().filter(|cell| set.admits(cell)).copied();
+        let is_own_choice = !options.compare.is_empty();
+        Program {
+            set,
+            cells: if options.cell.is_empty() { set.cells(&options.cells) } else { given.collect() },
+            compared: if is_own_choice { options.compare.clone() } else { set.compared() },
+            besides: match options.besides.as_slice() {
+                [] if !is_own_choice => set.besides(),
+                some => some.to_vec(),
+            },
+            repeats: options.repeats.max(1),
+            seed: options.seed,
+        }
+    };
+    sets.into_iter().map(program).collect()
 }
 
 fn play(options: &Options) -> io::Result<Vec<Record>> {
+    let mut peers = options.peer.clone();
+    peers.extend(options.peers.as_deref().map(Peer::built).transpose()?.unwrap_or_default());
+    let before = if options.append { record::read(&options.results)? } else { Vec::new() };
     namespace::remove_leftovers();
     // What is late to the cable is late for whoever sends; where that is not permitted, the results say how late it was.
     rustix::process::nice(-10).ok();
-    let cells = if options.cell.is_empty() { cells::default(&options.cells) } else { options.cell.clone() };
-    let program = Program {
-        compared: options.compare.clone(),
-        besides: options.besides.clone(),
-        repeats: options.repeats.max(1),
-        peers: options.peer.clone(),
-        seed: options.seed,
-        cores: options.cores,
-    };
-    let progress = progress(program.count(&cells));
-    let (records, error) = crowd::play(&cells, &program, &progress);
+    let turns: Vec<Turn> = programs(options, !peers.is_empty()).iter().flat_map(Program::turns).collect();
+    let (plays, seconds) = crowd::estimate(&turns, options.cores);
+    writeln!(stderr(), "{plays} plays, some {:.0} minutes", (seconds / 60.0).ceil())?;
+    let progress = progress(plays);
+    let (played, error) = crowd::play(&turns, &Means { peers, cores: options.cores }, &progress);
     progress.finish_and_clear();
+    let records = [before, played].concat();
     record::write(&options.results, &records)?;
     match error {
         Some(error) => Err(error),
@@ -122,25 +147,29 @@ fn progress(plays: u64) -> ProgressBar {
     }
 }
 
-/// A line for each cell: the medians of the compared pairs, and with each second of two its share of the first.
-fn tell(records: &[Record], compared: &[Pair]) -> io::Result<()> {
-    let mut cells: Vec<&str> = records.iter().map(|record| record.cell.as_str()).collect();
-    cells.dedup();
+/// A line for each cell and pair: the medians.
+fn tell(records: &[Record]) -> io::Result<()> {
     let mut out = stdout().lock();
-    for cell in cells {
-        write!(out, "{cell:60}")?;
-        let of = |pair: &Pair| {
-            let pair = pair.to_string();
-            let played = records.iter().filter(move |record| record.cell == cell && record.pair == pair);
-            median(played.map(|record| record.goodput_mbit))
+    let mut told: Vec<(&str, &str, &str)> = Vec::new();
+    for record in records {
+        let what = (record.set.as_str(), record.cell.as_str(), record.pair.as_str());
+        if told.contains(&what) {
+            continue;
+        }
+        told.push(what);
+        let of = |number: &dyn Fn(&Record) -> Option<f64>| {
+            let same =
+                |other: &&Record| (other.set.as_str(), other.cell.as_str(), other.pair.as_str()) == what;
+            median(records.iter().filter(same).filter_map(number))
         };
-        for pairs in compared.chunks(2) {
-            for pair in pairs {
-                write!(out, " {:9.2}", of(pair).unwrap_or(f64::NAN))?;
-            }
-            if let [first, second] = pairs {
-                write!(out, " {:6.2}", of(second).unwrap_or(f64::NAN) / of(first).unwrap_or(f64::NAN))?;
-            }
+        let goodput = of(&|record| Some(record.goodput_mbit)).unwrap_or(f64::NAN);
+        write!(out, "{:60} {:22} {goodput:9.2} Mbit/s", record.cell, record.pair)?;
+        if record.set == Set::Shared.to_string() {
+            let [jain, least] = [of(&|record| Some(record.jain)), of(&|record| Some(record.least_share))];
+            write!(out, "  Jain {:.3}, least {:.2}", jain.unwrap_or(f64::NAN), least.unwrap_or(f64::NAN))?;
+        }
+        if let Some(ours) = of(&|record| record.our_share) {
+            write!(out, ", ours {ours:.2}")?;
         }
         writeln!(out)?;
     }

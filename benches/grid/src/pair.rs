@@ -25,6 +25,11 @@ impl Stack {
         (Stack::Lwip, "lwip"),
         (Stack::Ipstack, "ipstack"),
     ];
+
+    /// Whether it is a program besides this one, and the kernel is not there at that end.
+    pub(crate) fn is_peer(self) -> bool {
+        matches!(self, Stack::Smoltcp | Stack::Lwip | Stack::Ipstack)
+    }
 }
 
 impl fmt::Display for Stack {

@@ -4,13 +4,14 @@
 use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
 use crate::namespace::{INTERFACE, Namespace};
-use crate::pair::Stack;
+use crate::pair::{Control, Stack};
 
 /// The address that every peer has.
 pub(crate) const PEER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
@@ -38,10 +39,38 @@ pub(crate) struct Peer {
     command: Vec<String>,
 }
 
+impl Peer {
+    /// What `benches/grid/peers/build` builds, by name, interface and arguments.
+    const BUILT: [(Stack, Carries, &str, &str); 3] = [
+        (Stack::Smoltcp, Carries::Tap, "smoltcp-chargen", "--dev {} --congestion {control}"),
+        (Stack::Lwip, Carries::Tap, "lwip-chargen", "--dev {}"),
+        (Stack::Ipstack, Carries::Tun, "ipstack-chargen", "--dev {}"),
+    ];
+
+    /// The programs that were built into a folder.
+    ///
+    /// # Errors
+    /// One of them is not there.
+    pub(crate) fn built(folder: &Path) -> io::Result<Vec<Peer>> {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let peers = Peer::BUILT.iter().map(|(stack, carries, program, arguments)| {
+            let program = folder.join(program);
+            if !program.is_file() {
+                let told = format!("{}: not there; benches/grid/peers/build builds it", program.display());
+                return Err(io::Error::new(io::ErrorKind::NotFound, told));
+            }
+            let words = arguments.split(' ').map(|word| word.replace("{}", OWN_INTERFACE));
+            let command = [program.display().to_string()].into_iter().chain(words).collect();
+            Ok(Peer { stack: *stack, carries: *carries, command })
+        });
+        peers.collect()
+    }
+}
+
 impl FromStr for Peer {
     type Err = String;
 
-    /// Reads `smoltcp=tap:/path/to/program --dev {}`; `{}` stands for the interface.
+    /// Reads `smoltcp=tap:/path/to/program --dev {}`; `{}` stands for the interface, `{control}` for the congestion control.
     fn from_str(text: &str) -> Result<Peer, String> {
         let error = || {
             format!("`{text}` is no peer: write NAME=tap:COMMAND or NAME=tun:COMMAND, {{}} for the interface")
@@ -75,7 +104,7 @@ pub(crate) struct Running(Child);
 
 impl Peer {
     /// Makes the peer's interface, joins it with ours, and starts the program.
-    pub(crate) fn start(&self, namespace: &Namespace) -> io::Result<Running> {
+    pub(crate) fn start(&self, namespace: &Namespace, control: Control) -> io::Result<Running> {
         let mode = match self.carries {
             Carries::Tap => "tap",
             Carries::Tun => "tun",
@@ -99,7 +128,7 @@ impl Peer {
         }
         let child = Command::new("ip")
             .args(["netns", "exec", namespace.name()])
-            .args(&self.command)
+            .args(self.command.iter().map(|word| word.replace("{control}", control.name())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

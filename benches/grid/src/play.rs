@@ -11,11 +11,12 @@ use sockeye_core::time::{Duration, Instant};
 use sockeye_core::transport::tcp::CongestionName;
 use sockeye_device::Tap;
 
+use crate::cells::Set;
 use crate::kernel::{Counters, Programs};
 use crate::namespace::Namespace;
-use crate::pair::{Pair, Stack};
+use crate::pair::{Control, Pair, Stack};
 use crate::peer::{ASKER, CHARGEN, PEER, Peer, Running};
-use crate::stand::{Clock, Lateness, Stand, run};
+use crate::stand::{Clock, Lateness, Next, Stand, run};
 use crate::tap_end::TapEnd;
 
 /// Bytes whose completion time the flows without end tell.
@@ -59,7 +60,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// A stage for a cell, with a peer at the sending end instead of the kernel if one is given.
-    pub(crate) fn new(cell: &Cell, peer: Option<&Peer>) -> io::Result<Stage> {
+    pub(crate) fn new(cell: &Cell, peer: Option<(&Peer, Control)>) -> io::Result<Stage> {
         let [sender, receiver] = [Namespace::new()?, Namespace::new()?];
         let addresses = match peer {
             Some(_) => [None, Some(ASKER)],
@@ -78,25 +79,19 @@ impl Stage {
                 ("ipv6/conf/all/disable_ipv6", "1"),
             ])?;
         }
-        let peer = peer.map(|peer| peer.start(&sender)).transpose()?;
+        let peer = peer.map(|(peer, control)| peer.start(&sender, control)).transpose()?;
         Ok(Stage { _peer: peer, sender: Arc::new(sender), receiver: Arc::new(receiver), taps })
     }
 
-    /// Flows without end for `duration`, and all that is told of them.
-    pub(crate) fn bulk(
-        &mut self,
-        cell: &Cell,
-        pair: Pair,
-        duration: Duration,
-        seed: u64,
-    ) -> io::Result<Played> {
+    /// Flows without end, and all that is told of them.
+    pub(crate) fn bulk(&mut self, set: Set, cell: &Cell, pair: Pair, seed: u64) -> io::Result<Played> {
+        let duration = set.duration(cell);
         let flows = cell.bulk_flows();
         let before = Counters::of(&self.sender)?;
         let watch = Watch::new(Some(LARGE));
         let (mut world, programs) = self.world(cell, pair, &flows, watch, seed)?;
         let clock = Clock::start();
-        let quarter = Instant::ZERO + duration / 4;
-        run(&mut world, clock, quarter, |_| false)?;
+        run(&mut world, clock, Instant::ZERO + set.settling(cell), |_| false)?;
         let early: Vec<(u16, u64)> = world.watch.delivered().collect();
         let lateness = run(&mut world, clock, Instant::ZERO + duration, |_| false)?;
         let late: Vec<(u16, u64)> = world.watch.delivered().collect();
@@ -174,7 +169,7 @@ impl Stage {
     ) -> io::Result<(World<Stand<'a>, Stand<'a>>, Vec<Programs>)> {
         let [from, to] = &mut self.taps;
         let mut programs = Vec::new();
-        if matches!(pair.sender, Stack::Smoltcp | Stack::Lwip | Stack::Ipstack) {
+        if pair.sender.is_peer() {
             let ends = [TapEnd::new(from), TapEnd::new(to)].map(Stand::Tap);
             for _ in flows {
                 programs.push(Programs::asker(&self.receiver, SocketAddr::from((PEER, CHARGEN)))?);
@@ -211,7 +206,7 @@ impl Stage {
                 let host = ours(&flows_of(every_other), SECOND_SENDER)?;
                 let end = TapEnd::new(from);
                 programs.push(Programs::senders(&self.sender, &flows_of(others), pair.congestion.name())?);
-                Stand::Both(host, end)
+                Stand::Both(host, end, Next::Ours)
             }
             _ => {
                 let end = TapEnd::new(from);

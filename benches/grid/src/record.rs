@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use sockeye_core::sim::grid::Cell;
 use sockeye_core::time::Duration;
 
+use crate::cells::Set;
 use crate::pair::Pair;
 use crate::play::Played;
 
 /// What came of a cell, a pair and a repetition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
+    pub(crate) set: String,
     pub(crate) cell: String,
     pub(crate) pair: String,
     pub(crate) seed: u64,
@@ -37,9 +39,10 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(cell: &Cell, pair: Pair, seed: u64, played: &Played) -> Record {
+    pub(crate) fn new(set: Set, cell: &Cell, pair: Pair, seed: u64, played: &Played) -> Record {
         let [small, medium] = played.small;
         Record {
+            set: set.to_string(),
             cell: cell.to_string(),
             pair: pair.to_string(),
             seed,

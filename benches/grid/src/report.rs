@@ -7,7 +7,8 @@ use std::path::Path;
 
 use sockeye_core::sim::grid::Cell;
 
-use crate::plot::{DotPlot, Row};
+use crate::cells::Set;
+use crate::plot::{DotPlot, Row, Spacing};
 use crate::record::{Record, median};
 
 /// The lines of the page between which the results stand.
@@ -16,7 +17,7 @@ const END: &str = "<!-- results end -->";
 const LINUX: &str = "linux>linux:";
 const SOCKEYE: &str = "sockeye>sockeye:";
 
-/// All that was played of one cell.
+/// All that was played of one cell in a set.
 struct Group<'a> {
     cell: &'a str,
     records: Vec<&'a Record>,
@@ -39,9 +40,10 @@ impl Group<'_> {
     }
 }
 
-fn groups(records: &[Record]) -> Vec<Group<'_>> {
+fn groups(records: &[Record], set: Set) -> Vec<Group<'_>> {
+    let set = set.to_string();
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for record in records {
+    for record in records.iter().filter(|record| record.set == set) {
         match groups.iter_mut().find(|group| group.cell == record.cell) {
             Some(group) => group.records.push(record),
             None => groups.push(Group { cell: &record.cell, records: vec![record] }),
@@ -61,26 +63,47 @@ pub(crate) fn write(folder: &Path, records: &[Record]) -> io::Result<()> {
         page.split_once(BEGIN).ok_or_else(|| io::Error::other("no place for the results"))?;
     let (_, after) =
         rest.split_once(END).ok_or_else(|| io::Error::other("the place for the results has no end"))?;
-    let groups = groups(records);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut text = format!("\nMeasured beside Linux {} on {cores} cores.\n", kernel.trim());
+    let put = |name: &str, plot: &DotPlot| fs::write(folder.join(name), plot.svg());
+    let alone = groups(records, Set::Alone);
     for control in ["cubic", "bbr"] {
-        if groups.iter().any(|group| group.ratio(control).is_some()) {
-            text.push_str(&summary(&groups, control));
-            text.push_str(&goodputs(&groups, control));
-            text.push_str(&times(&groups, control));
-            let plot = ratios(&groups, control);
-            fs::write(folder.join(format!("grid-{control}.svg")), plot.svg())?;
+        if alone.iter().any(|group| group.ratio(control).is_some()) {
+            text.push_str(&summary(&alone, control));
+            text.push_str(&goodputs(&alone, control));
+            text.push_str(&times(&alone, control));
+            put(&format!("grid-{control}.svg"), &ratios(&alone, control))?;
         }
     }
-    text.push_str(&shared(&groups));
-    if let Some(plot) = stacks(&groups) {
-        text.push_str("\n### Other stacks\n\n![goodput of each stack, cell by cell](grid-stacks.svg)\n");
-        text.push_str(&others(&groups));
-        fs::write(folder.join("grid-stacks.svg"), plot.svg())?;
+    let shared = groups(records, Set::Shared);
+    if !shared.is_empty() {
+        text.push_str("\n### Fairness\n\n![Jain's index and Sockeye's part](grid-fairness.svg)\n");
+        text.push_str(&sharing(&shared));
+        put("grid-fairness.svg", &fairness(&shared))?;
     }
+    let peers = groups(records, Set::Peers);
+    if !peers.is_empty() {
+        text.push_str("\n### Other stacks\n\n![goodput of each stack, cell by cell](grid-peers.svg)\n");
+        text.push_str(&others(&peers));
+        put("grid-peers.svg", &stacks(&peers))?;
+    }
+    text.push_str(&noise(records));
     fs::write(&path, format!("{before}{BEGIN}\n{text}\n{END}{after}"))
+}
+
+/// What the measurement itself may have done to the numbers.
+fn noise(records: &[Record]) -> String {
+    let late = median(records.iter().map(|record| record.late_us));
+    let worst = records.iter().map(|record| record.late_us).max_by(f64::total_cmp);
+    let refused: u64 = records.iter().map(|record| record.refused).sum();
+    format!(
+        "\n### The measurement\n\n{} plays. The cable was {} µs late on average in the median play, {} µs in the worst; \
+         {refused} frames were lost elsewhere than on it.\n",
+        records.len(),
+        told(late, 0),
+        told(worst, 0),
+    )
 }
 
 fn summary(groups: &[Group<'_>], control: &str) -> String {
@@ -106,29 +129,30 @@ fn summary(groups: &[Group<'_>], control: &str) -> String {
 }
 
 fn goodputs(groups: &[Group<'_>], control: &str) -> String {
-    let pairs = ["linux>linux", "sockeye>sockeye", "sockeye>linux", "linux>sockeye"]
+    let all = ["linux>linux", "sockeye>sockeye", "sockeye>linux", "linux>sockeye"]
         .map(|pair| format!("{pair}:{control}"));
-    let [linux, sockeye, ..] = &pairs;
-    let mut table = "\n| goodput, Mbit/s | L→L | S→S | S/L | S→L | L→S | again L | again S | for nothing L | for nothing S | RTO L | RTO S |\n\
-                     |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
-        .to_owned();
+    let [linux, sockeye, mixed @ ..] = &all;
+    // Both ways between the two, where that was played.
+    let mixed: Vec<&String> =
+        mixed.iter().filter(|pair| groups.iter().any(|group| group.goodput(pair).is_some())).collect();
+    let mut table = "\n| goodput, Mbit/s | L→L | S→S | S/L |".to_owned();
+    for pair in &mixed {
+        table.push_str(if pair.starts_with("sockeye") { " S→L |" } else { " L→S |" });
+    }
+    table.push_str(" again L | again S | for nothing L | for nothing S | RTO L | RTO S |\n|---|");
+    table.push_str(&"--:|".repeat(9 + mixed.len()));
+    table.push('\n');
     for group in groups.iter().filter(|group| group.ratio(control).is_some()) {
-        let [ll, ss, sl, ls] = pairs.each_ref().map(|pair| told(group.goodput(pair), 2));
-        let both = |number: &dyn Fn(&Record) -> u64| {
-            [linux, sockeye]
-                .map(|pair| told(group.median(pair, |record| Some(number(record) as f64)), 0))
-                .join(" | ")
-        };
-        writeln!(
-            table,
-            "| {} | {ll} | {ss} | {} | {sl} | {ls} | {} | {} | {} |",
-            group.cell,
-            told(group.ratio(control), 2),
-            both(&|record| record.needed + record.spurious),
-            both(&|record| record.spurious),
-            both(&|record| record.timeouts),
-        )
-        .ok();
+        let mut numbers: Vec<String> = [linux, sockeye].map(|pair| told(group.goodput(pair), 2)).to_vec();
+        numbers.push(told(group.ratio(control), 2));
+        numbers.extend(mixed.iter().map(|pair| told(group.goodput(pair), 2)));
+        let counts: [&dyn Fn(&Record) -> u64; 3] =
+            [&|record| record.needed + record.spurious, &|record| record.spurious, &|record| record.timeouts];
+        for count in counts {
+            let of = |pair: &String| told(group.median(pair, |record| Some(count(record) as f64)), 0);
+            numbers.extend([linux, sockeye].map(of));
+        }
+        writeln!(table, "| {} | {} |", group.cell, numbers.join(" | ")).ok();
     }
     table
 }
@@ -157,54 +181,101 @@ fn times(groups: &[Group<'_>], control: &str) -> String {
     table
 }
 
+/// Who sends where a path is shared, and how the report says so.
+const SHARERS: [(&str, &str); 3] = [
+    ("Linux alone", "linux>linux"),
+    ("Sockeye alone", "sockeye>sockeye"),
+    ("half the flows each", "both>linux"),
+];
+const CONTROLS: [&str; 2] = ["cubic", "bbr"];
+
+/// The number of flows in a cell.
+fn flows(cell: &str) -> usize {
+    cell.parse::<Cell>().map_or(0, |cell| cell.flows)
+}
+
 /// Paths that several flows share.
-fn shared(groups: &[Group<'_>]) -> String {
-    let mut table = "\n### Shared paths\n\n| cell | pair | Mbit/s | Jain | least flow | ours of all |\n\
-                     |---|---|--:|--:|--:|--:|\n"
+fn sharing(groups: &[Group<'_>]) -> String {
+    let mut table = "\n| cell | senders | Mbit/s | Jain | least flow | Sockeye's part | again | p99, ms |\n\
+                     |---|---|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
-    for group in groups.iter().filter(|group| group.cell.contains("flows=")) {
-        let mut pairs: Vec<&str> = group.records.iter().map(|record| record.pair.as_str()).collect();
-        pairs.sort_unstable();
-        pairs.dedup();
-        for pair in pairs {
-            writeln!(
-                table,
-                "| {} | {} | {} | {} | {} | {} |",
-                group.cell,
-                pair.replace('>', "→"),
-                told(group.goodput(pair), 2),
-                told(group.median(pair, |record| Some(record.jain)), 3),
-                told(group.median(pair, |record| Some(record.least_share)), 2),
-                told(group.median(pair, |record| record.our_share), 2),
-            )
-            .ok();
+    for control in CONTROLS {
+        for group in groups {
+            for (name, ends) in SHARERS {
+                let pair = format!("{ends}:{control}");
+                let Some(goodput) = group.goodput(&pair) else { continue };
+                writeln!(
+                    table,
+                    "| {} | {name}, {control} | {goodput:.2} | {} | {} | {} | {} | {} |",
+                    group.cell,
+                    told(group.median(&pair, |record| Some(record.jain)), 3),
+                    told(group.median(&pair, |record| Some(record.least_share)), 2),
+                    told(group.median(&pair, |record| record.our_share), 2),
+                    told(group.median(&pair, |record| Some((record.needed + record.spurious) as f64)), 0),
+                    told(group.median(&pair, |record| record.delay_p99_ms), 0),
+                )
+                .ok();
+            }
         }
     }
     table
 }
 
-/// The pairs with other stacks, those with a kernel behind them.
-const OTHERS: [(&str, &str); 5] = [
+fn fairness(groups: &[Group<'_>]) -> DotPlot {
+    let mut rows = Vec::new();
+    for control in CONTROLS {
+        for group in groups {
+            let jain = |(_, ends): (&str, &str)| {
+                group.median(&format!("{ends}:{control}"), |record| Some(record.jain))
+            };
+            let mut values = SHARERS.map(jain).to_vec();
+            values.push(group.median(&format!("both>linux:{control}"), |record| record.our_share));
+            if values.iter().any(Option::is_some) {
+                rows.push(Row { name: format!("{} flows, {control}", flows(group.cell)), values });
+            }
+        }
+    }
+    let mut series = SHARERS.map(|(name, _)| format!("Jain, {name}")).to_vec();
+    series.push("Sockeye's part, half the flows each".to_owned());
+    DotPlot {
+        title: "Flows in one queue".to_owned(),
+        scale: "Jain's index: 1 is fair; Sockeye's part of the bytes: 0.5 is fair".to_owned(),
+        spacing: Spacing::Linear,
+        range: (0.0, 1.0),
+        ticks: vec![0.0, 0.25, 0.5, 0.75, 0.95, 1.0],
+        strong: 0.95,
+        series,
+        rows,
+    }
+}
+
+/// Stacks that send to a receiver of the kernel.
+const OTHERS: [(&str, &str); 6] = [
     ("Linux", "linux>linux:cubic"),
-    ("Sockeye", "sockeye>sockeye:cubic"),
+    ("Sockeye", "sockeye>linux:cubic"),
     ("smoltcp", "smoltcp>linux:own"),
+    ("smoltcp with CUBIC", "smoltcp>linux:cubic"),
     ("lwIP", "lwip>linux:own"),
     ("ipstack", "ipstack>linux:own"),
 ];
 
-fn has_others(group: &Group<'_>) -> bool {
-    OTHERS.iter().skip(2).any(|(_, pair)| group.goodput(pair).is_some())
-}
-
 fn others(groups: &[Group<'_>]) -> String {
-    let mut table =
-        "\n| goodput, Mbit/s | Linux | Sockeye | smoltcp | lwIP | ipstack |\n|---|--:|--:|--:|--:|--:|\n"
-            .to_owned();
-    for group in groups.iter().filter(|group| has_others(group)) {
-        let row = OTHERS.map(|(_, pair)| told(group.goodput(pair), 2)).join(" | ");
-        writeln!(table, "| {} | {row} |", group.cell).ok();
+    type Number = fn(&Record) -> Option<f64>;
+    let numbers: [(&str, usize, Number); 3] = [
+        ("goodput, Mbit/s", 2, |record| Some(record.goodput_mbit)),
+        ("segments sent again, for nothing", 0, |record| Some(record.spurious as f64)),
+        ("p99, ms", 0, |record| record.delay_p99_ms),
+    ];
+    let mut text = String::new();
+    for (what, decimals, number) in numbers {
+        let names = OTHERS.map(|(name, _)| name).join(" | ");
+        write!(text, "\n| {what} | {names} |\n|---|{}\n", "--:|".repeat(OTHERS.len())).ok();
+        for group in groups {
+            let row = OTHERS.map(|(_, pair)| told(group.median(pair, number), decimals)).join(" | ");
+            writeln!(text, "| {} | {row} |", group.cell).ok();
+        }
     }
-    table
+    text
 }
 
 fn ratios(groups: &[Group<'_>], control: &str) -> DotPlot {
@@ -214,6 +285,7 @@ fn ratios(groups: &[Group<'_>], control: &str) -> DotPlot {
     DotPlot {
         title: format!("Sockeye's goodput as a share of Linux's, {control}"),
         scale: "share of Linux's goodput, medians".to_owned(),
+        spacing: Spacing::Logarithmic,
         range: (0.25, 4.0),
         ticks: vec![0.25, 0.5, 0.9, 1.0, 2.0, 4.0],
         strong: 1.0,
@@ -222,22 +294,22 @@ fn ratios(groups: &[Group<'_>], control: &str) -> DotPlot {
     }
 }
 
-fn stacks(groups: &[Group<'_>]) -> Option<DotPlot> {
+fn stacks(groups: &[Group<'_>]) -> DotPlot {
     let row = |group: &Group<'_>| {
         let rate = group.cell.parse::<Cell>().ok()?.rate.bits_per_second() as f64 / 1e6;
         let values = OTHERS.map(|(_, pair)| group.goodput(pair).map(|goodput| goodput / rate));
         Some(Row { name: group.cell.to_owned(), values: values.to_vec() })
     };
-    let rows: Vec<Row> = groups.iter().filter(|group| has_others(group)).filter_map(row).collect();
-    (!rows.is_empty()).then(|| DotPlot {
-        title: "Goodput of each stack to a Linux receiver (Sockeye's to Sockeye)".to_owned(),
+    DotPlot {
+        title: "Goodput of each stack, to a receiver of Linux".to_owned(),
         scale: "share of the path's rate".to_owned(),
+        spacing: Spacing::Logarithmic,
         range: (0.001, 1.0),
-        ticks: vec![0.001, 0.01, 0.1, 1.0],
+        ticks: vec![0.001, 0.01, 0.1, 0.5, 1.0],
         strong: 1.0,
         series: OTHERS.map(|(name, _)| name.to_owned()).to_vec(),
-        rows,
-    })
+        rows: groups.iter().filter_map(row).collect(),
+    }
 }
 
 /// A number, or a dash where there is none.
@@ -251,6 +323,7 @@ mod tests {
 
     fn record(pair: &str, goodput_mbit: f64) -> Record {
         Record {
+            set: "alone".to_owned(),
             cell: "loss=1% rtt=50ms rate=10mbit queue=1".to_owned(),
             pair: pair.to_owned(),
             seed: 1,
@@ -280,13 +353,13 @@ mod tests {
             record("sockeye>sockeye:cubic", 3.0),
             record("sockeye>sockeye:cubic", 9.0),
         ];
-        let groups = groups(&records);
+        let groups = groups(&records, Set::Alone);
         assert_eq!(groups.len(), 1);
         let text = summary(&groups, "cubic");
         assert!(text.contains("median 0.75, least 0.75 (loss=1%"), "{text}");
         assert!(text.contains("1 below 0.9") && text.contains("Linux 2, Sockeye 2"), "{text}");
         let table = goodputs(&groups, "cubic");
-        assert!(table.contains("| 4.00 | 3.00 | 0.75 | – | – | 12 | 12 | 2 | 2 | 0 | 0 |"), "{table}");
+        assert!(table.contains("| 4.00 | 3.00 | 0.75 | 12 | 12 | 2 | 2 | 0 | 0 |"), "{table}");
         assert!(times(&groups, "cubic").contains("| 80 | 80 | – | – |"));
     }
 }

@@ -17,29 +17,36 @@ pub(crate) enum Stand<'a> {
     Sockeye(Box<GridHost>),
     /// Whoever is behind a TAP interface.
     Tap(TapEnd<'a>),
-    /// Both, on one wire, with addresses of their own.
-    Both(Box<GridHost>, TapEnd<'a>),
+    /// Both, on one wire, with addresses of their own, and who of them may send next.
+    Both(Box<GridHost>, TapEnd<'a>, Next),
+}
+
+/// Whose turn it is where both have something to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Ours,
+    Theirs,
 }
 
 impl<'a> Stand<'a> {
     fn tap(&self) -> Option<&TapEnd<'a>> {
         match self {
             Stand::Sockeye(_) => None,
-            Stand::Tap(tap) | Stand::Both(_, tap) => Some(tap),
+            Stand::Tap(tap) | Stand::Both(_, tap, _) => Some(tap),
         }
     }
 
     /// The stack of ours, where there is one.
     pub(crate) fn host(&self) -> Option<&GridHost> {
         match self {
-            Stand::Sockeye(host) | Stand::Both(host, _) => Some(host),
+            Stand::Sockeye(host) | Stand::Both(host, ..) => Some(host),
             Stand::Tap(_) => None,
         }
     }
 
     fn host_mut(&mut self) -> Option<&mut GridHost> {
         match self {
-            Stand::Sockeye(host) | Stand::Both(host, _) => Some(host),
+            Stand::Sockeye(host) | Stand::Both(host, ..) => Some(host),
             Stand::Tap(_) => None,
         }
     }
@@ -60,7 +67,7 @@ impl End for Stand<'_> {
             Stand::Sockeye(host) => host.receive(now, frame),
             Stand::Tap(tap) => tap.receive(now, frame),
             // Each leaves alone what is not for its address, as on any shared wire.
-            Stand::Both(host, tap) => {
+            Stand::Both(host, tap, _) => {
                 host.receive(now, frame);
                 tap.receive(now, frame);
             }
@@ -77,7 +84,20 @@ impl End for Stand<'_> {
         match self {
             Stand::Sockeye(host) => host.poll_transmit(now, frame),
             Stand::Tap(tap) => tap.poll_transmit(now, frame),
-            Stand::Both(host, tap) => host.poll_transmit(now, frame) || tap.poll_transmit(now, frame),
+            // In turn, or whoever comes first would always find the last room in the queue.
+            Stand::Both(host, tap, next) => {
+                let (is_sent, after) = match next {
+                    Next::Ours => (host.poll_transmit(now, frame), Next::Theirs),
+                    Next::Theirs => (tap.poll_transmit(now, frame), Next::Ours),
+                };
+                let first = *next;
+                *next = after;
+                is_sent
+                    || match first {
+                        Next::Ours => tap.poll_transmit(now, frame),
+                        Next::Theirs => host.poll_transmit(now, frame),
+                    }
+            }
         }
     }
 

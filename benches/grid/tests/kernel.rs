@@ -43,7 +43,7 @@ fn linux_and_sockeye_fill_a_slow_path_in_every_pairing() {
         .skip(1)
         .map(|line| {
             let fields: Vec<&str> = line.split(',').collect();
-            (fields[1], fields[3].parse().unwrap())
+            (fields[2], fields[4].parse().unwrap())
         })
         .collect();
     assert_eq!(goodputs.len(), 4, "{text}");
