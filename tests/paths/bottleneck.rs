@@ -20,6 +20,8 @@ pub struct Path {
     pub queue: f64,
     /// The share of segments lost behind the bottleneck.
     pub loss: f64,
+    /// The share of segments held back behind the bottleneck, by up to a quarter of the round-trip time.
+    pub reorder: f64,
 }
 
 impl Path {
@@ -33,6 +35,7 @@ impl Path {
                 rate: Rate::new(self.mbit * 1_000_000),
                 queue: QueueLimit::Bytes((bdp * self.queue) as usize),
                 loss: Probability::new(self.loss).expect("a probability"),
+                reorder: Probability::new(self.reorder).expect("a probability"),
                 ..Conditions::default()
             },
         }

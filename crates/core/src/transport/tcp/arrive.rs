@@ -112,8 +112,13 @@ impl Connection {
         }
         // A peer that stops sending timestamps is no attack: Linux takes its segments too.
         let Some(timestamps) = segment.options.timestamps else { return Ok(()) };
-        if !self.receiver.is_old(now, timestamps.value) {
+        if !self.receiver.is_old(now, segment, timestamps.value) {
             return Ok(());
+        }
+        // Most often a segment sent again for nothing, overtaken by its copy: the sender must hear of it, as from Linux.
+        if segment.length > 0 && segment.seq.is_before(self.receiver.nxt) {
+            let end = (segment.seq + segment.length).min(self.receiver.nxt);
+            self.receiver.note_duplicate(segment.seq, end);
         }
         self.answer_unacceptable(now, segment);
         Err(DropReason::OldTimestamp)

@@ -18,6 +18,21 @@ pub(super) struct Reassembly {
     recent: [Option<SeqNumber>; SackBlocks::MAX],
     /// What came twice, to be reported once.
     duplicate: Option<SackBlock>,
+    /// Which timestamps may still come while something is missing.
+    overtaken: Option<Overtaken>,
+}
+
+/// The timestamps of what a retransmission has overtaken. It fills a gap, so that TS.Recent becomes its own (RFC 7323 section
+/// 4.3), and all that was sent before it, and is late, looks older than that though it is new. Timestamps as young as TS.Recent
+/// was before the gap are no sign of numbers that have wrapped: those would be a whole sequence space older. What counts is
+/// never from further back than two windows, however long something stays missing.
+#[derive(Clone, Copy, Debug)]
+struct Overtaken {
+    /// TS.Recent before the gap.
+    oldest: u32,
+    /// What takes its place when everything up to `until` has come.
+    next: u32,
+    until: SeqNumber,
 }
 
 /// What became of a stretch of out-of-order data.
@@ -81,6 +96,29 @@ impl Reassembly {
         let last = self.ranges.range(..reached).next_back().map(|range| range.right);
         self.ranges.drain(..reached);
         last.map_or(next, |right| right.max(next))
+    }
+
+    /// Something comes out of order, up to `right`, while TS.Recent is `ts_recent`.
+    pub(super) fn begin_gap(&mut self, right: SeqNumber, ts_recent: u32) {
+        if self.is_empty() {
+            self.overtaken = Some(Overtaken { oldest: ts_recent, next: ts_recent, until: right });
+        }
+    }
+
+    /// RCV.NXT is `next` now, and TS.Recent `ts_recent`.
+    pub(super) fn end_gap(&mut self, next: SeqNumber, ts_recent: u32) {
+        match (&mut self.overtaken, self.ranges.back()) {
+            (_, None) => self.overtaken = None,
+            (Some(overtaken), Some(last)) if next.at_or_after(overtaken.until) => {
+                *overtaken = Overtaken { oldest: overtaken.next, next: ts_recent, until: last.right };
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a segment with a timestamp below TS.Recent may have been overtaken by the one that this is from.
+    pub(super) fn may_be_overtaken(&self, timestamp: u32) -> bool {
+        self.overtaken.is_some_and(|overtaken| timestamp.wrapping_sub(overtaken.oldest).cast_signed() >= 0)
     }
 
     /// Something below RCV.NXT came again; it is reported once.

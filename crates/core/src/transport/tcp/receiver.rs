@@ -103,15 +103,21 @@ impl Receiver {
         segment.end().at_or_after(self.last_ack) && segment.seq.at_or_before(self.nxt + self.window())
     }
 
-    /// Whether the timestamp is older than what was seen (PAWS, RFC 7323 section 5.3).
-    pub(super) fn is_old(&self, now: Instant, value: u32) -> bool {
+    /// Whether the timestamp of a segment is older than what was seen (PAWS, RFC 7323 section 5.3), and not only because a
+    /// retransmission has overtaken the segment.
+    pub(super) fn is_old(&self, now: Instant, segment: &Segment, value: u32) -> bool {
         let is_before = value.wrapping_sub(self.ts_recent).cast_signed() < 0;
-        is_before && now.since(self.ts_recent_at) < PAWS_LIFETIME
+        let is_new = segment.length > 0 && segment.end().is_after(self.nxt);
+        let is_late =
+            || self.reassembly.as_ref().is_some_and(|reassembly| reassembly.may_be_overtaken(value));
+        is_before && now.since(self.ts_recent_at) < PAWS_LIFETIME && !(is_new && is_late())
     }
 
     /// Keeps the timestamp to echo (RFC 7323 section 4.3).
     pub(super) fn note_timestamp(&mut self, now: Instant, seq: SeqNumber, value: u32) {
-        if seq.at_or_before(self.last_ack) {
+        let is_late = value.wrapping_sub(self.ts_recent).cast_signed() < 0
+            && self.reassembly.as_ref().is_some_and(|reassembly| reassembly.may_be_overtaken(value));
+        if seq.at_or_before(self.last_ack) && !is_late {
             self.ts_recent = value;
             self.ts_recent_at = now;
         }
@@ -162,6 +168,8 @@ impl Receiver {
         self.space.on_segment(length, self.ring.len() as u32);
         if seq != self.nxt {
             self.ack.owe_another();
+            let ts_recent = self.ts_recent;
+            self.gaps().begin_gap(seq + length, ts_recent);
             return match self.gaps().insert(seq, seq + length) {
                 Inserted::New => {
                     self.ring.write_ahead(seq.distance(self.nxt).max(0) as usize, fresh);
@@ -175,7 +183,12 @@ impl Receiver {
         let end = seq + length;
         let waiting = self.reassembly.as_mut().filter(|reassembly| !reassembly.is_empty());
         let had_gaps = waiting.is_some();
-        let next = waiting.map_or(end, |reassembly| reassembly.advance(end));
+        let ts_recent = self.ts_recent;
+        let next = waiting.map_or(end, |reassembly| {
+            let next = reassembly.advance(end);
+            reassembly.end_gap(next, ts_recent);
+            next
+        });
         // The number of a FIN among them is no byte; and what a peer sends behind its FIN is nothing.
         let next = self.fin.map_or(next, |fin| fin.min(next));
         let count = next.distance(self.nxt).cast_unsigned();

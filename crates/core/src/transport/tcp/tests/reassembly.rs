@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::super::reassembly::{Inserted, MOST_RANGES, Reassembly};
 use super::*;
-use crate::wire::tcp::SackBlock;
+use crate::drop_reason::DropReason;
+use crate::wire::tcp::{SackBlock, Timestamps};
 
 fn block(left: u32, right: u32) -> SackBlock {
     SackBlock { left: SeqNumber(left), right: SeqNumber(right) }
@@ -94,4 +95,64 @@ proptest! {
             }
         }
     }
+}
+
+/// A connection whose peer stamps its segments.
+fn stamped(value: u32, seq: u32, length: u32, flags: Flags) -> Segment {
+    let echo = opening(1000).timestamp_offset;
+    Segment {
+        length,
+        options: Options {
+            timestamps: Some(Timestamps { value, echo }),
+            mss: flags.contains(Flags::SYN).then_some(1460),
+            sack_permitted: flags.contains(Flags::SYN),
+            ..Options::default()
+        },
+        ..from_peer(flags, seq, 1001)
+    }
+}
+
+#[test]
+fn what_a_retransmission_has_overtaken_is_no_old_duplicate() {
+    let mut connection = Connection::connect(at(0), ends(), Settings::default(), opening(1000));
+    sent(&mut connection, at(0));
+    connection.on_segment(at(10), &stamped(100, 5000, 0, Flags::SYN | Flags::ACK), &[]).unwrap();
+    let mut data = |now, value, seq| {
+        let outcome = connection.on_segment(at(now), &stamped(value, seq, 1, Flags::ACK), b"x");
+        let answer = connection.poll_transmit(at(now), 0).map(|answer| answer.segment.options.sack);
+        (outcome, answer.map(|sack| sack.as_slice().to_vec()))
+    };
+    // 5001 is lost, 5003 and 5005 are late. The retransmission of 5001 comes before them.
+    data(100, 190, 5002).0.unwrap();
+    data(101, 192, 5004).0.unwrap();
+    data(102, 194, 5006).0.unwrap();
+    data(150, 240, 5001).0.unwrap();
+    assert_eq!(data(151, 191, 5003), (Ok(()), Some(vec![block(5006, 5007)])));
+    // One that has come already is reported as come twice, whatever its timestamp.
+    assert_eq!(
+        data(152, 190, 5002),
+        (Err(DropReason::OldTimestamp), Some(vec![block(5002, 5003), block(5006, 5007)]))
+    );
+    // What is older than anything since before the gap may be of an earlier round of the numbers.
+    assert_eq!(data(153, 99, 5005).0, Err(DropReason::OldTimestamp));
+    assert_eq!(data(154, 193, 5005), (Ok(()), Some(vec![])));
+    // The gap is closed, and with it the exception; what came late has not set the clock back.
+    assert_eq!(data(155, 239, 5007).0, Err(DropReason::OldTimestamp));
+    assert_eq!(data(156, 240, 5007).0, Ok(()));
+}
+
+#[test]
+fn a_gap_that_never_closes_does_not_keep_old_timestamps_young() {
+    let mut reassembly = Reassembly::default();
+    let mut next = 100;
+    for round in 0..4 {
+        // Before what is missing comes, more comes behind it.
+        reassembly.begin_gap(SeqNumber(next + 20), 1000 + round);
+        reassembly.insert(SeqNumber(next + 10), SeqNumber(next + 20));
+        reassembly.insert(SeqNumber(next + 30), SeqNumber(next + 40));
+        next = reassembly.advance(SeqNumber(next + 10)).0;
+        reassembly.end_gap(SeqNumber(next), 1001 + round);
+    }
+    assert!(reassembly.may_be_overtaken(1003), "a window ago");
+    assert!(!reassembly.may_be_overtaken(1001), "three windows ago");
 }
