@@ -29,6 +29,8 @@ pub(crate) struct Seen {
     pub(crate) capable: usize,
     /// Segments that echo a mark.
     pub(crate) echoes: usize,
+    /// Bytes of payload in the longest segment of each end.
+    pub(crate) longest: HashMap<SocketAddr, u32>,
 }
 
 /// A SYN.
@@ -50,7 +52,9 @@ impl Syn {
 }
 
 impl Seen {
-    fn note(&mut self, segment: &Segment, ecn: u8) {
+    fn note(&mut self, source: SocketAddr, segment: &Segment, ecn: u8) {
+        let longest = self.longest.entry(source).or_default();
+        *longest = segment.length.max(*longest);
         let syn = Syn { flags: segment.flags, options: segment.options, length: segment.length };
         if segment.flags.contains(Flags::SYN) {
             match segment.flags.contains(Flags::ACK) {
@@ -93,7 +97,7 @@ impl Wire {
         let source = SocketAddr::new(source, segment.source_port);
         let destination = SocketAddr::new(destination, segment.destination_port);
         let mut seen = self.seen.lock().expect("nobody panics with it");
-        seen.entry(pair(source, destination)).or_default().note(&segment, ecn);
+        seen.entry(pair(source, destination)).or_default().note(source, &segment, ecn);
     }
 }
 
