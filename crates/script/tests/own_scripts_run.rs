@@ -36,7 +36,8 @@ fn all_pass_over_every_ip() {
             if stem.ends_with(if version.is_v6_on_the_wire() { "v4" } else { "v6" }) {
                 continue;
             }
-            let outcome = run(&script, &Wishes { ip_version: Some(version), options: Vec::new() });
+            let strict = vec![("strict_end".to_owned(), None)];
+            let outcome = run(&script, &Wishes { ip_version: Some(version), options: strict });
             let Some(failure) = outcome.failure else { continue };
             if NOT_YET.iter().any(|(known, _)| *known == name) {
                 failed.push(name.clone());

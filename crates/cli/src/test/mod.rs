@@ -40,6 +40,10 @@ pub(crate) struct TestOptions {
     /// Another option, as a script would have it at its top, without the hyphens; repeatable
     #[arg(long, short = 'o', value_name = "NAME[=VALUE]")]
     option: Vec<String>,
+    /// Fail where a packet that the script does not mention is left over at its end, or where it goes on to another socket;
+    /// packetdrill does not look there
+    #[arg(long)]
+    strict_end: bool,
     /// Let the packets play against another stack, behind this TAP interface, in real time. A script's calls must be those that
     /// the service there makes by itself; other scripts are skipped
     #[arg(long, value_name = "tap:NAME", value_parser = parse_against)]
@@ -218,7 +222,10 @@ fn case(
                 Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
                 None => (text.clone(), None),
             };
-            let wished = options.option.iter().map(named).collect();
+            let mut wished: Vec<_> = options.option.iter().map(named).collect();
+            if options.strict_end {
+                wished.insert(0, ("strict_end".to_owned(), None));
+            }
             let mut wishes = Wishes { ip_version: Some(version), options: wished };
             match opponent {
                 None => run_script(&script, &wishes),

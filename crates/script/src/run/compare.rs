@@ -8,8 +8,11 @@ use super::failure::Difference;
 use super::icmp;
 use super::live::{Body, Live, RawOption, Tcp};
 use super::packet::{raw_option, segment};
+use super::pattern;
 use super::words;
-use crate::ast::{IcmpPacket, IpInfo, Packet, TcpOptions, TcpPacket, Tos, Transport, UdpPacket};
+use crate::ast::{
+    EchoedPacket, IcmpPacket, IpInfo, Packet, TcpOptions, TcpPacket, Tos, Transport, UdpPacket,
+};
 
 /// How timestamps are compared.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +46,11 @@ pub fn packets(expected: &Packet, actual: &Live, rule: TimestampRule) -> Vec<Dif
     match (&expected.transport, &actual.body) {
         (Transport::Tcp(script), Body::Tcp(live)) => tcp(&mut differences, script, live, rule),
         (Transport::Udp(script), Body::Udp { source_port, destination_port, payload }) => {
-            udp(&mut differences, script, (*source_port, *destination_port), payload.len());
+            udp(&mut differences, script, (*source_port, *destination_port), payload);
         }
-        (Transport::Icmp(script), Body::Icmp { kind, code, .. }) => {
+        (Transport::Icmp(script), Body::Icmp { kind, code, rest, payload }) => {
             icmp_message(&mut differences, script, (*kind, *code), actual.source.is_ipv6());
+            icmp_fields(&mut differences, script, *rest, payload.len());
         }
         (transport, _) => differences.add("protocol", protocol(transport), words::packet(actual)),
     }
@@ -92,20 +96,14 @@ fn tcp(differences: &mut Differences, script: &TcpPacket, actual: &Tcp, rule: Ti
     differences.check("urgent pointer", expected.urgent, actual.urgent);
     differences.check("reserved bits", 0, actual.reserved);
     if let TcpOptions::These(script) = &script.options {
-        let bytes: Vec<u8> = script.iter().flat_map(|option| raw_option(option).bytes()).collect();
-        match RawOption::parse(&bytes) {
+        let written: Vec<u8> = script.iter().flat_map(|option| raw_option(option).bytes()).collect();
+        match RawOption::parse(&written) {
             Ok(expected) => options(differences, &expected, &actual.options, rule),
             Err(text) => differences.add("options", text, words::options(&actual.options)),
         }
     }
-    if expected.seq == actual.seq
-        && expected.payload.len() == actual.payload.len()
-        && expected.payload != actual.payload
-    {
-        let pairs = expected.payload.iter().zip(&actual.payload);
-        let at = pairs.take_while(|(a, b)| a == b).count();
-        let byte = |bytes: &[u8]| format!("{:02x} at byte {at}", bytes.get(at).copied().unwrap_or_default());
-        differences.add("payload", byte(&expected.payload), byte(&actual.payload));
+    if expected.seq == actual.seq {
+        bytes(differences, &expected.payload, &actual.payload);
     }
 }
 
@@ -129,12 +127,40 @@ fn timestamp_fits(expected: u32, actual: u32, rule: TimestampRule) -> bool {
     tick.saturating_mul(off) <= rule.tolerance
 }
 
-fn udp(differences: &mut Differences, expected: &UdpPacket, ports: (u16, u16), length: usize) {
+fn udp(differences: &mut Differences, expected: &UdpPacket, ports: (u16, u16), payload: &[u8]) {
     if let Some(script) = expected.ports {
         differences.check("source port", script.source, ports.0);
         differences.check("destination port", script.destination, ports.1);
     }
-    differences.check("payload length", usize::from(expected.length), length);
+    differences.check("payload length", usize::from(expected.length), payload.len());
+    bytes(differences, &pattern::bytes(0, expected.length.into()), payload);
+}
+
+/// The first byte that is another one, where there are as many as expected.
+fn bytes(differences: &mut Differences, expected: &[u8], actual: &[u8]) {
+    if expected.len() == actual.len() && expected != actual {
+        let at = expected.iter().zip(actual).take_while(|(a, b)| a == b).count();
+        let byte = |bytes: &[u8]| format!("{:02x} at byte {at}", bytes.get(at).copied().unwrap_or_default());
+        differences.add("payload", byte(expected), byte(actual));
+    }
+}
+
+/// What a message says besides its type and code, as far as the script speaks of it.
+fn icmp_fields(differences: &mut Differences, expected: &IcmpPacket, rest: [u8; 4], payload: usize) {
+    let [a, b, _, _] = rest;
+    if let Some(mtu) = expected.mtu {
+        differences.check("MTU", mtu, u32::from_be_bytes(rest));
+    }
+    if let Some(id) = expected.id {
+        differences.check("identifier", id, u16::from_be_bytes([a, b]));
+    }
+    match expected.echoed {
+        EchoedPacket::Unspecified => {}
+        EchoedPacket::Raw(length) => differences.check("payload length", usize::from(length), payload),
+        EchoedPacket::Tcp(_) | EchoedPacket::Udp(_) => {
+            differences.add("quoted packet", "as written", "not compared by this runner");
+        }
+    }
 }
 
 fn icmp_message(differences: &mut Differences, expected: &IcmpPacket, actual: (u8, u8), v6: bool) {
@@ -177,4 +203,73 @@ pub fn join(whole: &mut Tcp, last_length: usize, next: &Tcp, wanted: usize) -> R
     whole.flags = (next.flags & !Flags::CWR) | (whole.flags & Flags::CWR);
     whole.options.clone_from(&next.options);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ast::Action;
+    use crate::run::flow::{Carrier, Flow, Stage};
+    use crate::run::{Options, Wishes, host, packet};
+
+    /// A packet as a stack would send it that does just what the script says.
+    fn sent(expected: &Packet, v6: bool) -> Vec<u8> {
+        let version = if v6 { "ipv6" } else { "ipv4" };
+        let script = crate::parse("t", &format!("--ip_version={version}\n"), &[]).expect("a script");
+        let options = Options::new(&script, &Wishes::default()).expect("options");
+        let flow = Flow::new(None, Stage::New, Carrier::Tcp);
+        packet::inbound(expected, &flow, &options).expect("a packet").0
+    }
+
+    /// Writes the checksum of a segment anew.
+    fn seal(bytes: &mut [u8], header: usize, v6: bool) {
+        use sockeye_core::wire::{Protocol, PseudoHeader};
+        let (source, destination) = match bytes.first_chunk::<40>() {
+            Some(first) if v6 => {
+                let address = |at: usize| <[u8; 16]>::try_from(&first[at..at + 16]).expect("16 bytes").into();
+                (address(8), address(24))
+            }
+            _ => {
+                let address = |at: usize| <[u8; 4]>::try_from(&bytes[at..at + 4]).expect("4 bytes").into();
+                (address(12), address(16))
+            }
+        };
+        let segment = &mut bytes[header..];
+        segment[16..18].fill(0);
+        let mut sum = PseudoHeader::new(source, destination, Protocol::Tcp, segment.len() as u32).checksum();
+        sum.add(segment);
+        segment[16..18].copy_from_slice(&sum.finish().to_be_bytes());
+    }
+
+    #[test]
+    fn no_bit_of_a_segment_is_overlooked() {
+        let rule = TimestampRule { tick: Some(Duration::from_millis(1)), tolerance: Duration::ZERO };
+        for (v6, text) in [
+            (false, "[ect0] PU. 1:21(20) ack 5 win 700 urg 3 <nop,nop,sack 7:9>"),
+            (true, "[tos 0x2] S. 0:0(0) ack 1 win 65535 <mss 1460,nop,nop,sackOK,nop,wscale 8>"),
+            (false, "R 9:9(0) win 0"),
+        ] {
+            let script = crate::parse("t", &format!("+0 < {text}"), &[]);
+            let script = script.unwrap_or_else(|error| panic!("{error}"));
+            let Action::Packet(expected) = &script.events[0].action else { panic!("no packet") };
+            let right = sent(expected, v6);
+            let judge = |bytes: &[u8]| match Live::parse(host::START, bytes) {
+                Ok(live) => !packets(expected, &live, rule).is_empty(),
+                Err(_) => true,
+            };
+            assert!(!judge(&right), "{text}: the right packet is called wrong");
+            let header = if v6 { 40 } else { 20 };
+            for bit in header * 8..right.len() * 8 {
+                let mut wrong = right.clone();
+                wrong[bit / 8] ^= 0x80 >> (bit % 8);
+                assert!(judge(&wrong), "{text}: bit {bit} with the old checksum");
+                // Ports tell which socket a packet is of, which is decided before.
+                if bit / 8 >= header + 4 {
+                    seal(&mut wrong, header, v6);
+                    let is_the_checksum = (16..18).contains(&(bit / 8 - header));
+                    assert!(is_the_checksum || judge(&wrong), "{text}: bit {bit}");
+                }
+            }
+        }
+    }
 }

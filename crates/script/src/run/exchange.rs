@@ -280,6 +280,9 @@ impl Exchange {
             return;
         }
         let Some(flow) = self.flows.under_test() else { return };
+        if tcp.flags.has(TcpFlags::URG) && !tcp.flags.has(TcpFlags::SYN) {
+            flow.marks_urgent(tcp.sequence.start.wrapping_add(tcp.urgent.unwrap_or(0).into()));
+        }
         match flow.stage {
             Stage::SynAckSent if tcp.flags.has(TcpFlags::ACK) => flow.stage = Stage::SynAckAcknowledged,
             Stage::SynSent if is_syn_ack(tcp) => {
@@ -402,17 +405,16 @@ impl Exchange {
                 self.describe(sent)
             }
         };
-        let failure =
-            Failure::mismatch(line, "a packet that the script does not mention came after its last event");
+        let failure = Failure::mismatch(line, "a packet came that the script does not mention");
         Err(failure.with("nothing", actual))
     }
 
     /// Whether a packet is of the socket under test.
     fn is_of_test(&mut self, sent: &Sent) -> bool {
         let Ok(live) = Live::parse(sent.at, &sent.bytes) else { return true };
-        self.flows
-            .under_test()
-            .is_some_and(|flow| flow.local == Some(live.from()) && flow.remote == Some(live.to()))
+        self.flows.under_test().is_some_and(|flow| {
+            flow.local.is_none_or(|local| local == live.from()) && flow.remote == Some(live.to())
+        })
     }
 
     /// All that happened.

@@ -5,9 +5,10 @@
 //! initial number and the offset of its timestamps; what it chose is learnt from its packets.
 
 use core::net::SocketAddr;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::live::{RawOption, Tcp};
+use super::pattern;
 
 /// How far a socket has come, seen from its packets and calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub struct Flow {
     first_timestamp: Option<FirstTimestamp>,
     /// The flow label that the script calls by the first number.
     flow_label: Option<(u32, u32)>,
+    /// Where in the script's stream urgent octets stand, the first octet being 0.
+    urgent: BTreeSet<u32>,
     /// The last segments in each direction.
     pub last_sent: Option<Tcp>,
     /// The last segment that the script has sent, as it was on the wire.
@@ -93,6 +96,7 @@ impl Flow {
             timestamps: HashMap::new(),
             first_timestamp: None,
             flow_label: None,
+            urgent: BTreeSet::new(),
             last_sent: None,
             last_received: None,
         }
@@ -111,6 +115,24 @@ impl Flow {
     /// The script's own end begins with this number.
     pub fn peer_begins(&mut self, isn: u32) {
         self.remote_isn = isn;
+    }
+
+    /// The script sends a segment whose urgent pointer names the octet before this sequence number (RFC 6093 section 3.1).
+    pub fn marks_urgent(&mut self, end: u32) {
+        // A script that marks more than so many has lost interest in the octets themselves.
+        if self.urgent.len() < 1024 {
+            self.urgent.insert(end.wrapping_sub(2));
+        }
+    }
+
+    /// Whether an urgent octet stands at `position` of the script's stream.
+    pub fn is_urgent(&self, position: u32) -> bool {
+        self.urgent.contains(&position)
+    }
+
+    /// The octets that are urgent in the script's stream.
+    pub fn urgent_octets(&self) -> BTreeSet<u8> {
+        self.urgent.iter().map(|position| pattern::byte_at(*position)).collect()
     }
 
     /// What to add to the stack's numbers to have those of the script.

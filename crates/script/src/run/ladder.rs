@@ -54,6 +54,13 @@ impl Ladder {
     }
 }
 
+impl Ladder {
+    /// How many packets the stack has sent that nobody had asked for.
+    pub fn unseen(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.rung == Rung::Unseen).count()
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = match self.rung {

@@ -176,7 +176,19 @@ impl<'s> Run<'s> {
                 format!("{} has not returned", blocked.call.name),
             ));
         }
+        if self.exchange.options.strict_end {
+            self.advance_to(self.host.now() + self.exchange.options.tolerance)?;
+            self.check_rest(self.script.events.last().map_or(0, |event| event.line))?;
+        }
         Ok(())
+    }
+
+    /// Nothing that the socket under test has sent is left over.
+    fn check_rest(&mut self, line: u32) -> Result<(), Failure> {
+        while let Some(sent) = self.host.next_sent() {
+            self.exchange.keep(sent);
+        }
+        self.exchange.check_rest(line)
     }
 
     fn event(&mut self, event: &'s Event) -> Result<(), Failure> {
@@ -192,6 +204,11 @@ impl<'s> Run<'s> {
                 }
                 match action {
                     Action::Packet(packet) => exchange::inject(self, packet)?,
+                    // Packets are looked at for the socket that was opened last.
+                    Action::Call(call) if call.name == "socket" && self.exchange.options.strict_end => {
+                        self.check_rest(event.line)?;
+                        self.call(call, event, schedule)?;
+                    }
                     Action::Call(call) => self.call(call, event, schedule)?,
                     Action::Command(command) => self.command(command)?,
                     Action::Code(code) => self.code(code)?,
@@ -303,7 +320,7 @@ impl Wire for Run<'_> {
 
     fn next_sent(&mut self, limit: Instant) -> Result<Option<Sent>, Failure> {
         loop {
-            if let Some(sent) = self.host.next_sent() {
+            if let Some(sent) = self.exchange.kept().or_else(|| self.host.next_sent()) {
                 return Ok(Some(sent));
             }
             if self.host.now() >= limit {

@@ -84,6 +84,9 @@ pub struct Options {
     pub echo_scaled: bool,
     /// Whether a packet of the script is exactly one packet on the wire, not several one after the other.
     pub strict_segments: bool,
+    /// Whether a packet that is left over when the script ends, or goes on to another socket, is a failure. packetdrill does
+    /// not look there.
+    pub strict_end: bool,
     /// The largest packet that the interface takes to cut it into segments by itself, in bytes. As packetdrill's does, it
     /// takes what IP can say, unless a command switches that off.
     pub segmentation: Option<usize>,
@@ -112,6 +115,7 @@ impl Options {
             timestamp_tick: None,
             echo_scaled: false,
             strict_segments: false,
+            strict_end: false,
             segmentation: Some(65_535),
             any_ip: false,
             sysctls: Vec::new(),
@@ -183,6 +187,7 @@ impl Options {
             }
             "tcp_ts_ecr_scaled" => self.echo_scaled = flag()?,
             "strict_segments" => self.strict_segments = flag()?,
+            "strict_end" => self.strict_end = flag()?,
             "is_anyip" => self.any_ip = flag()?,
             "sysctl" => self.sysctls.push((option.line, needed()?.to_owned())),
             // The parser has replaced them already.

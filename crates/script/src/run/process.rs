@@ -41,7 +41,7 @@ pub struct SocketFile {
     pub written: u32,
     /// Bytes read so far.
     pub read: u32,
-    /// Whether what is read can be told by its place: not once urgent bytes were taken out of the stream.
+    /// Whether what is read can be told by its place: not once bytes were thrown away with urgent ones among them.
     pub is_in_step: bool,
     /// An error that came behind the last bytes of a write, for the next call.
     pub late_error: Option<Error>,

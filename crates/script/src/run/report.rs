@@ -104,7 +104,14 @@ impl Report {
         for (number, case) in self.cases.iter().enumerate() {
             let number = number + 1;
             match &case.outcome.failure {
-                None => writeln!(out, "ok {number} - {}", case.name())?,
+                None => {
+                    writeln!(out, "ok {number} - {}", case.name())?;
+                    match case.outcome.ladder.unseen() {
+                        0 => {}
+                        1 => writeln!(out, "# a packet came at its end that it does not mention")?,
+                        rest => writeln!(out, "# {rest} packets came at its end that it does not mention")?,
+                    }
+                }
                 Some(failure) if failure.kind == Kind::Refused => {
                     writeln!(out, "ok {number} - {} # SKIP {}", case.name(), refusal(failure))?;
                 }

@@ -46,11 +46,12 @@ pub fn flags(flags: Flags) -> String {
         (Flags::SYN, 'S'),
         (Flags::RST, 'R'),
         (Flags::PSH, 'P'),
-        (Flags::ACK, '.'),
         (Flags::URG, 'U'),
         (Flags::ECE, 'E'),
         (Flags::CWR, 'W'),
         (Flags::AE, 'A'),
+        // Last, as the language has it: what is shown can be written.
+        (Flags::ACK, '.'),
     ];
     let set: String =
         LETTERS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, letter)| letter).collect();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sockeye_script::ast::{
-    Action, Argument, Direction, Errno, Script, SystemCall, TcpFlags, TcpOption, TcpOptions, TcpPacket, Time,
-    Transport,
+    Action, Argument, Direction, Errno, IcmpPacket, IpInfo, Packet, Ports, Script, SystemCall, TcpFlags,
+    TcpOption, TcpOptions, TcpPacket, Time, Tos, Transport,
 };
 use sockeye_script::constant;
 
@@ -59,8 +59,12 @@ pub fn all(original: &Script) -> Vec<Mutant> {
         match &event.action {
             Action::Packet(packet) if packet.direction == Direction::Outbound => {
                 times(&mut copies, index, event.time);
-                if let Transport::Tcp(tcp) = &packet.transport {
-                    segment(&mut copies, index, tcp);
+                lost_and_found(&mut copies, index);
+                ip(&mut copies, index, &packet.ip, packet.transport.clone());
+                match &packet.transport {
+                    Transport::Tcp(tcp) => segment(&mut copies, index, tcp),
+                    Transport::Udp(_) => datagram(&mut copies, index),
+                    Transport::Icmp(icmp) => message(&mut copies, index, icmp),
                 }
             }
             Action::Call(call) => calls(&mut copies, index, call),
@@ -69,6 +73,91 @@ pub fn all(original: &Script) -> Vec<Mutant> {
         }
     }
     copies.mutants
+}
+
+/// The change that only shows where packets that are left over are looked for.
+pub const NOT_EXPECTED: &str = "not expected";
+
+/// The packet is not expected, or expected twice.
+fn lost_and_found(copies: &mut Copies<'_>, index: usize) {
+    let line = copies.original.events[index].line;
+    let mut script = copies.original.clone();
+    let event = script.events.remove(index);
+    let is_last = index == script.events.len();
+    // Times of what follows count from where they did.
+    if let (Some(next), Some(wait)) = (script.events.get_mut(index), relative(event.time)) {
+        next.time = match next.time {
+            Time::Relative(time) => Time::Relative(time + wait),
+            Time::RelativeRange(first, last) => Time::RelativeRange(first + wait, last + wait),
+            other => other,
+        };
+    }
+    // A script that ends before the packet comes is only shorter; and what may come at any time may be this one.
+    let is_shorter = is_last && relative(event.time) != Some(Duration::ZERO);
+    let next_is_any = script.events.get(index).is_some_and(|next| next.time == Time::Any);
+    if !is_shorter && !next_is_any {
+        copies.mutants.push(Mutant { line, script, change: NOT_EXPECTED.to_owned() });
+    }
+    let mut script = copies.original.clone();
+    let mut again = script.events[index].clone();
+    again.time = Time::Relative(Duration::ZERO);
+    script.events.insert(index + 1, again);
+    copies.mutants.push(Mutant { line, script, change: "expected twice".to_owned() });
+}
+
+fn relative(time: Time) -> Option<Duration> {
+    match time {
+        Time::Relative(time) => Some(time),
+        // By then it has come.
+        Time::RelativeRange(_, last) => Some(last),
+        _ => None,
+    }
+}
+
+/// The IP header: what is said of it becomes something else, and what is not said becomes something wrong.
+fn ip(copies: &mut Copies<'_>, index: usize, info: &IpInfo, transport: Transport) {
+    let edit = |copies: &mut Copies<'_>, change: &str, edit: &dyn Fn(&mut IpInfo)| {
+        copies.add(index, change, |_, action| {
+            if let Action::Packet(packet) = action {
+                edit(&mut packet.ip);
+            }
+        });
+    };
+    match info.tos {
+        Tos::Ecn(bits) => edit(copies, "another ECN field", &|info| info.tos = Tos::Ecn(bits ^ 1)),
+        Tos::Octet(octet) => edit(copies, "another TOS", &|info| info.tos = Tos::Octet(octet ^ 4)),
+        Tos::Ect01 => edit(copies, "not ECN-capable", &|info| info.tos = Tos::Ecn(0)),
+        Tos::Unspecified => edit(copies, "congestion experienced", &|info| info.tos = Tos::Ecn(3)),
+    }
+    edit(copies, "another TTL", &|info| info.ttl = Some(info.ttl.unwrap_or(64) ^ 0x81));
+    if info.tos == Tos::Unspecified {
+        edit(copies, "a class of service", &|info| info.tos = Tos::Octet(0xb8));
+    }
+    if let Transport::Tcp(TcpPacket { ports: None, .. }) = transport {
+        copies.tcp(index, "other ports", |tcp| tcp.ports = Some(Ports { source: 7, destination: 9 }));
+    }
+}
+
+fn datagram(copies: &mut Copies<'_>, index: usize) {
+    copies.add(index, "a byte more", |_, action| {
+        if let Action::Packet(Packet { transport: Transport::Udp(udp), .. }) = action {
+            udp.length += 1;
+        }
+    });
+}
+
+fn message(copies: &mut Copies<'_>, index: usize, icmp: &IcmpPacket) {
+    let edit = |copies: &mut Copies<'_>, change: &str, edit: &dyn Fn(&mut IcmpPacket)| {
+        copies.add(index, change, |_, action| {
+            if let Action::Packet(Packet { transport: Transport::Icmp(icmp), .. }) = action {
+                edit(icmp);
+            }
+        });
+    };
+    let other = if icmp.kind == "type_99" { "type_98" } else { "type_99" };
+    edit(copies, "another type", &|icmp| icmp.kind = other.to_owned());
+    edit(copies, "another code", &|icmp| icmp.code = Some("code_77".to_owned()));
+    edit(copies, "another identifier", &|icmp| icmp.id = Some(icmp.id.unwrap_or(0x7777) ^ 1));
 }
 
 /// Each assertion becomes its contrary. (Turning `==` round would not do: one of two that `or` joins always holds then.)
@@ -157,11 +246,17 @@ fn segment(copies: &mut Copies<'_>, index: usize, tcp: &TcpPacket) {
             tcp.window = tcp.window.map(|window| window.wrapping_add(1));
         });
     }
+    if tcp.window.is_none() {
+        copies.tcp(index, "a window that nothing has", |tcp| tcp.window = Some(54_321));
+    }
     copies.tcp(index, "another urgent pointer", |tcp| {
         tcp.urgent = Some(tcp.urgent.unwrap_or(0).wrapping_add(1));
     });
-    if let TcpOptions::These(options) = &tcp.options {
-        change_options(copies, index, options);
+    match &tcp.options {
+        TcpOptions::These(options) => change_options(copies, index, options),
+        TcpOptions::Any => copies.tcp(index, "an option of no kind", |tcp| {
+            tcp.options = TcpOptions::These(vec![TcpOption::Other { kind: 99, data: vec![1, 2] }]);
+        }),
     }
 }
 
@@ -246,6 +341,7 @@ fn calls(copies: &mut Copies<'_>, index: usize, call: &SystemCall) {
         }
         _ => {}
     }
+    results(copies, index, call);
     if matches!(call.name.as_str(), "getsockopt" | "ioctl")
         && let Some(place) = call.arguments.iter().position(|argument| matches!(argument, Argument::Array(_)))
     {
@@ -261,5 +357,65 @@ fn calls(copies: &mut Copies<'_>, index: usize, call: &SystemCall) {
                 *value = Argument::Integer(number.expect("a value to change") + 1);
             }
         });
+    }
+}
+
+/// What a call puts into the program's memory becomes something else.
+fn results(copies: &mut Copies<'_>, index: usize, call: &SystemCall) {
+    for place in 0..call.arguments.len() {
+        let argument = |copies: &mut Copies<'_>, change: &str, edit: &dyn Fn(&mut Argument)| {
+            copies.call(index, change, |call| edit(&mut call.arguments[place]));
+        };
+        let other = |value: &Argument| {
+            let number = match value {
+                Argument::Integer(number) => Some(*number),
+                Argument::Word(word) => constant::value(word),
+                Argument::Or(parts) => parts.iter().try_fold(0, |all, part| match part {
+                    Argument::Word(word) => Some(all | constant::value(word)?),
+                    _ => None,
+                }),
+                _ => None,
+            };
+            Argument::Integer(number.expect("a number") ^ 0x20)
+        };
+        match (&call.arguments[place], call.name.as_str()) {
+            (Argument::Array(_), "poll") => argument(copies, "another revents", &|argument| {
+                if let Argument::Array(list) = argument
+                    && let Some(Argument::PollFd { revents, .. }) = list.first_mut()
+                {
+                    **revents = other(revents);
+                }
+            }),
+            (Argument::EpollEvent { .. }, "epoll_wait") => argument(copies, "another event", &|argument| {
+                if let Argument::EpollEvent { events, .. } = argument {
+                    **events = other(events);
+                }
+            }),
+            (Argument::MsgHdr { .. }, "recvmsg") if call.error.is_none() => {
+                argument(copies, "other flags of the message", &|argument| {
+                    if let Argument::MsgHdr { flags, .. } = argument {
+                        **flags = other(flags);
+                    }
+                });
+            }
+            (Argument::Address(_), "getsockname" | "getpeername") if call.error.is_none() => {
+                argument(copies, "another port", &|argument| {
+                    if let Argument::Address(address) = argument {
+                        address.set_port(address.port() ^ 1);
+                    }
+                });
+            }
+            (Argument::Linger { .. }, "getsockopt") => argument(copies, "another value", &|argument| {
+                if let Argument::Linger { onoff, linger } = argument {
+                    (*onoff, *linger) = (1, *linger + 1);
+                }
+            }),
+            (Argument::Text(_), "getsockopt") => argument(copies, "another value", &|argument| {
+                if let Argument::Text(text) = argument {
+                    text.insert(0, b'x');
+                }
+            }),
+            _ => {}
+        }
     }
 }

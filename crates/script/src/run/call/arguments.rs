@@ -163,6 +163,19 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// Checks that an argument is `...`, or no place at all, so that nothing of what is put there would be looked at.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn nowhere(&self, index: usize) -> Result<(), Failure> {
+        match self.get(index)? {
+            Argument::Ellipsis => Ok(()),
+            Argument::Word(name) if name == "NULL" => Ok(()),
+            other if self.value(other).is_ok_and(|value| value == 0) => Ok(()),
+            other => Err(self.unsupported(format!("{other:?} where only ... and NULL are understood"))),
+        }
+    }
+
     /// A buffer.
     ///
     /// # Errors

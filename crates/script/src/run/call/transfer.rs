@@ -1,6 +1,7 @@
 //! Bytes to and from a socket. Each byte is known by its place in the stream, so that what is read can be checked.
 
 use sockeye_core::error::Error;
+use sockeye_core::socket::{OptionName, SocketOption};
 use sockeye_core::transport::tcp::{SendFlags, Take};
 
 use super::{Arguments, Buffer, Caller, Outcome, Progress, done, done_with, failed, socket_of};
@@ -194,21 +195,34 @@ impl Caller<'_> {
     }
 
     /// `MSG_OOB`: the peer's urgent byte, out of the stream.
-    fn take_urgent(&mut self, mut file: SocketFile, transfer: Transfer) -> Outcome {
+    fn take_urgent(&mut self, file: &SocketFile, transfer: Transfer) -> Outcome {
         let take = if transfer.has("MSG_PEEK") { Take::Not } else { Take::Away };
         let now = self.host.now();
         let result = self.host.stack.read_urgent(now, file.id, take);
-        if result.is_ok() {
-            file.is_in_step = false;
-            self.keep(transfer.descriptor, file);
+        let differences = match result {
+            Ok(Some(byte)) => self.check_urgent(transfer.descriptor, byte),
+            _ => Vec::new(),
+        };
+        match result {
+            Ok(byte) => {
+                done_with(Returned::Value(i64::from(byte.is_some() && transfer.count > 0)), differences)
+            }
+            Err(error) => done(error),
         }
-        done(result.map(|byte| usize::from(byte.is_some() && transfer.count > 0)))
+    }
+
+    /// Whether an urgent byte is one that the script has marked.
+    fn check_urgent(&mut self, descriptor: i32, byte: u8) -> Vec<Difference> {
+        let known = self.flows.by_descriptor(descriptor).map(|flow| flow.urgent_octets());
+        let Some(known) = known.filter(|known| !known.contains(&byte)) else { return Vec::new() };
+        let expected = known.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(" or ");
+        vec![Difference { field: "urgent octet", expected, actual: format!("{byte:02x}") }]
     }
 
     fn put_datagram(&mut self, a: &Arguments<'_>, file: &SocketFile, transfer: Transfer) -> Outcome {
         let now = self.host.now();
         let bytes = pattern::bytes(0, transfer.count);
-        let to = if a.count() == 6 { Some(self.options.connect_address()) } else { None };
+        let to = if a.count() == 6 { self.address(a, 4, self.options.connect_address())? } else { None };
         if let Some(to) = to {
             self.begin_connect(transfer.descriptor, to);
         }
@@ -227,6 +241,10 @@ impl Caller<'_> {
             _ => a.expect(&[6])?,
         }
         let flags = if call == "read" { 0 } else { a.number(3)? };
+        if call == "recvfrom" {
+            a.nowhere(4)?;
+            a.nowhere(5)?;
+        }
         let transfer =
             Transfer { descriptor: a.descriptor(0)?, count: a.length(2)?, buffer: a.buffer(1)?, flags };
         self.take(a, transfer)
@@ -242,7 +260,7 @@ impl Caller<'_> {
         transfer.check(a, &["MSG_DONTWAIT", "MSG_PEEK", "MSG_WAITALL", "MSG_TRUNC", "MSG_OOB"])?;
         let mut file = socket_of!(self, a, 0);
         if transfer.has("MSG_OOB") && file.carrier == Carrier::Tcp {
-            return self.take_urgent(file, transfer);
+            return self.take_urgent(&file, transfer);
         }
         let now = self.host.now();
         if let Some(error) = file.late_error.take() {
@@ -277,10 +295,11 @@ impl Caller<'_> {
         };
         match result {
             Ok(count) => {
-                let differences = check_content(&file, buffer.get(..count).unwrap_or_default());
+                let bytes = buffer.get(..count).unwrap_or_default();
+                let (end, differences) = self.check_content(transfer.descriptor, &file, bytes);
                 let total = self.ongoing.moved + count;
                 if !peeks {
-                    file.read = file.read.wrapping_add(count as u32);
+                    file.read = end;
                     self.ongoing.moved = total;
                     self.keep(transfer.descriptor, file);
                 }
@@ -302,6 +321,11 @@ impl Caller<'_> {
         let now = self.host.now();
         match self.host.stack.read(now, file.id, &mut buffer) {
             Ok(count) => {
+                let flow = self.flows.by_descriptor(transfer.descriptor);
+                let has_urgent = (0..=count as u32).any(|offset| {
+                    flow.as_ref().is_some_and(|flow| flow.is_urgent(file.read.wrapping_add(offset)))
+                });
+                file.is_in_step &= !has_urgent;
                 file.read = file.read.wrapping_add(count as u32);
                 self.keep(transfer.descriptor, file.clone());
                 done(Returned::Value(count as i64))
@@ -312,16 +336,34 @@ impl Caller<'_> {
     }
 }
 
-/// Whether the bytes read are those that stand there in the stream.
-fn check_content(file: &SocketFile, bytes: &[u8]) -> Vec<Difference> {
-    if file.carrier != Carrier::Tcp || !file.is_in_step {
-        return Vec::new();
+impl Caller<'_> {
+    /// Whether the bytes read are those that stand there in the stream, or in a datagram, and where in the stream they end.
+    fn check_content(&mut self, descriptor: i32, file: &SocketFile, bytes: &[u8]) -> (u32, Vec<Difference>) {
+        let begin = if file.carrier == Carrier::Tcp { file.read } else { 0 };
+        let count = bytes.len() as u32;
+        if file.carrier == Carrier::Icmp || !file.is_in_step {
+            return (begin.wrapping_add(count), Vec::new());
+        }
+        let in_line = self.host.stack.option(file.id, OptionName::UrgentInLine);
+        let in_line = matches!(in_line, Ok(SocketOption::UrgentInLine(true)));
+        let flow = self.flows.by_descriptor(descriptor).filter(|_| !in_line && file.carrier == Carrier::Tcp);
+        let mut position = begin;
+        for (offset, byte) in bytes.iter().enumerate() {
+            // An urgent octet is not in the stream, unless a later one has taken its place (RFC 6093 section 3.3).
+            if let Some(flow) = &flow
+                && flow.is_urgent(position)
+                && pattern::first_wrong(position.wrapping_add(1), bytes.get(offset..).unwrap_or_default())
+                    .is_none_or(|at| flow.is_urgent(position.wrapping_add(1 + at as u32)))
+            {
+                position = position.wrapping_add(1);
+            }
+            if *byte != pattern::byte_at(position) {
+                let expected = format!("byte {position} of the stream, {:02x}", pattern::byte_at(position));
+                let actual = format!("{byte:02x}");
+                return (begin, vec![Difference { field: "data read", expected, actual }]);
+            }
+            position = position.wrapping_add(1);
+        }
+        (position, Vec::new())
     }
-    let wrong = pattern::first_wrong(file.read, bytes);
-    let difference = wrong.map(|at| Difference {
-        field: "data read",
-        expected: format!("byte {} of the stream", u64::from(file.read) + at as u64),
-        actual: "another".to_owned(),
-    });
-    difference.into_iter().collect()
 }
