@@ -1,6 +1,7 @@
 //! Socket calls as a script writes them, in the words of strace.
 
 use sockeye_core::time::Duration;
+use std::fmt::{self, Display, Formatter};
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// `socket(..., SOCK_STREAM, IPPROTO_TCP) = 3`.
@@ -119,4 +120,67 @@ pub enum Argument {
     },
     /// `{ee_errno=…, ee_origin=…, ee_type=…, ee_code=…, ee_info=…, ee_data=…}`: `struct sock_extended_err`, in this order.
     ExtendedError(Box<[Argument; 6]>),
+}
+
+impl SystemCall {
+    /// The call as it is written, without its result: `read(4, ..., 1000)`.
+    pub fn written(&self) -> String {
+        format!("{}({})", self.name, joined(&self.arguments, ", "))
+    }
+}
+
+fn joined(parts: &[Argument], between: &str) -> String {
+    parts.iter().map(Argument::to_string).collect::<Vec<_>>().join(between)
+}
+
+/// As a script writes it.
+impl Display for Argument {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Argument::Ellipsis => f.write_str("..."),
+            Argument::Unknown => f.write_str("?"),
+            Argument::Integer(number) => write!(f, "{number}"),
+            Argument::Word(word) => f.write_str(word),
+            Argument::Text(text) => write!(f, "{:?}", String::from_utf8_lossy(text)),
+            Argument::TextEllipsis(text) => write!(f, "{:?}...", String::from_utf8_lossy(text)),
+            Argument::Or(parts) => f.write_str(&joined(parts, "|")),
+            Argument::Array(parts) => write!(f, "[{}]", joined(parts, ", ")),
+            Argument::Group(parts) => write!(f, "{{{}}}", joined(parts, ", ")),
+            Argument::Iovec(length) => write!(f, "{{..., {length}}}"),
+            Argument::Assign(name, value) => write!(f, "{name}={value}"),
+            Argument::Struct(members) => {
+                let members: Vec<String> =
+                    members.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                write!(f, "{{{}}}", members.join(", "))
+            }
+            Argument::Address(address) => write!(f, "{address}"),
+            Argument::InetAddr(address) => write!(f, "inet_addr(\"{address}\")"),
+            Argument::Inet6Addr(address) => write!(f, "inet6_addr(\"{address}\")"),
+            Argument::Linger { onoff, linger } => write!(f, "{{onoff={onoff}, linger={linger}}}"),
+            Argument::PollFd { fd, events, revents } => {
+                write!(f, "{{fd={fd}, events={events}, revents={revents}}}")
+            }
+            Argument::EpollEvent { events, member, data } => {
+                write!(f, "{{events={events}, {member}={data}}}")
+            }
+            Argument::MsgHdr { iov_length, iov, flags, control } => {
+                write!(f, "{{msg_iov({iov_length})=[{}], msg_flags={flags}", joined(iov, ", "))?;
+                if !control.is_empty() {
+                    write!(f, ", msg_control=[{}]", joined(control, ", "))?;
+                }
+                f.write_str("}")
+            }
+            Argument::Cmsg { level, kind, data } => {
+                write!(f, "{{cmsg_level={level}, cmsg_type={kind}, cmsg_data={data}}}")
+            }
+            Argument::Timestamping { seconds, nanoseconds } => {
+                write!(f, "{{scm_sec={seconds}, scm_nsec={nanoseconds}}}")
+            }
+            Argument::ExtendedError(parts) => {
+                let [errno, origin, kind, code, info, data] = parts.as_ref();
+                write!(f, "{{ee_errno={errno}, ee_origin={origin}, ee_type={kind}, ee_code={code}, ")?;
+                write!(f, "ee_info={info}, ee_data={data}}}")
+            }
+        }
+    }
 }

@@ -112,6 +112,22 @@ pub fn numbers(packet: &IcmpPacket, version: IcmpVersion) -> Result<(u8, u8), St
     Ok((kind, code))
 }
 
+/// The words for a type and a code, as a script writes them.
+pub fn words(kind: u8, code: u8, version: IcmpVersion) -> String {
+    let rows = match version {
+        IcmpVersion::V4 => V4,
+        IcmpVersion::V6 => V6,
+    };
+    let row = rows.iter().find(|(_, number, _)| *number == kind);
+    let name = row.map_or_else(|| format!("type_{kind}"), |(name, ..)| (*name).to_owned());
+    let codes = row.map_or(&[][..], |(.., codes)| codes);
+    match codes.iter().find(|(_, number)| *number == code) {
+        Some((code, _)) => format!("{name} {code}"),
+        None if code == 0 => name,
+        None => format!("{name} code_{code}"),
+    }
+}
+
 fn numbered(word: &str, prefix: &str) -> Option<u8> {
     word.strip_prefix(prefix)?.parse().ok()
 }
@@ -132,6 +148,13 @@ mod tests {
             &IcmpPacket { kind: kind.into(), code, mtu, id: None, echoed: EchoedPacket::Unspecified },
             version,
         )
+    }
+
+    #[test]
+    fn numbers_have_words() {
+        assert_eq!(words(3, 4, IcmpVersion::V4), "unreachable frag_needed");
+        assert_eq!(words(2, 0, IcmpVersion::V6), "packet_too_big");
+        assert_eq!(words(99, 7, IcmpVersion::V4), "type_99 code_7");
     }
 
     #[test]

@@ -70,9 +70,9 @@ fn ip(differences: &mut Differences, expected: &IpInfo, actual: &Live) {
     let ecn = actual.tos & 3;
     match expected.tos {
         Tos::Unspecified => {}
-        Tos::Ecn(bits) => differences.check("ECN field", bits & 3, ecn),
+        Tos::Ecn(bits) => differences.check("ECN field", words::ecn_field(bits), words::ecn_field(ecn)),
         Tos::Ect01 if matches!(ecn, 1 | 2) => {}
-        Tos::Ect01 => differences.add("ECN field", "1 or 2", ecn.to_string()),
+        Tos::Ect01 => differences.add("ECN field", "[ect01]", words::ecn_field(ecn)),
         Tos::Octet(octet) => differences.check("TOS", octet, actual.tos),
     }
     if let Some(ttl) = expected.ttl {

@@ -12,7 +12,7 @@ use super::host::{self, Sent};
 use super::ladder::{Ladder, Rung};
 use super::options::{Options, Wishes};
 use super::service::{self, Service};
-use super::{Outcome, at_line, event, packet, seconds, setting};
+use super::{Outcome, at_line, packet, seconds, setting};
 use crate::ast::{Action, Argument, Command, Direction, Event, Script, SystemCall};
 use crate::setup::Setup;
 
@@ -180,7 +180,7 @@ impl Duel<'_> {
             _ => {}
         }
         let at = self.now() - host::START;
-        self.exchange.ladder.push(at, Rung::Service, event::written(call));
+        self.exchange.ladder.push(at, Rung::Service, call.written());
     }
 
     /// Ends the connection under test, as packetdrill does at the end.

@@ -39,7 +39,7 @@ impl<'s> Run<'s> {
                 self.check_return_time(&blocked)
             }
             Progress::Wait(deadline) => {
-                self.exchange.ladder.push(self.host.elapsed(), Rung::Call, format!("{} …", written(call)));
+                self.exchange.ladder.push(self.host.elapsed(), Rung::Call, format!("{} …", call.written()));
                 blocked.deadline = deadline;
                 self.blocked = Some(blocked);
                 self.after_change()?;
@@ -74,11 +74,13 @@ impl<'s> Run<'s> {
             },
             Returned::Error(errno) => format!("-1 {errno}"),
         };
-        self.exchange.ladder.push(self.host.elapsed(), rung, format!("{} = {actual}", written(call)));
+        self.exchange.ladder.push(self.host.elapsed(), rung, format!("{} = {actual}", call.written()));
         let wrong = |expected: String| {
             let mut failure = Failure::mismatch(call.line, format!("{} returned something else", call.name));
+            let both = [&expected, &actual].map(|result| format!("{} = {result}", call.written()));
             failure.differences.push(Difference { field: "result", expected, actual: actual.clone() });
-            failure
+            let [expected, actual] = both;
+            failure.with(expected, actual)
         };
         let expected_words = match (&call.error, expected) {
             (Some(errno), _) => format!("-1 {}", errno.name),
@@ -173,37 +175,4 @@ impl<'s> Run<'s> {
 /// A number in a call's result.
 fn number(call: &SystemCall, argument: &Argument) -> Result<i64, Failure> {
     super::call::Arguments::new(call).value(argument)
-}
-
-/// A call as the script writes it, without what it returns.
-pub(super) fn written(call: &SystemCall) -> String {
-    let arguments: Vec<String> = call.arguments.iter().map(argument).collect();
-    format!("{}({})", call.name, arguments.join(", "))
-}
-
-fn argument(argument: &Argument) -> String {
-    let list = |parts: &[Argument]| parts.iter().map(self::argument).collect::<Vec<_>>();
-    match argument {
-        Argument::Ellipsis => "...".to_owned(),
-        Argument::Unknown => "?".to_owned(),
-        Argument::Integer(number) => number.to_string(),
-        Argument::Word(word) => word.clone(),
-        Argument::Text(text) => format!("{:?}", String::from_utf8_lossy(text)),
-        Argument::Or(parts) => list(parts).join("|"),
-        Argument::Array(parts) => format!("[{}]", list(parts).join(", ")),
-        Argument::Iovec(length) => format!("{{..., {length}}}"),
-        Argument::Address(address) => address.to_string(),
-        Argument::Linger { onoff, linger } => format!("{{onoff={onoff}, linger={linger}}}"),
-        Argument::PollFd { fd, events, revents } => format!(
-            "{{fd={}, events={}, revents={}}}",
-            self::argument(fd),
-            self::argument(events),
-            self::argument(revents)
-        ),
-        Argument::EpollEvent { events, member, data } => {
-            format!("{{events={}, {member}={}}}", self::argument(events), self::argument(data))
-        }
-        Argument::MsgHdr { iov, .. } => format!("{{msg_iov=[{}], …}}", list(iov).join(", ")),
-        _ => "{…}".to_owned(),
-    }
 }

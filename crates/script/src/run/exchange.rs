@@ -470,9 +470,7 @@ fn expected_words(expected: &Packet) -> String {
             };
             format!("{mark}{}", words::segment(&packet::segment(tcp), unsaid))
         }
-        Transport::Udp(udp) => format!("udp ({})", udp.length),
-        Transport::Icmp(icmp) => {
-            format!("icmp {} {}", icmp.kind, icmp.code.as_deref().unwrap_or_default()).trim_end().to_owned()
-        }
+        Transport::Udp(udp) => udp.to_string(),
+        Transport::Icmp(icmp) => icmp.to_string(),
     }
 }

@@ -66,7 +66,7 @@ impl fmt::Display for Entry {
         let mark = match self.rung {
             Rung::Received => "  < ",
             Rung::Sent => "  > ",
-            Rung::Other => "  > (another socket's) ",
+            Rung::Other => "  > (not of this socket) ",
             Rung::Unseen => "  > (nobody asked for it) ",
             Rung::Call | Rung::Command | Rung::Code => "",
             Rung::Assumed => "(left to whoever runs the other stack) ",

@@ -172,7 +172,8 @@ fn change_route(route: &setup::Route, host: &mut Host) -> Result<(), String> {
     };
     let known = host.stack.routes().find(leads_there).copied();
     let Some(known) = known else {
-        return Err(format!("ip route to {:?}, where no way leads", route.destination));
+        let to = route.destination.map_or("default".to_owned(), |destination| destination.to_string());
+        return Err(format!("ip route to {to}, where no way leads"));
     };
     let advmss = match route.advmss.map(u16::try_from) {
         None => None,

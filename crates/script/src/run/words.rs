@@ -5,6 +5,7 @@ use core::fmt::Write;
 use sockeye_core::wire::tcp::Flags;
 
 use super::live::{Body, Live, RawOption, Tcp};
+use crate::constant::icmp::{self, IcmpVersion};
 
 /// What of a segment is not to be shown, because the script says nothing of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,6 +96,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The ECN field by name (RFC 3168 section 5).
+pub fn ecn_field(tos: u8) -> &'static str {
+    match ecn(tos).trim_end() {
+        "" => "[noecn]",
+        mark => mark,
+    }
+}
+
 /// What is special about the IP header, in front of the segment: `[ect0] `.
 pub fn ecn(tos: u8) -> &'static str {
     match tos & 3 {
@@ -110,7 +119,10 @@ pub fn packet(live: &Live) -> String {
     match &live.body {
         Body::Tcp(tcp) => format!("{}{}", ecn(live.tos), segment(tcp, Unsaid::default())),
         Body::Udp { payload, .. } => format!("udp ({})", payload.len()),
-        Body::Icmp { kind, code, .. } => format!("icmp type_{kind} code_{code}"),
+        Body::Icmp { kind, code, .. } => {
+            let version = if live.source.is_ipv6() { IcmpVersion::V6 } else { IcmpVersion::V4 };
+            format!("icmp {}", icmp::words(*kind, *code, version))
+        }
         Body::Other(protocol) => format!("ip-proto-{protocol}"),
     }
 }

@@ -115,7 +115,7 @@ impl<'a> Arguments<'a> {
                 constant::value(name).ok_or_else(|| self.wrong(format!("{name} is not known")))
             }
             Argument::Or(parts) => parts.iter().try_fold(0, |all, part| Ok(all | self.value(part)?)),
-            other => Err(self.wrong(format!("a number is expected, not {other:?}"))),
+            other => Err(self.wrong(format!("a number is expected, not {other}"))),
         }
     }
 
@@ -126,7 +126,7 @@ impl<'a> Arguments<'a> {
     pub fn word(&self, index: usize) -> Result<&'a str, Failure> {
         match self.get(index)? {
             Argument::Word(name) => Ok(name),
-            other => Err(self.wrong(format!("write the constant by its name, not {other:?}"))),
+            other => Err(self.wrong(format!("write the constant by its name, not {other}"))),
         }
     }
 
@@ -140,7 +140,7 @@ impl<'a> Arguments<'a> {
                 [number] => self.value(number),
                 _ => Err(self.wrong(format!("{} numbers in brackets where one is expected", list.len()))),
             },
-            other => Err(self.wrong(format!("a number in brackets is expected, not {other:?}"))),
+            other => Err(self.wrong(format!("a number in brackets is expected, not {other}"))),
         }
     }
 
@@ -159,7 +159,7 @@ impl<'a> Arguments<'a> {
     pub fn ellipsis(&self, index: usize) -> Result<(), Failure> {
         match self.get(index)? {
             Argument::Ellipsis => Ok(()),
-            other => Err(self.unsupported(format!("{other:?} where only ... is understood"))),
+            other => Err(self.unsupported(format!("{other} where only ... is understood"))),
         }
     }
 
@@ -172,7 +172,7 @@ impl<'a> Arguments<'a> {
             Argument::Ellipsis => Ok(()),
             Argument::Word(name) if name == "NULL" => Ok(()),
             other if self.value(other).is_ok_and(|value| value == 0) => Ok(()),
-            other => Err(self.unsupported(format!("{other:?} where only ... and NULL are understood"))),
+            other => Err(self.unsupported(format!("{other} where only ... and NULL are understood"))),
         }
     }
 
@@ -185,7 +185,7 @@ impl<'a> Arguments<'a> {
             Argument::Ellipsis => Ok(Buffer::There),
             Argument::Word(name) if name == "NULL" => Ok(Buffer::Null),
             other if self.value(other).is_ok_and(|value| value == 0) => Ok(Buffer::Null),
-            other => Err(self.unsupported(format!("the buffer {other:?}: only ... and NULL are understood"))),
+            other => Err(self.unsupported(format!("the buffer {other}: only ... and NULL are understood"))),
         }
     }
 
@@ -200,7 +200,7 @@ impl<'a> Arguments<'a> {
         list.iter()
             .map(|iovec| match iovec {
                 Argument::Iovec(length) => self.bytes(*length),
-                other => Err(self.wrong(format!("{other:?} is no iovec"))),
+                other => Err(self.wrong(format!("{other} is no iovec"))),
             })
             .collect()
     }

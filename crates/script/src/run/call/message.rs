@@ -19,7 +19,7 @@ fn header<'a>(a: &Arguments<'a>, index: usize) -> Result<Header<'a>, Failure> {
         Argument::MsgHdr { iov_length, iov, flags, control } => {
             Ok(Header { count: a.iovecs(iov, *iov_length)?.iter().sum(), flags: a.value(flags)?, control })
         }
-        other => Err(a.unsupported(format!("the message header {other:?}"))),
+        other => Err(a.unsupported(format!("the message header {other}"))),
     }
 }
 
@@ -28,7 +28,7 @@ impl Caller<'_> {
         a.expect(&[3])?;
         let message = header(a, 1)?;
         if let Some(control) = message.control.first() {
-            return Err(a.unsupported(format!("the control message {control:?}")));
+            return Err(a.unsupported(format!("the control message {control}")));
         }
         let (descriptor, flags) = (a.descriptor(0)?, a.number(2)?);
         self.put(a, Transfer { descriptor, count: message.count, buffer: Buffer::There, flags })
@@ -67,11 +67,11 @@ fn expected_rest(a: &Arguments<'_>, control: &[Argument]) -> Result<Option<i64>,
             let is_rest = Some(a.value(level)?) == constant("SOL_TCP")
                 && Some(a.value(kind)?) == constant("TCP_CM_INQ");
             if !is_rest {
-                return Err(a.unsupported(format!("the control message {message:?}")));
+                return Err(a.unsupported(format!("the control message {message}")));
             }
             a.value(data).map(Some)
         }
-        [_, other, ..] => Err(a.unsupported(format!("the control message {other:?}"))),
-        [other] => Err(a.unsupported(format!("the control message {other:?}"))),
+        [_, other, ..] => Err(a.unsupported(format!("the control message {other}"))),
+        [other] => Err(a.unsupported(format!("the control message {other}"))),
     }
 }

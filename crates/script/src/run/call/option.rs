@@ -49,7 +49,7 @@ fn value(a: &Arguments<'_>, index: usize) -> Result<Value, Failure> {
             Value::Linger(Some(Duration::from_secs(u64::try_from(*linger).unwrap_or(0))))
         }
         Argument::Text(text) => Value::Text(text.clone()),
-        other => return Err(a.unsupported(format!("the value {other:?}"))),
+        other => return Err(a.unsupported(format!("the value {other}"))),
     })
 }
 

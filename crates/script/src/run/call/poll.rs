@@ -45,6 +45,25 @@ fn bits(readiness: Readiness) -> u32 {
     bits
 }
 
+/// The bits by the names that poll(2) gives them; 0 where none is set.
+fn names(bits: u32) -> String {
+    let known = [
+        (IN, "POLLIN"),
+        (PRI, "POLLPRI"),
+        (OUT, "POLLOUT"),
+        (ERR, "POLLERR"),
+        (HUP, "POLLHUP"),
+        (NVAL, "POLLNVAL"),
+        (READ_NORMAL, "POLLRDNORM"),
+        (WRITE_NORMAL, "POLLWRNORM"),
+        (READ_HUP, "POLLRDHUP"),
+    ];
+    let rest = known.iter().fold(bits, |rest, (bit, _)| rest & !bit);
+    let named = known.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| (*name).to_owned());
+    let all: Vec<String> = named.chain((rest != 0).then(|| format!("{rest:#x}"))).collect();
+    if all.is_empty() { "0".to_owned() } else { all.join("|") }
+}
+
 impl Caller<'_> {
     /// What a descriptor is ready for, of what is asked; errors and hang-ups always.
     fn ready(&self, descriptor: i32, asked: u32) -> u32 {
@@ -77,7 +96,7 @@ impl Caller<'_> {
         let mut differences = Vec::new();
         for (index, entry) in list.iter().enumerate() {
             let Argument::PollFd { fd, events, revents } = entry else {
-                return Err(a.unsupported(format!("{entry:?} as a pollfd")));
+                return Err(a.unsupported(format!("{entry} as a pollfd")));
             };
             let (fd, events, expected) = (a.value(fd)?, a.value(events)?, a.value(revents)?);
             let actual = self.ready(a.narrow(fd)?, events as u32);
@@ -85,8 +104,8 @@ impl Caller<'_> {
             if i64::from(actual) != expected {
                 differences.push(Difference {
                     field: "revents",
-                    expected: format!("{expected:#x} of entry {index}"),
-                    actual: format!("{actual:#x}"),
+                    expected: format!("{} of entry {index}", names(expected as u32)),
+                    actual: names(actual),
                 });
             }
         }
@@ -177,15 +196,12 @@ impl Caller<'_> {
         let expected = (a.value(events)? as u32, a.value(data)? as u64);
         let actual = told.first().map_or((0, 0), |(_, ready, data)| (*ready, *data));
         let mut differences = Vec::new();
-        for (field, expected, actual) in
-            [("events", u64::from(expected.0), u64::from(actual.0)), ("data", expected.1, actual.1)]
-        {
+        for (field, expected, actual) in [
+            ("events", names(expected.0), names(actual.0)),
+            ("data", format!("{:#x}", expected.1), format!("{:#x}", actual.1)),
+        ] {
             if expected != actual {
-                differences.push(Difference {
-                    field,
-                    expected: format!("{expected:#x}"),
-                    actual: format!("{actual:#x}"),
-                });
+                differences.push(Difference { field, expected, actual });
             }
         }
         let returned = Returned::Value(told.len() as i64);

@@ -67,7 +67,7 @@ impl Caller<'_> {
             other if a.value(other).ok().is_some_and(|family| Some(family) == constant("AF_UNSPEC")) => {
                 Ok(None)
             }
-            other => Err(a.unsupported(format!("the address {other:?}"))),
+            other => Err(a.unsupported(format!("the address {other}"))),
         }
     }
 
@@ -217,7 +217,7 @@ impl Caller<'_> {
                 expected: expected.to_string(),
                 actual: name.to_string(),
             }),
-            other => return Err(a.unsupported(format!("the address {other:?}"))),
+            other => return Err(a.unsupported(format!("the address {other}"))),
         }
         done_with(Returned::Value(0), differences)
     }

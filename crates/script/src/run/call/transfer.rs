@@ -38,7 +38,13 @@ impl Transfer {
         let harmless = ["MSG_NOSIGNAL", "MSG_CMSG_CLOEXEC"];
         let understood = known.iter().chain(&harmless).filter_map(|name| constant(name));
         let rest = understood.fold(self.flags, |flags, bit| flags & !bit);
-        if rest == 0 { Ok(()) } else { Err(a.unsupported(format!("flags {rest:#x}"))) }
+        if rest == 0 {
+            return Ok(());
+        }
+        let names =
+            ["MSG_ERRQUEUE", "MSG_PEEK", "MSG_OOB", "MSG_WAITALL", "MSG_TRUNC", "MSG_MORE", "MSG_ZEROCOPY"];
+        let named = names.into_iter().find(|name| constant(name).is_some_and(|bit| rest & bit != 0));
+        Err(a.unsupported(named.map_or_else(|| format!("flags {rest:#x}"), str::to_owned)))
     }
 }
 
