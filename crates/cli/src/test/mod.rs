@@ -264,7 +264,7 @@ fn duel(
         Ok(options) => options,
         Err(failure) => return Ok(ended(failure)),
     };
-    if let Some(failure) = refusal(script, service) {
+    if let Some(failure) = refusal(script, service, &options) {
         return Ok(ended(failure));
     }
     if options.mtu != opponent.mtu() {

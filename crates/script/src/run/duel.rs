@@ -55,7 +55,7 @@ pub fn run_against(script: &Script, wishes: &Wishes, terms: Terms, opponent: &mu
         Ok(options) => options,
         Err(failure) => return ended(failure),
     };
-    if let Some(failure) = service::refusal(script, terms.service) {
+    if let Some(failure) = service::refusal(script, terms.service, &options) {
         return ended(failure);
     }
     let (ip_version, tolerance) = (options.ip_version, options.tolerance);

@@ -295,6 +295,9 @@ impl Exchange {
 
     /// What an expected packet says about the socket it comes from.
     fn on_expected(&mut self, packet: &Packet) -> Result<(), Failure> {
+        if let Some(around) = packet.encapsulation.first() {
+            return Err(Failure::unsupported(packet.line, format!("encapsulation `{around}`")));
+        }
         let Some(flow) = self.flows.under_test() else {
             return Err(Failure::script(packet.line, "there is no socket that could send this packet"));
         };

@@ -161,7 +161,7 @@ fn put(bytes: &mut [u8], field: usize, value: u16) {
 /// In words, why there is no such packet.
 pub fn inbound(packet: &Packet, flow: &Flow, options: &Options) -> Result<(Vec<u8>, Option<Tcp>), String> {
     if let Some(around) = packet.encapsulation.first() {
-        return Err(format!("unsupported: encapsulation {around:?}"));
+        return Err(format!("unsupported: encapsulation `{around}`"));
     }
     let local = flow.local.unwrap_or(SocketAddr::new(options.local, options.bind_port));
     let remote = flow.remote.unwrap_or(SocketAddr::new(options.remote, options.connect_port));
@@ -284,4 +284,90 @@ fn finish_icmp(mut bytes: Vec<u8>, ends: Ends) -> Vec<u8> {
         put(&mut bytes, 2, sum);
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ast::Action;
+    use crate::run::flow::Stage;
+    use crate::run::{Failure, Wishes};
+
+    /// What the script puts on the wire for a packet in its words.
+    fn bytes(version: &str, text: &str) -> Vec<u8> {
+        let source = format!("--ip_version={version}\n+0 < {text}");
+        let script = crate::parse("t", &source, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let options = Options::new(&script, &Wishes::default());
+        let options = options.unwrap_or_else(|failure: Failure| panic!("{failure}"));
+        let Action::Packet(packet) = &script.events[0].action else { panic!("{text} is no packet") };
+        let carrier = if text.contains("udp") { Carrier::Udp } else { Carrier::Tcp };
+        let flow = Flow::new(None, Stage::New, carrier);
+        inbound(packet, &flow, &options).unwrap_or_else(|error| panic!("{text}: {error}")).0
+    }
+
+    #[test]
+    fn every_word_of_a_packet_is_on_the_wire() {
+        for (version, packet, changes) in [
+            (
+                "ipv4",
+                "[ect0, ttl 9] 5 > 6 P. 1:101(100) ack 7 win 8 urg 9 <mss 4,nop,nop,sack 1:2>",
+                &[
+                    ("ect0", "ect1"),
+                    ("ttl 9", "ttl 8"),
+                    ("5 > 6", "4 > 6"),
+                    ("5 > 6", "5 > 7"),
+                    ("P.", "F."),
+                    ("P.", "PEWA."),
+                    ("1:101(100)", "2:102(100)"),
+                    ("1:101(100)", "1:102(101)"),
+                    ("ack 7", "ack 8"),
+                    ("win 8", "win 9"),
+                    ("urg 9", "urg 8"),
+                    ("mss 4", "mss 5"),
+                    ("nop,nop,sack", "nop,eol,sack"),
+                    ("sack 1:2", "sack 1:3"),
+                ][..],
+            ),
+            (
+                "ipv6",
+                "[tos 0x4, ttl 9, flowlabel 0x7] S 5:5(0) win 8 <wscale 7,nop,TS val 3 ecr 0,FO 0a0b,nop,nop>",
+                &[
+                    ("tos 0x4", "tos 0x5"),
+                    ("ttl 9", "ttl 8"),
+                    ("0x7", "0x8"),
+                    ("S 5:5", "S 6:6"),
+                    ("wscale 7", "wscale 8"),
+                    ("val 3", "val 4"),
+                    ("FO 0a0b", "FO 0a0c"),
+                ][..],
+            ),
+            (
+                "ipv4",
+                "icmp unreachable frag_needed mtu 1400 [1:1001(1000)]",
+                &[
+                    ("1400", "1401"),
+                    ("[1:1001", "[2:1002"),
+                    ("unreachable frag_needed mtu 1400", "time_exceeded"),
+                ],
+            ),
+            (
+                "ipv4",
+                "icmp unreachable host_unreachable [1:1001(1000)]",
+                &[("host_un", "port_un"), ("[1:1001(1000)]", "[1:1002(1001)]")],
+            ),
+            (
+                "ipv6",
+                "icmp packet_too_big mtu 1400 [1:1001(1000)]",
+                &[("1400", "1401"), ("[1:1001", "[2:1002")],
+            ),
+            ("ipv4", "icmp echo_reply id 3", &[("id 3", "id 4"), ("echo_reply", "echo_request")]),
+            ("ipv4", "udp 7 > 8 (10)", &[("7 >", "6 >"), ("> 8", "> 9"), ("(10)", "(11)")]),
+        ] {
+            let written = bytes(version, packet);
+            for (from, to) in changes {
+                assert!(packet.contains(from), "{packet}: {from}");
+                assert_ne!(bytes(version, &packet.replace(from, to)), written, "{packet}: {from} → {to}");
+            }
+        }
+    }
 }

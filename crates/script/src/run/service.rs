@@ -6,8 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::failure::Failure;
+use super::options::Options;
 use super::setting;
-use crate::ast::{Action, Argument, Direction, Script, SystemCall, TcpFlags, TcpPacket, Transport};
+use crate::ast::{
+    Action, Argument, Direction, Script, SystemCall, TcpFlags, TcpOption, TcpOptions, TcpPacket, Transport,
+};
 use crate::setup::Setup;
 
 /// What waits at the other stack's address and at the port of `--bind_port`.
@@ -42,8 +45,9 @@ struct Program {
     peer_has_closed: bool,
 }
 
-/// Why a script cannot be played against a stack with this service; `None` where it can.
-pub fn refusal(script: &Script, service: Service) -> Option<Failure> {
+/// Why a script cannot be played against a stack with this service and behind an interface with the MTU of `options`; `None`
+/// where it can.
+pub fn refusal(script: &Script, service: Service, options: &Options) -> Option<Failure> {
     let mut program = Program {
         service,
         listeners: BTreeSet::new(),
@@ -58,6 +62,13 @@ pub fn refusal(script: &Script, service: Service) -> Option<Failure> {
             Action::Packet(packet) if packet.direction == Direction::Inbound => {
                 let closes = |tcp: &TcpPacket| tcp.flags.has(TcpFlags::FIN) && !tcp.flags.has(TcpFlags::SYN);
                 program.peer_has_closed |= matches!(&packet.transport, Transport::Tcp(tcp) if closes(tcp));
+                let length = length(&packet.transport) + if options.local.is_ipv4() { 20 } else { 40 };
+                if length > options.mtu {
+                    return refused(
+                        packet.line,
+                        format!("a packet of {length} bytes does not fit the interface"),
+                    );
+                }
             }
             Action::Packet(packet) if program.must_close() => return refused(packet.line, CLOSES.to_owned()),
             Action::Packet(_) => {}
@@ -93,6 +104,21 @@ pub fn refusal(script: &Script, service: Service) -> Option<Failure> {
         );
     }
     None
+}
+
+/// Bytes of a script's packet above the IP header.
+fn length(transport: &Transport) -> usize {
+    match transport {
+        Transport::Tcp(tcp) => {
+            let options = match &tcp.options {
+                TcpOptions::Any => 0,
+                TcpOptions::These(options) => options.iter().map(TcpOption::length).sum(),
+            };
+            20 + options + usize::from(tcp.sequence.length)
+        }
+        Transport::Udp(udp) => 8 + usize::from(udp.length),
+        Transport::Icmp(_) => 0,
+    }
 }
 
 /// What a service does that the script's program does not.
@@ -166,6 +192,7 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Wishes;
 
     const OPEN: &str = "
         0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
@@ -176,7 +203,8 @@ mod tests {
     fn refused(service: Service, rest: &str) -> Option<String> {
         let source = format!("{OPEN}{rest}");
         let script = crate::parse("t", &source, &[]).unwrap_or_else(|error| panic!("{error}"));
-        refusal(&script, service).map(|failure| failure.text)
+        let options = Options::new(&script, &Wishes::default()).expect("options");
+        refusal(&script, service, &options).map(|failure| failure.text)
     }
 
     #[test]
@@ -205,6 +233,7 @@ mod tests {
             (Service::Discard, "+0 read(4, ..., 5) = -1 EAGAIN (none)\n", "read: it fails"),
             (Service::Discard, "+0 setsockopt(4, SOL_TCP, TCP_CORK, [1], 4) = 0\n", "setsockopt: "),
             (Service::Discard, "+0 `sysctl -q net.ipv4.tcp_sack=0`\n", "a command"),
+            (Service::Discard, "+0 < . 1:1462(1461) ack 1 win 5\n", "a packet of 1501 bytes"),
             (Service::Discard, "+0 %{ assert tcpi_rtt == 0 }%\n", "an assertion"),
         ] {
             let refused = refused(service, rest).unwrap_or_else(|| panic!("{rest} is played"));

@@ -6,7 +6,7 @@ use sockeye_core::error::Error;
 use sockeye_core::socket::{Family, Kind, Shutdown};
 use sockeye_core::transport::tcp::State;
 
-use super::{Arguments, Caller, Outcome, Progress, done, done_with, failed, socket_of};
+use super::{Arguments, Caller, Outcome, Progress, differs, done, done_with, failed, socket_of};
 use crate::ast::Argument;
 use crate::constant::value as constant;
 use crate::run::failure::{Difference, Failure};
@@ -218,6 +218,11 @@ impl Caller<'_> {
                 actual: name.to_string(),
             }),
             other => return Err(a.unsupported(format!("the address {other}"))),
+        }
+        if !a.is_ellipsis(2)? {
+            // struct sockaddr_in and sockaddr_in6.
+            let length = if name.is_ipv4() { 16 } else { 28 };
+            differs("length", a.bracketed(2)?, length, &mut differences);
         }
         done_with(Returned::Value(0), differences)
     }
