@@ -387,7 +387,8 @@ impl Exchange {
     pub(super) fn on_unseen(&mut self, sent: &Sent) {
         self.flush();
         let words = self.describe(sent);
-        self.ladder.push(sent.at - host::START, Rung::Unseen, words);
+        let rung = if self.is_of_test(sent) { Rung::Unseen } else { Rung::Other };
+        self.ladder.push(sent.at - host::START, rung, words);
     }
 
     /// So is one that was looked at already.
