@@ -188,7 +188,7 @@ fn later(time: Duration) -> Duration {
 
 fn times(copies: &mut Copies<'_>, index: usize, time: Time) {
     let (late, early) = match time {
-        Time::Absolute(at) => (Time::Absolute(later(at)), None),
+        Time::Absolute(at) => (Time::Absolute(later(at)), earlier(at).map(Time::Absolute)),
         Time::Relative(at) => (Time::Relative(later(at)), earlier(at).map(Time::Relative)),
         Time::AbsoluteRange(_, last) => {
             (Time::AbsoluteRange(later(last), later(last) + Duration::from_millis(1)), None)
@@ -311,6 +311,9 @@ fn calls(copies: &mut Copies<'_>, index: usize, call: &SystemCall) {
     );
     if call.until.is_some() {
         copies.call(index, "returns later", |call| call.until = call.until.map(later));
+        if let Some(early) = call.until.and_then(earlier) {
+            copies.call(index, "returns earlier", |call| call.until = Some(early));
+        }
     }
     match (&call.result, &call.error) {
         (Argument::Integer(-1), Some(_)) => {
@@ -332,6 +335,11 @@ fn calls(copies: &mut Copies<'_>, index: usize, call: &SystemCall) {
                 copies.call(index, "result one more", |call| {
                     if let Argument::Integer(result) = &mut call.result {
                         *result += 1;
+                    }
+                });
+                copies.call(index, "result one less", |call| {
+                    if let Argument::Integer(result) = &mut call.result {
+                        *result -= 1;
                     }
                 });
             }
