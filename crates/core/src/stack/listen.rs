@@ -31,6 +31,10 @@ impl Stack {
         }
         if let Some(listener) = self.listener_at(ends.local) {
             if segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK) {
+                if segment.flags.contains(Flags::FIN) {
+                    // Nobody decent opens and closes at once. As on Linux, there is no answer.
+                    return Err(DropReason::UnexpectedSegment);
+                }
                 return self.on_syn(now, listener, ends, (segment, payload), None);
             }
             if !segment.flags.contains(Flags::ACK) {
