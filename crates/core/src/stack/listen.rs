@@ -123,7 +123,7 @@ impl Stack {
         }
         let has_room = entry.has_half_open_room();
         let settings = settings_on(&self.attributes(&ends), &entry.settings);
-        let handshake = Handshake::on_syn(now, ends, segment, opening, &settings);
+        let handshake = Handshake::on_syn(now, ends, segment, opening, &settings).met(self.tcp.codepoint);
         if !has_room {
             let iss = cookie::encode(now, &ends, segment, &self.tcp.cookie_secret);
             let answer = handshake.cookie_syn_ack(now, iss, segment);

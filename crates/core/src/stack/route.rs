@@ -16,7 +16,10 @@ pub(super) fn settings_on<'a>(attributes: &RouteAttributes, settings: &'a Settin
         advertised_mss: attributes.advmss.or(settings.advertised_mss),
         initial_window: attributes.initcwnd.unwrap_or(settings.initial_window),
         rto_min: attributes.rto_min.unwrap_or(settings.rto_min),
-        ecn: if attributes.ecn { EcnMode::On } else { settings.ecn },
+        ecn: match settings.ecn {
+            EcnMode::Off | EcnMode::Passive if attributes.ecn => EcnMode::On,
+            ecn => ecn,
+        },
         ..settings.clone()
     })
 }

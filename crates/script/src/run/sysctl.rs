@@ -117,9 +117,13 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
                 "0" => EcnMode::Off,
                 "1" => EcnMode::On,
                 "2" => EcnMode::Passive,
+                "3" => EcnMode::Accurate,
+                "4" => EcnMode::AccurateForPeers,
+                "5" => EcnMode::AccuratePassive,
                 _ => return Err(format!("unsupported: sysctl {dotted}={value}")),
             };
         }
+        "tcp_ecn_option" => tcp.accurate_ecn_option = switch(value)?,
         "tcp_fastopen" => config.fast_open = FastOpen::from_bits(bits(value)?),
         "tcp_fastopen_blackhole_timeout_sec" => config.fast_open_pause = seconds(value)?,
         // 3 and 4 both mean probes for lost tails and nothing else (RFC 8985 section 7).

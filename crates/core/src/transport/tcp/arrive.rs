@@ -177,6 +177,8 @@ impl Connection {
         if self.state == State::SynReceived && segment.seq == self.receiver.irs {
             self.syn_due = true; // the peer's SYN again: our SYN-ACK was lost
         } else {
+            // Ours may be what was lost, and with it how the SYN-ACK had come.
+            self.receiver.ecn.accurate.tells_first |= segment.flags.contains(Flags::ACK);
             self.challenge(now);
         }
         Err(DropReason::UnexpectedSegment)
@@ -192,11 +194,13 @@ impl Connection {
         if !segment.flags.contains(Flags::ACK) {
             return Err(DropReason::UnexpectedSegment);
         }
-        if self.state == State::SynReceived {
+        let is_handshake = self.state == State::SynReceived;
+        if is_handshake {
             if !segment.ack.is_after(self.sender.iss) || segment.ack.is_after(self.sender.nxt) {
                 self.reset = Some(Reset { seq: segment.ack, ack: None });
                 return Err(DropReason::UnacceptableAck);
             }
+            self.check_third_ack(segment);
             if self.is_child() {
                 self.confirm_child(now, segment);
             } else {
@@ -232,7 +236,7 @@ impl Connection {
             ack: segment.ack.max(self.sender.una),
             sack: segment.options.sack.as_slice(),
             is_bare,
-            has_congestion_echo: self.sender.ecn.is_echo(segment.flags),
+            congestion: self.sender.ecn.echo(segment, is_handshake),
             echoed: self.echoed(now, segment),
             echo: self.echo(segment),
         };
@@ -246,6 +250,9 @@ impl Connection {
         }
         if self.sender.outstanding() == 0 {
             self.stop_transmit_timers();
+        } else if !self.awaits_acknowledgement() {
+            // The probe timer has expired, and before the probe could leave came news that makes it needless.
+            self.arm_after_progress(now);
         }
         if outcome.progress {
             self.expand_send_buffer();

@@ -121,6 +121,7 @@ impl Connection {
         if let Some(sent) = handshake.sent_once() {
             connection.first_round_trip(now, now.since(sent));
         }
+        connection.check_third_ack(segment);
         connection.establish(now, segment, Scale::Apply);
         connection
     }
@@ -135,6 +136,7 @@ impl Connection {
         connection.negotiate(&handshake.agreed());
         connection.receiver.ts_recent = handshake.ts_recent();
         connection.sender.ecn = handshake.ecn();
+        connection.receiver.ecn.accurate.first = handshake.codepoint();
         connection.sender.nxt = opening.iss + 1;
         connection
     }

@@ -1,10 +1,12 @@
-//! Explicit congestion notification (RFC 3168): what both ends agree on, what each half remembers, and when it acts.
+//! Explicit congestion notification: what both ends agree on (RFC 3168, RFC 9768), and with the feedback of RFC 3168 what each
+//! half remembers and when it acts.
 //!
 //! The sender's half marks new data as ECN-capable, reduces its window once a round trip where the peer echoes
-//! congestion, and says so with CWR. The receiver's half echoes a mark it has seen until that CWR. The marks of RFC 9768
-//! (accurate ECN) are neither sent nor asked for.
+//! congestion, and says so with CWR. The receiver's half echoes a mark it has seen until that CWR. What is different with
+//! accurate ECN is in `accurate_ecn`.
 
 use super::Connection;
+use super::accurate_ecn::{self, AccurateReceiver, AccurateSender, Report, ace};
 use super::delayed_ack::DelayedAck;
 use crate::wire::ecn::Codepoint;
 use crate::wire::tcp::{Flags, Segment};
@@ -24,20 +26,74 @@ pub enum EcnMode {
     /// Granted to a peer that asks (2).
     #[default]
     Passive,
+    /// Accurate ECN (RFC 9768) is asked for, and granted; so is the other kind to a peer that knows no better (3).
+    Accurate,
+    /// ECN is asked for, and what is asked is granted, accurate ECN too (4).
+    AccurateForPeers,
+    /// What is asked is granted, accurate ECN too (5).
+    AccuratePassive,
+}
+
+/// How congestion is reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Feedback {
+    /// Not at all: ECN is not in use.
+    #[default]
+    Off,
+    /// Once a round trip (RFC 3168).
+    Classic,
+    /// Every mark (RFC 9768).
+    Accurate,
+}
+
+impl EcnMode {
+    /// What a SYN of ours asks for.
+    fn asks(self) -> Feedback {
+        match self {
+            EcnMode::On | EcnMode::AccurateForPeers => Feedback::Classic,
+            EcnMode::Accurate => Feedback::Accurate,
+            EcnMode::Off | EcnMode::Passive | EcnMode::AccuratePassive => Feedback::Off,
+        }
+    }
+
+    /// What a peer gets whose SYN has these flags. Those that RFC 9768 leaves open ask for whatever will come after it
+    /// (section 3.1.3).
+    pub(super) fn grants(self, flags: Flags) -> Feedback {
+        let is_accurate =
+            matches!(self, EcnMode::Accurate | EcnMode::AccurateForPeers | EcnMode::AccuratePassive);
+        match ace(flags) {
+            0 => Feedback::Off,
+            _ if self == EcnMode::Off => Feedback::Off,
+            0b011 => Feedback::Classic,
+            _ if is_accurate => Feedback::Accurate,
+            _ if is_setup(flags) => Feedback::Classic,
+            _ => Feedback::Off,
+        }
+    }
+}
+
+/// What an acknowledgement says about congestion.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Echo {
+    /// Whether there was some, in RFC 3168's way.
+    Classic(bool),
+    /// In RFC 9768's way.
+    Accurate(Report),
 }
 
 /// What the sender's half remembers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct EcnSender {
-    /// Both ends know about ECN; before the peer's SYN has come: we want to.
-    pub(super) is_on: bool,
+    /// How the peer reports congestion; before its SYN has come: how we want it to.
+    pub(super) feedback: Feedback,
     /// A SYN without ECN was sent or received besides, in the fallback of section 6.1.1.1: such a connection must not
     /// mark its data (section 6.1.1), but goes on echoing what a peer marks that sees it otherwise.
     is_silent: bool,
     /// The next new data tells the peer that the window was reduced.
     cwr_due: bool,
-    /// Segments acknowledged together with an echo.
+    /// Segments acknowledged together with an echo, or reported as marked.
     pub(super) delivered_ce: u32,
+    accurate: AccurateSender,
 }
 
 /// What the receiver's half remembers.
@@ -49,22 +105,35 @@ pub(super) struct EcnReceiver {
     echo: bool,
     /// The peer has marked data as ECN-capable.
     pub(super) is_seen: bool,
+    /// What is counted besides, or instead.
+    pub(super) accurate: AccurateReceiver,
 }
 
 impl EcnSender {
     /// Before an active open.
     pub(super) fn asking(mode: EcnMode) -> EcnSender {
-        EcnSender { is_on: mode == EcnMode::On, ..EcnSender::default() }
+        EcnSender { feedback: mode.asks(), ..EcnSender::default() }
     }
 
     /// After a passive one.
-    pub(super) fn granted(is_on: bool, is_silent: bool) -> EcnSender {
-        EcnSender { is_on, is_silent, ..EcnSender::default() }
+    pub(super) fn granted(feedback: Feedback, is_silent: bool) -> EcnSender {
+        EcnSender { feedback, is_silent, ..EcnSender::default() }
+    }
+
+    /// Whether ECN is in use.
+    pub(super) fn is_on(&self) -> bool {
+        self.feedback != Feedback::Off
+    }
+
+    /// Nothing more is marked as ECN-capable: the path or the peer does not do with it what it should.
+    pub(super) fn silence(&mut self) {
+        self.is_silent = true;
+        self.cwr_due = false;
     }
 
     /// The window was reduced, for whatever reason: the peer shall know, and stop echoing.
     pub(super) fn on_reduced(&mut self) {
-        self.cwr_due = self.is_on && !self.is_silent;
+        self.cwr_due = self.feedback == Feedback::Classic && !self.is_silent;
     }
 
     /// Whether the next new data carries CWR. Such a segment leaves alone: of several that a device cuts only the first
@@ -73,14 +142,43 @@ impl EcnSender {
         self.cwr_due
     }
 
-    /// Whether an acknowledgement with these flags echoes congestion.
-    pub(super) fn is_echo(&self, flags: Flags) -> bool {
-        self.is_on && flags.contains(Flags::ECE) && !flags.contains(Flags::SYN)
+    /// What this segment says about congestion. In a handshake the flags mean something else.
+    pub(super) fn echo(&self, segment: &Segment, is_handshake: bool) -> Echo {
+        match self.feedback {
+            Feedback::Accurate if !is_handshake => Echo::Accurate(Report::of(segment)),
+            Feedback::Classic => {
+                Echo::Classic(segment.flags.contains(Flags::ECE) && !segment.flags.contains(Flags::SYN))
+            }
+            _ => Echo::Classic(false),
+        }
+    }
+
+    /// Whether any of the segments of `mss` bytes that an acknowledgement reports delivered met congestion. By the counters
+    /// of one that reports nothing delivered nothing is known: it may be older than what is known already.
+    pub(super) fn on_echo(&mut self, echo: Echo, segments: u32, mss: u32) -> bool {
+        let marked = match echo {
+            Echo::Classic(is_echo) => return is_echo,
+            Echo::Accurate(_) if segments == 0 => return false,
+            Echo::Accurate(report) => self.accurate.on_report(report, segments, mss),
+        };
+        let Some(marked) = marked else {
+            self.silence();
+            return false;
+        };
+        self.delivered_ce = self.delivered_ce.wrapping_add(marked);
+        marked > 0
+    }
+
+    /// With the feedback of RFC 3168 it is not known how many: all are counted.
+    pub(super) fn count_echo(&mut self, is_echo: bool, segments: u32) {
+        if is_echo && self.feedback == Feedback::Classic {
+            self.delivered_ce = self.delivered_ce.wrapping_add(segments);
+        }
     }
 
     /// How new data leaves: its ECN field, and its additional flag.
     pub(super) fn on_new_data(&mut self) -> (Codepoint, Flags) {
-        if !self.is_on || self.is_silent {
+        if !self.is_on() || self.is_silent {
             return (Codepoint::NotEct, Flags::NONE);
         }
         let was_due = core::mem::take(&mut self.cwr_due);
@@ -89,9 +187,13 @@ impl EcnSender {
 }
 
 impl EcnReceiver {
-    /// The flag that every segment behind the handshake carries.
-    pub(super) fn echo(&self) -> Flags {
-        if self.echo { Flags::ECE } else { Flags::NONE }
+    /// The flags that every segment behind the handshake carries.
+    pub(super) fn flags(&self, feedback: Feedback) -> Flags {
+        match feedback {
+            Feedback::Accurate => self.accurate.flags(),
+            _ if self.echo => Flags::ECE,
+            _ => Flags::NONE,
+        }
     }
 
     /// An acceptable segment says that the peer has reduced its window: the echo has done its work.
@@ -129,14 +231,22 @@ pub(super) fn is_setup(flags: Flags) -> bool {
     flags.contains(SETUP)
 }
 
-/// The flags of a SYN that asks for ECN.
-pub(super) fn setup(is_asking: bool) -> Flags {
-    if is_asking { SETUP } else { Flags::NONE }
+/// The flags of a SYN that asks for this.
+pub(super) fn setup(feedback: Feedback) -> Flags {
+    match feedback {
+        Feedback::Off => Flags::NONE,
+        Feedback::Classic => SETUP,
+        Feedback::Accurate => SETUP | Flags::AE,
+    }
 }
 
-/// The flag of a SYN-ACK that grants it.
-pub(super) fn grant(is_granted: bool) -> Flags {
-    if is_granted { Flags::ECE } else { Flags::NONE }
+/// The flags of a SYN-ACK that grants this to a SYN which came with this field.
+pub(super) fn grant(feedback: Feedback, field: Codepoint) -> Flags {
+    match feedback {
+        Feedback::Off => Flags::NONE,
+        Feedback::Classic => Flags::ECE,
+        Feedback::Accurate => accurate_ecn::handshake_flags(field),
+    }
 }
 
 impl Connection {
@@ -159,28 +269,62 @@ impl Connection {
 
     /// The flags of a SYN of ours.
     pub(super) fn syn_flags(&mut self, is_again: bool) -> Flags {
-        // RFC 3168 section 6.1.1.1: something on the path may drop what it does not know.
-        let falls_back = is_again && self.settings.ecn_fallback;
+        // RFC 3168 section 6.1.1.1: something on the path may drop what it does not know. RFC 9768 section 3.1.4.1 would
+        // rather have it tried once more: losses are common, such paths are not.
+        let patience = if self.sender.ecn.feedback == Feedback::Accurate { 1 } else { 0 };
+        let falls_back = is_again && self.sender.timeouts > patience && self.settings.ecn_fallback;
         self.sender.ecn.is_silent |= falls_back;
-        setup(self.sender.ecn.is_on && !falls_back)
+        setup(if falls_back { Feedback::Off } else { self.sender.ecn.feedback })
     }
 
     /// The peer's SYN or SYN-ACK has come in answer to ours.
     pub(super) fn negotiate_ecn(&mut self, flags: Flags) {
-        let is_granted = if flags.contains(Flags::ACK) {
-            flags.contains(Flags::ECE) && !flags.contains(Flags::CWR)
-        } else {
-            is_setup(flags)
+        let (asked, ace) = (self.sender.ecn.feedback, ace(flags));
+        let is_answer = flags.contains(Flags::ACK);
+        let feedback = match asked {
+            Feedback::Off => Feedback::Off,
+            // Both ends have sent a SYN: what both have asked for.
+            _ if !is_answer && ace == 0b111 => asked,
+            _ if !is_answer && is_setup(flags) => Feedback::Classic,
+            _ if !is_answer => Feedback::Off,
+            Feedback::Classic if flags.contains(Flags::ECE) && !flags.contains(Flags::CWR) => {
+                Feedback::Classic
+            }
+            Feedback::Classic => Feedback::Off,
+            // RFC 9768 table 2: one that knows no ECN, and one that sends our flags back; one that knows RFC 3168.
+            Feedback::Accurate if matches!(ace, 0b000 | 0b111) => Feedback::Off,
+            Feedback::Accurate if matches!(ace, 0b001 | 0b101) => Feedback::Classic,
+            Feedback::Accurate => Feedback::Accurate,
         };
-        self.sender.ecn.is_on &= is_granted;
+        self.sender.ecn.feedback = feedback;
+        if feedback == Feedback::Accurate {
+            let receiver = &mut self.receiver.ecn;
+            receiver.accurate.first = receiver.codepoint;
+            receiver.accurate.tells_first = is_answer;
+            if is_answer {
+                receiver.accurate.on_packets(receiver.codepoint, 0, 1, &mut self.receiver.ack);
+            }
+            if is_answer && accurate_ecn::shows_mangling(ace) {
+                self.sender.ecn.silence();
+            }
+        }
     }
 
     /// What an acceptable segment with payload or without says about congestion on the peer's way to us.
     pub(super) fn note_congestion(&mut self, segment: &Segment) {
-        if !self.sender.ecn.is_on {
-            return;
-        }
         let receiver = &mut self.receiver;
+        match self.sender.ecn.feedback {
+            Feedback::Off => return,
+            Feedback::Classic => {}
+            Feedback::Accurate => {
+                // Several segments that a device has joined had the same field.
+                let packets = segment.length.div_ceil(receiver.ack.segment().max(1)).max(1);
+                let field = receiver.ecn.codepoint;
+                receiver.ecn.is_seen |= segment.length > 0 && field != Codepoint::NotEct;
+                receiver.ecn.accurate.on_packets(field, segment.length, packets, &mut receiver.ack);
+                return;
+            }
+        }
         receiver.ecn.on_reduced(segment, &mut receiver.ack);
         // A mark on what came before says nothing new, and one beyond the window may be anybody's (section 6.1.5).
         if segment.length > 0 && (segment.seq + segment.length).is_after(receiver.nxt) {

@@ -1,13 +1,15 @@
 //! A half-open passive connection: a small record until the handshake is complete.
 
+use super::accurate_ecn::AccurateReceiver;
 use super::connection::{announced_mss, timestamp};
 use super::cookie::Cookie;
-use super::ecn::{self, EcnMode, EcnSender};
+use super::ecn::{self, EcnSender, Feedback};
 use super::receive_space::ReceiveSpace;
 use super::{Endpoints, Opening, Settings, empty, reset_for};
 use crate::drop_reason::DropReason;
 use crate::time::{Duration, Instant};
-use crate::wire::tcp::{Flags, Options, Segment, SeqNumber, Timestamps};
+use crate::wire::ecn::Codepoint;
+use crate::wire::tcp::{AccurateEcn, Flags, Options, Segment, SeqNumber, Timestamps};
 
 /// Between two challenge acknowledgements (RFC 5961 section 7).
 const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
@@ -25,7 +27,10 @@ pub struct Handshake {
     own_shift: u8,
     sack: bool,
     timestamps: bool,
-    ecn: bool,
+    ecn: Feedback,
+    /// With which ECN field the SYN came.
+    codepoint: Codepoint,
+    counts_marks: bool,
     /// Whether a SYN without ECN came too.
     ecn_doubted: bool,
     /// The window announced.
@@ -86,7 +91,9 @@ impl Handshake {
             own_shift: settings.window_shift(),
             sack: settings.sack && options.sack_permitted,
             timestamps: settings.timestamps && options.timestamps.is_some(),
-            ecn: settings.ecn != EcnMode::Off && ecn::is_setup(syn.flags),
+            ecn: settings.ecn.grants(syn.flags),
+            codepoint: Codepoint::NotEct,
+            counts_marks: settings.accurate_ecn_option,
             ecn_doubted: false,
             window: ReceiveSpace::first_window(settings, own_mss.into()),
             own_mss,
@@ -98,6 +105,12 @@ impl Handshake {
             rto_max: settings.rto_max,
             last_challenge: None,
         }
+    }
+
+    /// The same, of a SYN that came with this ECN field.
+    #[must_use]
+    pub fn met(self, codepoint: Codepoint) -> Handshake {
+        Handshake { codepoint, ..self }
     }
 
     /// What a SYN cookie remembered, restored by the acknowledgement that brought it back.
@@ -120,7 +133,8 @@ impl Handshake {
             timestamps: ack.options.timestamps.filter(|_| cookie.echo.is_some()),
             ..Options::default()
         };
-        let flags = Flags::SYN | ecn::setup(cookie.ecn);
+        let ecn = if cookie.ecn { Feedback::Classic } else { Feedback::Off };
+        let flags = Flags::SYN | ecn::setup(ecn);
         let mut handshake = Handshake::on_syn(
             now,
             ends,
@@ -137,27 +151,36 @@ impl Handshake {
         Segment {
             seq: self.opening.iss,
             ack: self.irs + 1,
-            flags: Flags::SYN | Flags::ACK | ecn::grant(self.ecn),
+            flags: Flags::SYN | Flags::ACK | ecn::grant(self.ecn, self.codepoint),
             window: self.window,
             options: Options {
                 mss: Some(self.own_mss),
                 window_scale: self.peer_shift.map(|_| self.own_shift),
                 sack_permitted: self.sack,
                 timestamps: self.clock(now),
+                accurate_ecn: self.counters(),
                 ..Options::default()
             },
             ..empty(self.ends.local.port(), self.ends.remote.port())
         }
     }
 
+    /// The counters of accurate ECN as they begin; not again where the first may have been lost because of them (RFC 9768
+    /// section 3.2.3.2.2).
+    fn counters(&self) -> Option<AccurateEcn> {
+        let is_wanted = self.ecn == Feedback::Accurate && self.counts_marks && self.resent == 0;
+        is_wanted.then(|| AccurateReceiver::default().option())
+    }
+
     /// The SYN-ACK whose sequence number is the cookie `iss`. Window scale and SACK are kept in its timestamp where the
-    /// peer has timestamps, and are not used otherwise.
+    /// peer has timestamps, and are not used otherwise. There is no room for accurate ECN: the other kind is granted.
     pub fn cookie_syn_ack(&self, now: Instant, iss: SeqNumber, _syn: &Segment) -> Segment {
-        let mut answer = Segment { seq: iss, ..self.syn_ack(now) };
+        let ecn = if self.ecn == Feedback::Off { Feedback::Off } else { Feedback::Classic };
+        let mut answer = Segment { seq: iss, ..Handshake { ecn, ..self.clone() }.syn_ack(now) };
         match &mut answer.options.timestamps {
             Some(timestamps) => {
                 timestamps.value =
-                    super::cookie::stamp(timestamps.value, self.peer_shift, self.sack, self.ecn);
+                    super::cookie::stamp(timestamps.value, self.peer_shift, self.sack, ecn != Feedback::Off);
             }
             None => {
                 answer.options = Options { mss: answer.options.mss, ..Options::default() };
@@ -268,6 +291,11 @@ impl Handshake {
 
     pub(super) fn uses_timestamps(&self) -> bool {
         self.timestamps
+    }
+
+    /// With which ECN field the SYN came.
+    pub(super) fn codepoint(&self) -> Codepoint {
+        self.codepoint
     }
 
     /// How ECN is used.

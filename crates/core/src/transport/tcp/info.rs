@@ -1,5 +1,6 @@
 //! What is known about a connection, for the program and for whoever watches.
 
+use super::ecn::Feedback;
 use super::recovery::Phase;
 use super::{CongestionName, Connection, CwndReason, FastOpenFailure, Limits, State, Traffic};
 use crate::time::{Duration, Instant};
@@ -132,6 +133,8 @@ pub struct TcpInfo {
     pub sack: bool,
     /// Whether ECN is in use.
     pub ecn: bool,
+    /// Whether it is accurate ECN (RFC 9768).
+    pub accurate_ecn: bool,
     /// Whether the peer has marked data as ECN-capable.
     pub ecn_seen: bool,
     /// Whether data of a SYN was acknowledged (RFC 7413): `TCPI_OPT_SYN_DATA`.
@@ -174,6 +177,8 @@ pub struct TcpInfo {
     pub total_retransmits: u64,
     /// Segments that arrived, as far as an echo of congestion came with their acknowledgement.
     pub delivered_ce: u32,
+    /// Packets that came with a mark, counted where ECN is accurate.
+    pub received_ce: u32,
     /// Bytes sent and not acknowledged.
     pub in_flight: usize,
     /// Bytes of these that the peer reported received.
@@ -240,7 +245,8 @@ impl TcpInfo {
             rcv_shift: receiver.shift,
             timestamps: connection.clock.is_some(),
             sack: sender.uses_sack,
-            ecn: sender.ecn.is_on,
+            ecn: sender.ecn.is_on(),
+            accurate_ecn: sender.ecn.feedback == Feedback::Accurate,
             ecn_seen: receiver.ecn.is_seen,
             syn_data: connection.fast_open.as_ref().is_some_and(|fast_open| fast_open.syn_data),
             fast_open_failure: connection.fast_open.as_ref().map_or(FastOpenFailure::None, |it| it.failure),
@@ -262,6 +268,7 @@ impl TcpInfo {
             probes: connection.probes,
             total_retransmits: u64::from(sender.retransmitted),
             delivered_ce: sender.ecn.delivered_ce,
+            received_ce: receiver.ecn.accurate.packets(),
             in_flight: sender.outstanding() as usize,
             sacked: sender.board.sacked() as usize,
             lost: sender.board.lost() as usize,

@@ -122,6 +122,14 @@ impl Connection {
         self.timers.set(timer, at);
     }
 
+    /// Whether something will happen if no acknowledgement comes.
+    pub(super) fn awaits_acknowledgement(&self) -> bool {
+        [Timer::Retransmit, Timer::LossProbe, Timer::Reordering]
+            .into_iter()
+            .any(|timer| self.timers.is_set(timer))
+            || self.sender.probe.is_due
+    }
+
     pub(super) fn stop_transmit_timers(&mut self) {
         self.timers.stop(Timer::Retransmit);
         self.timers.stop(Timer::LossProbe);

@@ -9,6 +9,7 @@
 //! Before a passive open is complete there is no connection but a [`Handshake`] (or not even that: [`cookie`]), and
 //! after the last FIN a [`TimeWait`] of a few words.
 
+mod accurate_ecn;
 mod arrive;
 mod burst;
 mod call;

@@ -293,6 +293,7 @@ impl Receiver {
     pub(super) fn on_ack_sent(&mut self) {
         self.last_ack = self.nxt;
         self.ack.on_ack_sent();
+        self.ecn.accurate.on_reported();
         if let Some(reassembly) = &mut self.reassembly {
             reassembly.on_reported();
         }

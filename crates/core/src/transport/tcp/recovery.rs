@@ -6,6 +6,7 @@
 
 use super::RetransmitCause;
 use super::congestion::{Acked, RoundTrip, Timeout};
+use super::ecn::Echo;
 use super::loss_probe::ProbeAnswer;
 use super::prr::Progress;
 use super::scoreboard::{Delivered, Reports};
@@ -44,8 +45,8 @@ pub(super) struct Acknowledgement<'a> {
     pub(super) sack: &'a [SackBlock],
     /// Whether the segment carries nothing else and leaves the window as it is (RFC 5681 section 2).
     pub(super) is_bare: bool,
-    /// Whether it echoes a congestion mark (RFC 3168).
-    pub(super) has_congestion_echo: bool,
+    /// What it says about congestion marks (RFC 3168, RFC 9768).
+    pub(super) congestion: Echo,
     /// The round-trip time by the echoed timestamp.
     pub(super) echoed: Option<Duration>,
     /// The echoed timestamp by our clock, in milliseconds.
@@ -92,7 +93,7 @@ struct News {
 impl Sender {
     /// An acceptable acknowledgement.
     pub(super) fn on_ack(&mut self, now: Instant, acknowledgement: Acknowledgement<'_>) -> Outcome {
-        let Acknowledgement { ack, sack, is_bare, has_congestion_echo, echoed, echo } = acknowledgement;
+        let Acknowledgement { ack, sack, is_bare, congestion, echoed, echo } = acknowledgement;
         let before = self.una;
         let progress = ack.is_after(before);
         let had_in_flight = before != self.nxt;
@@ -144,6 +145,8 @@ impl Sender {
             has_duplicate,
             is_pure_duplicate: is_bare && !progress && !has_reports,
         });
+        let segments = delivered.bytes.div_ceil(self.mss.max(1));
+        let has_congestion_echo = self.ecn.on_echo(congestion, segments, self.mss);
         let is_dubious =
             is_duplicate || has_reports || has_duplicate || has_congestion_echo || self.phase != Phase::Open;
         if is_dubious {
@@ -164,10 +167,9 @@ impl Sender {
                 delivered.bytes += self.duplicates.saturating_sub(delivered_before) * self.mss;
             }
         }
-        if has_congestion_echo {
-            self.ecn.delivered_ce += delivered.bytes.div_ceil(self.mss.max(1));
-        }
-        self.delivered = self.delivered.wrapping_add(delivered.bytes.div_ceil(self.mss.max(1)));
+        let segments = delivered.bytes.div_ceil(self.mss.max(1));
+        self.ecn.count_echo(has_congestion_echo, segments);
+        self.delivered = self.delivered.wrapping_add(segments);
         let newly_lost = self.board.lost_ever().wrapping_sub(lost_before);
         self.control(now, &delivered, newly_lost, progress, has_reports);
         self.learn_rate(now, &delivered, delivered.last_round_trip().filter(|_| is_measured));

@@ -117,6 +117,9 @@ pub struct Settings {
     /// Whether a SYN that is sent again does without ECN, should that be what it was dropped for (RFC 3168 section
     /// 6.1.1.1): `tcp_ecn_fallback`.
     pub ecn_fallback: bool,
+    /// Whether accurate ECN counts bytes in an option besides packets in the header (RFC 9768 section 3.2.3):
+    /// `tcp_ecn_option`.
+    pub accurate_ecn_option: bool,
     /// Whether the path's MTU is found by trying (RFC 4821): `tcp_mtu_probing`. Unlike Linux we do so by default from the
     /// time on when a path swallows large segments in silence.
     pub mtu_probing: MtuProbing,
@@ -182,6 +185,7 @@ impl Default for Settings {
             sack: true,
             ecn: EcnMode::Passive,
             ecn_fallback: true,
+            accurate_ecn_option: true,
             mtu_probing: MtuProbing::BlackHole,
             mtu_base: 1024,
             mtu_floor: 512,

@@ -136,7 +136,8 @@ impl Connection {
             }
             Some(Next::Ack) => {
                 let blocks = self.sack_blocks();
-                let segment = self.acknowledgement(now, blocks);
+                let mut segment = self.acknowledgement(now, blocks);
+                self.report_marks(&mut segment);
                 self.acknowledged();
                 Outgoing::bare(segment)
             }
@@ -272,7 +273,7 @@ impl Connection {
         Segment {
             seq: self.sender.nxt,
             ack: self.receiver.nxt,
-            flags: Flags::ACK | self.receiver.ecn.echo(),
+            flags: Flags::ACK | self.receiver.ecn.flags(self.sender.ecn.feedback),
             window: self.receiver.announce(),
             options: Options { timestamps: self.timestamps(now), sack, ..Options::default() },
             ..self.header()
@@ -312,7 +313,11 @@ impl Connection {
             ..Options::default()
         };
         let flags = match is_answer {
-            true => Flags::SYN | Flags::ACK | super::ecn::grant(self.sender.ecn.is_on),
+            true => {
+                Flags::SYN
+                    | Flags::ACK
+                    | super::ecn::grant(self.sender.ecn.feedback, self.receiver.ecn.accurate.first)
+            }
             false => Flags::SYN | self.syn_flags(is_again),
         };
         let window = self.first_window();

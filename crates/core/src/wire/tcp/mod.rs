@@ -1,5 +1,6 @@
 //! TCP segments (RFC 9293 section 3.1) as typed fields, without their payload.
 
+mod accurate_ecn;
 mod flags;
 mod options;
 mod seq;
@@ -10,6 +11,7 @@ use super::checksum::{ChecksumCheck, ChecksumEmit, PseudoHeader};
 use super::error::{WireError, split};
 use super::headers::Headers;
 
+pub use accurate_ecn::{AccurateEcn, AccurateEcnOrder};
 pub use flags::Flags;
 pub use options::{FastOpenCookie, FastOpenForm, OptionBytes, Options, SackBlock, SackBlocks, Timestamps};
 pub use seq::SeqNumber;

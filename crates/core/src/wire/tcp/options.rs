@@ -1,7 +1,8 @@
-//! The options of a segment: RFC 9293, 7323 (window scale, timestamps), 2018 (SACK), 7413 (fast open).
+//! The options of a segment: RFC 9293, 7323 (window scale, timestamps), 2018 (SACK), 7413 (fast open), 9768 (accurate ECN).
 
 use core::fmt;
 
+use super::accurate_ecn::{self, AccurateEcn};
 use super::seq::SeqNumber;
 
 const END: u8 = 0;
@@ -186,6 +187,8 @@ pub struct Options {
     pub timestamps: Option<Timestamps>,
     /// Fast open cookie, or request for one.
     pub fast_open: Option<FastOpenCookie>,
+    /// How many bytes the sender has received with which ECN field.
+    pub accurate_ecn: Option<AccurateEcn>,
     /// The sender has signed the segment (RFC 2385, RFC 5925). Only read: nothing here signs.
     pub is_signed: bool,
 }
@@ -273,6 +276,9 @@ impl Options {
                     self.fast_open = Some(cookie.in_form(FastOpenForm::Experimental));
                 }
             }
+            (accurate_ecn::KIND_0 | accurate_ecn::KIND_1, data) => {
+                self.accurate_ecn = AccurateEcn::parse(kind, data).or(self.accurate_ecn);
+            }
             (MD5_SIGNATURE, data) if data.len() == 16 => self.is_signed = true,
             (AUTHENTICATION, data) if data.len() >= 2 => self.is_signed = true,
             _ => {}
@@ -280,7 +286,7 @@ impl Options {
     }
 
     /// The bytes, in the order and alignment that Linux uses: MSS, SACK-permitted, timestamps, window scale, SACK
-    /// blocks (as many as fit), fast open. What does not fit is left out.
+    /// blocks (as many as fit), fast open, the counters of accurate ECN (as many as fit). What does not fit is left out.
     pub fn emit(&self) -> OptionBytes {
         let mut out = OptionBytes { bytes: [0; Options::MAX_LEN], len: 0 };
         if let Some(mss) = self.mss {
@@ -320,6 +326,10 @@ impl Options {
                 out.push(cookie.as_slice());
             }
         }
+        if let Some(counters) = &self.accurate_ecn {
+            let (option, len) = counters.emit(out.room());
+            out.push(option.get(..len).unwrap_or_default());
+        }
         while !out.len.is_multiple_of(4) {
             out.push(&[NOP]);
         }
@@ -336,6 +346,7 @@ impl Options {
             sack,
             timestamps,
             fast_open: None,
+            accurate_ecn: None,
             is_signed: _,
         } = self
         else {
@@ -411,6 +422,8 @@ impl Options {
             }
             f.write_str("tfo cookie ")?;
             cookie.as_slice().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        } else if let Some(counters) = self.accurate_ecn {
+            write!(f, "{counters}")
         } else {
             write!(f, "sack {} ", self.sack.as_slice().len())?;
             self.sack.as_slice().iter().try_for_each(|block| write!(f, "{{{}:{}}}", block.left, block.right))

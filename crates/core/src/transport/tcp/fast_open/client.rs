@@ -74,7 +74,9 @@ impl Connection {
 
     /// The SYN-ACK wants an acknowledgement: at once, unless data is about to carry it.
     pub(in super::super) fn acknowledge_syn_ack(&mut self, now: Instant) {
-        if self.fast_open.as_ref().is_some_and(|fast_open| fast_open.expects_write) {
+        // Only a bare acknowledgement can say how the SYN-ACK has come (RFC 9768 section 3.2.2.1).
+        let can_wait = !self.receiver.ecn.accurate.tells_first;
+        if can_wait && self.fast_open.as_ref().is_some_and(|fast_open| fast_open.expects_write) {
             self.receiver.ack.hold_for_write();
             self.timers.set(Timer::DelayedAck, now + self.settings.ack_delay);
         } else {

@@ -6,7 +6,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
 use crate::error::Error;
-use crate::wire::tcp::{SackBlock, SackBlocks, Timestamps};
+use crate::wire::tcp::{AccurateEcn, AccurateEcnOrder, SackBlock, SackBlocks, Timestamps};
 
 struct Peer {
     dice: ChaCha8Rng,
@@ -59,6 +59,9 @@ impl Peer {
             timestamps: self.one_in(2).then_some(timestamps),
             sack,
             fast_open: None,
+            accurate_ecn: self
+                .one_in(3)
+                .then(|| AccurateEcn::new(AccurateEcnOrder::Ect0First, &[1, self.dice.next_u32(), 1])),
             is_signed: false,
         };
         let ack = if self.one_in(2) { info.snd_nxt } else { info.snd_una };

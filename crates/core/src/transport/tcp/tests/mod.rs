@@ -1,5 +1,6 @@
 //! Two ends over a pipe in virtual time.
 
+mod accurate_ecn;
 mod calls;
 mod corners;
 mod counters;
@@ -115,11 +116,7 @@ fn check(connection: &Connection) {
         assert!(board.lost() <= board.outstanding());
         // Whoever waits for an acknowledgement has a timer running, and whoever has something to send and may not has
         // one too.
-        use timers::Timer;
-        let armed = [Timer::Retransmit, Timer::LossProbe, Timer::Reordering]
-            .into_iter()
-            .any(|timer| connection.timers.is_set(timer))
-            || sender.probe.is_due;
+        let armed = connection.awaits_acknowledgement();
         assert!(armed || sender.outstanding() == 0, "nothing will ever be sent again: {connection:?}");
         let idle = connection.poll_timeout().is_none() && !connection.has_transmit();
         assert!(!(idle && sender.has_unsent()), "stuck: {connection:?}");
