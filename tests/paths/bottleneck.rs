@@ -7,7 +7,7 @@ use sockeye_core::sim::{HostConfig, HostId, Simulation};
 use sockeye_core::socket::{Family, Kind, SocketId, SocketOption};
 use sockeye_core::time::{Duration, Instant};
 use sockeye_core::trace::{Trace, Tracing};
-use sockeye_core::transport::tcp::{CongestionName, TcpInfo};
+use sockeye_core::transport::tcp::{CongestionName, EcnMode, TcpInfo};
 
 /// A path, with everything that matters to congestion control.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,8 @@ pub struct Path {
 }
 
 impl Path {
-    fn conditions(&self) -> Duplex {
+    /// The cable of the receiver.
+    pub fn conditions(&self) -> Duplex {
         let bdp = self.mbit as f64 * 1e6 / 8.0 * self.rtt as f64 / 1e3;
         let wire = Duration::from_micros(self.rtt * 500);
         Duplex {
@@ -60,16 +61,22 @@ pub struct World {
 impl World {
     /// All flows begin within 100 ms.
     pub fn new(flows: &[CongestionName], path: Path, seed: u64) -> World {
+        World::over(flows, path.conditions(), EcnMode::default(), seed)
+    }
+
+    /// The same over any cable, and with any mode of ECN at both ends.
+    pub fn over(flows: &[CongestionName], conditions: Duplex, ecn: EcnMode, seed: u64) -> World {
         let mut sim = Simulation::new(seed);
         let lan = sim.add_lan();
         let server = HostConfig {
-            conditions: path.conditions(),
+            conditions,
             ..HostConfig::new("server", "10.0.0.1/16".parse().expect("an address"))
         };
         let server = sim.add_host(lan, server).expect("a host");
         let to: SocketAddr = "10.0.0.1:80".parse().expect("an address");
         let listener = sim.stack_mut(server).open(Family::V4, Kind::Stream).expect("a socket");
         let now = sim.now();
+        sim.stack_mut(server).set_option(now, listener, SocketOption::Ecn(ecn)).expect("an option");
         sim.stack_mut(server).bind(now, listener, to).expect("a port");
         sim.stack_mut(server).listen(now, listener, 100).expect("a listener");
         let mut world = World { sim, server, listener, flows: Vec::new() };
@@ -82,6 +89,7 @@ impl World {
             let stack = world.sim.stack_mut(host);
             stack.set_option(now, socket, SocketOption::Congestion(*congestion)).expect("an option");
             stack.set_option(now, socket, SocketOption::SendBuffer(16 << 20)).expect("an option");
+            stack.set_option(now, socket, SocketOption::Ecn(ecn)).expect("an option");
             let _ = stack.connect(now, socket, to);
             world.flows.push(Flow { client: (host, socket), server: None, received: 0, begin: 0 });
             world.run(Duration::from_millis(100 / flows.len() as u64));
@@ -153,6 +161,12 @@ impl World {
     pub fn info(&self, flow: usize) -> TcpInfo {
         let (host, socket) = self.flows[flow].client;
         self.sim.stack(host).tcp_info(socket).expect("a connection")
+    }
+
+    /// What the receiver of a flow knows.
+    pub fn receiver_info(&self, flow: usize) -> TcpInfo {
+        let socket = self.flows[flow].server.expect("an accepted connection");
+        self.sim.stack(self.server).tcp_info(socket).expect("a connection")
     }
 
     /// Begins to count.

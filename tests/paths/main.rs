@@ -1,6 +1,7 @@
 //! How congestion control fills paths: bulk transfers over a shared bottleneck, in virtual time.
 
 mod bottleneck;
+mod marks;
 mod reordering;
 mod traced;
 

@@ -20,7 +20,6 @@ const FIXED: &[(&str, &[&str])] = &[
     ("tcp_fack", &["0", "1"]),
     ("tcp_reordering", &["3"]),
     ("tcp_recovery", &["1"]),
-    ("tcp_ecn_option", &["2"]),
     ("tcp_pacing_ss_ratio", &["200"]),
     ("tcp_pacing_ca_ratio", &["120"]),
     ("tcp_syncookies", &["1"]),
@@ -123,7 +122,8 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
                 _ => return Err(format!("unsupported: sysctl {dotted}={value}")),
             };
         }
-        "tcp_ecn_option" => tcp.accurate_ecn_option = switch(value)?,
+        // Linux counts in as few fields as needed with 1, in all with 2; ours fit what room there is.
+        "tcp_ecn_option" => tcp.accurate_ecn_option = value != "0",
         "tcp_fastopen" => config.fast_open = FastOpen::from_bits(bits(value)?),
         "tcp_fastopen_blackhole_timeout_sec" => config.fast_open_pause = seconds(value)?,
         // 3 and 4 both mean probes for lost tails and nothing else (RFC 8985 section 7).

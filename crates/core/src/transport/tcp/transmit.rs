@@ -224,7 +224,8 @@ impl Connection {
         let most = sender.congestion_room().min(largest.max(mss)).max(mss);
         // What lies beyond a window that has shrunk waits, but for the first segment, which serves as a probe.
         let inside = (sender.una + sender.wnd).distance(start).max(0).cast_unsigned();
-        let inside = if start == sender.una { inside.max(mss) } else { inside };
+        // With no room at all the first segment serves as a probe, as on Linux.
+        let inside = if start == sender.una && inside == 0 { mss } else { inside };
         let record =
             self.push.record_end(start).map_or(u32::MAX, |end| end.distance(start).max(0).cast_unsigned());
         let whole = length.min(data).min(record);
