@@ -107,7 +107,8 @@ pub(super) fn expect(wire: &mut impl Wire, packet: &Packet, schedule: Schedule) 
         && let Some(next) = next_for_test(wire, packet, limit)?
     {
         let (Body::Tcp(tcp), Body::Tcp(piece)) = (&mut whole.body, &next.body) else { break };
-        if compare::join(tcp, last_length, piece, wanted).is_err() {
+        let same_header = (whole.tos, whole.ttl, whole.flow_label) == (next.tos, next.ttl, next.flow_label);
+        if !same_header || compare::join(tcp, last_length, piece, wanted).is_err() {
             wire.exchange().pending = Some(next);
             break;
         }
