@@ -139,6 +139,8 @@ pub struct Stream {
     pub memory: StreamMemory,
     /// The largest segment its path was last known to carry, in bytes of payload and options.
     pub path_mss: u16,
+    /// The sequence number up to which events have told of data.
+    pub told: u32,
 }
 
 /// What a host knows of the memory of a connection.

@@ -199,6 +199,7 @@ impl Stack {
             is_connecting: false,
             in_demux: true,
             memory: StreamMemory::default(),
+            told: 0,
             path_mss,
         };
         let mut socket = Socket::new(parent.family, Body::Stream(Box::new(stream)));

@@ -350,7 +350,7 @@ impl Stack {
         self.log.as_mut()?.pop()
     }
 
-    /// The next socket whose readiness has grown. An event is a hint to look again, not a count.
+    /// The next socket whose readiness has grown, or which has more to be read. An event is a hint to look again, not a count.
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
             let id = self.events.pop()?;

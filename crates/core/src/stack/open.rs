@@ -305,6 +305,7 @@ impl Stack {
             is_connecting: true,
             in_demux: true,
             memory: StreamMemory::default(),
+            told: 0,
             path_mss,
         }));
         let reuse = socket.options.reuse;

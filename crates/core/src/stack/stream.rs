@@ -259,12 +259,20 @@ impl Stack {
         }
     }
 
-    /// Compares the socket's readiness with what was last reported, and queues an event where it has grown: however
-    /// often it does so, one event waits until it is polled, and says what is true then.
+    /// Compares the socket's readiness with what was last reported, and queues an event where it has grown, or where more
+    /// has come to be read (which edge-triggered epoll tells of, read or unread what came before): however often that
+    /// happens, one event waits until it is polled, and says what is true then.
     pub(super) fn report(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let readiness = socket.readiness();
-        let grown = readiness.gains_on(socket.reported);
+        let has_more = match &mut socket.body {
+            Body::Stream(stream) => {
+                let arrived = stream.connection.arrived().0;
+                core::mem::replace(&mut stream.told, arrived) != arrived && readiness.is_readable()
+            }
+            _ => false,
+        };
+        let grown = readiness.gains_on(socket.reported) || has_more;
         socket.reported = readiness;
         if grown && !socket.noticed && socket.has_program() {
             socket.noticed = true;

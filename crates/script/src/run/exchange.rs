@@ -317,6 +317,9 @@ impl Exchange {
 
     /// Gives a packet of the socket under test the numbers of the script; any other comes back.
     fn map(&mut self, packet: &Packet, mut live: Live) -> Result<Live, Live> {
+        // A SYN that an earlier socket sends again is not the one that the socket under test is to begin with.
+        let is_elsewhere = matches!(&live.body, Body::Tcp(tcp)
+            if self.flows.is_begun_elsewhere(live.from(), live.to(), tcp.seq));
         let Some(flow) = self.flows.under_test() else { return Err(live) };
         let known = flow.local == Some(live.from()) && flow.remote == Some(live.to());
         let is_icmp = matches!(live.body, Body::Icmp { .. }) && flow.carrier == Carrier::Icmp;
@@ -328,6 +331,7 @@ impl Exchange {
             (Body::Udp { .. }, Carrier::Udp, Stage::Connecting) => true,
             _ => false,
         };
+        let opening = opening && (known || !is_elsewhere);
         let is_ours = known || is_icmp && same_host || opening && flow.remote == Some(live.to());
         if !is_ours {
             return Err(live);

@@ -242,6 +242,14 @@ impl Flows {
         self.flows.last_mut()
     }
 
+    /// Whether a socket that is no longer under test has begun with this number between these ends.
+    pub fn is_begun_elsewhere(&self, local: SocketAddr, remote: SocketAddr, isn: u32) -> bool {
+        let earlier = self.flows.len().saturating_sub(1);
+        self.flows.iter().take(earlier).any(|flow| {
+            flow.local == Some(local) && flow.remote == Some(remote) && flow.live_local_isn == isn
+        })
+    }
+
     /// The one with this descriptor.
     pub fn by_descriptor(&mut self, descriptor: i32) -> Option<&mut Flow> {
         self.flows.iter_mut().rev().find(|flow| flow.descriptor == Some(descriptor))

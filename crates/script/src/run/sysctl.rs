@@ -166,7 +166,7 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
             [_, tcp.send_buffer, tcp.send_buffer_max] = triple(value)?;
         }
         "tcp_notsent_lowat" => {
-            tcp.unsent_low_water = Some(parse::<u32>(value)?).filter(|bytes| *bytes != u32::MAX);
+            tcp.default_unsent_low_water = Some(parse::<u32>(value)?).filter(|bytes| *bytes != u32::MAX);
         }
         "tcp_congestion_control" => {
             tcp.congestion = CongestionName::from_str(value)

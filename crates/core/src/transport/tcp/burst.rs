@@ -19,7 +19,7 @@ impl Sender {
     /// acknowledgements that make it are on their way and nothing is being recovered.
     pub(super) fn may_defer(&self, room: u32, largest: u32) -> bool {
         let worth = largest.min(self.wnd.min(self.congestion.cwnd()) / 3);
-        let is_recent = self.clock.since(self.last_sent) <= RECENT;
+        let is_recent = self.clock.since(self.last_sent) < RECENT;
         let half = self.rtt.smoothed().unwrap_or_default() / 2;
         let answer_is_due = self.board.head_sent_at().is_some_and(|sent| self.clock.since(sent) >= half);
         self.phase < Phase::Recovery && room < worth && is_recent && answer_is_due

@@ -6,6 +6,7 @@ use super::timers::Timer;
 use super::{SendFlags, Settings, State};
 use crate::error::Error;
 use crate::time::{Duration, Instant};
+use crate::wire::tcp::SeqNumber;
 
 impl Connection {
     /// Takes as many of `bytes` as the send buffer has room for; says how many.
@@ -175,6 +176,11 @@ impl Connection {
         self.arm_keepalive(now);
         self.arm_user_timeout();
         self.arm_probe(now);
+    }
+
+    /// The number behind the last byte that came in order, the peer's FIN included: RCV.NXT.
+    pub fn arrived(&self) -> SeqNumber {
+        self.receiver.nxt
     }
 
     /// Whether a read would not wait: bytes, the end of the stream, or an error.

@@ -346,6 +346,6 @@ impl Connection {
 
     /// Whether so much is unsent that readiness to write waits (`TCP_NOTSENT_LOWAT`).
     pub(super) fn is_above_low_water(&self) -> bool {
-        self.settings.unsent_low_water.is_some_and(|low| self.sender.unsent().saturating_mul(2) >= low)
+        self.settings.most_unsent().is_some_and(|low| self.sender.unsent().saturating_mul(2) >= low)
     }
 }

@@ -56,7 +56,7 @@ impl Connection {
 
     /// How many of `wanted` bytes may be written now. A piece is begun while the buffer is not full, and then filled.
     pub(super) fn send_room(&self, wanted: usize) -> usize {
-        let low_water = self.settings.unsent_low_water.unwrap_or(u32::MAX);
+        let low_water = self.settings.most_unsent().unwrap_or(u32::MAX);
         let size = self.send_space.size;
         let queued = self.sender.ring.len() as u32;
         let most = MOST_BUFFERED.saturating_sub(queued as usize).min(self.memory_to_write());

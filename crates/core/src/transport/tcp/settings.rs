@@ -54,8 +54,11 @@ pub struct Settings {
     /// A last segment that is not full waits for more, for a retransmission time-out at most: `TCP_CORK`.
     pub cork: bool,
     /// A write, and readiness to write, waits while this many bytes (or, for readiness, half as many) were never sent:
-    /// `TCP_NOTSENT_LOWAT`. `None`: only the send buffer's limit counts.
+    /// `TCP_NOTSENT_LOWAT`. `None`: the host's `default_unsent_low_water` counts.
     pub unsent_low_water: Option<u32>,
+    /// The same for connections that say nothing of their own: `tcp_notsent_lowat`. `None`: only the send buffer's limit
+    /// counts.
+    pub default_unsent_low_water: Option<u32>,
     /// Urgent data stays in the stream: `SO_OOBINLINE`.
     pub urgent_in_line: bool,
     /// Whether a silent peer is probed: `SO_KEEPALIVE`.
@@ -154,6 +157,7 @@ impl Default for Settings {
             cork: false,
             urgent_in_line: false,
             unsent_low_water: None,
+            default_unsent_low_water: None,
             keepalive: false,
             keepalive_values: Keepalive {
                 idle: Duration::from_secs(7200),
@@ -199,6 +203,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// How many bytes may wait unsent: the connection's own bound, or the host's.
+    pub(super) fn most_unsent(&self) -> Option<u32> {
+        self.unsent_low_water.or(self.default_unsent_low_water)
+    }
+
     /// The window that the receive buffer makes before anything is known of what will come.
     pub(super) fn receive_window(&self) -> usize {
         self.receive_buffer / 2
