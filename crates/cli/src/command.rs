@@ -6,10 +6,11 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use sockeye_core::lan::{QuantityError, parse_duration};
+use sockeye_core::transport::tcp::CongestionName;
 
 use crate::address::{HostPort, Publish};
 use crate::failure::Failure;
-use crate::options::Common;
+use crate::options::{Common, parse_congestion};
 use crate::service::ServiceAt;
 use crate::sim::Sim;
 use crate::test::TestOptions;
@@ -60,6 +61,9 @@ pub(crate) struct Serve {
     /// What to serve, and on which port: echo:7788, reply=hello:80, …
     #[arg(required = true, value_name = "SERVICE:PORT")]
     pub(crate) services: Vec<ServiceAt>,
+    /// The congestion control of its connections: cubic, reno, bbr [default: cubic]
+    #[arg(long, value_name = "NAME", value_parser = parse_congestion)]
+    pub(crate) congestion: Option<CongestionName>,
     #[command(flatten)]
     pub(crate) common: Common,
     /// Let a port of the real machine lead to a service's, if not 127.0.0.1 with the same number; repeatable
@@ -82,6 +86,9 @@ pub(crate) struct Connect {
     /// With --udp: how long to wait for another answer once standard input has ended [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "udp")]
     pub(crate) wait: Option<Duration>,
+    /// The congestion control of its connections: cubic, reno, bbr [default: cubic]
+    #[arg(long, value_name = "NAME", value_parser = parse_congestion, conflicts_with = "udp")]
+    pub(crate) congestion: Option<CongestionName>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

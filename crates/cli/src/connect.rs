@@ -20,13 +20,14 @@ const BUFFER: usize = 256 * 1024;
 /// Connects, relays, and ends when the peer or both sides have ended.
 pub(crate) async fn run(options: Connect) -> Result<(), Failure> {
     options.common.check(EncodesText::No)?;
+    options.common.check_congestion(options.congestion)?;
     match options.common.place.on {
         On::Os => {
             let talk = async { talk(&Os, &look_up(&options.to).await?, &options).await };
             or_interrupted(talk).await
         }
         On::Lan | On::Tap(_) | On::Tun(_) => {
-            let site = Site::for_client(&options.common, JsonTo::Stderr).await?;
+            let site = Site::for_client(&options.common, JsonTo::Stderr, options.congestion).await?;
             let talk = async {
                 let addresses = with_port(&site.look_up(&options.to.host)?, options.to.port);
                 talk(&site.host, &addresses, &options).await

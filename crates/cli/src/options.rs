@@ -9,6 +9,7 @@ use clap::Args;
 use encoding_rs::{Encoding, UTF_8};
 use sockeye::{Cidr, Conditions, MacAddr};
 use sockeye_core::lan::{BurstLength, Probability, QueueLimit, Rate, parse_duration};
+use sockeye_core::transport::tcp::CongestionName;
 
 use crate::failure::Failure;
 use crate::ladder::Shown;
@@ -190,6 +191,11 @@ fn parse_encoding(label: &str) -> Result<&'static Encoding, String> {
     })
 }
 
+/// A congestion control by its name.
+pub(crate) fn parse_congestion(text: &str) -> Result<CongestionName, String> {
+    CongestionName::from_str(text).map_err(|_| format!("there is no congestion control `{text}`"))
+}
+
 /// Whether a command makes use of `--encoding` besides showing payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EncodesText {
@@ -200,6 +206,16 @@ pub(crate) enum EncodesText {
 }
 
 impl Common {
+    /// Refuses a congestion control for connections that are not ours.
+    pub(crate) fn check_congestion(&self, congestion: Option<CongestionName>) -> Result<(), Failure> {
+        if congestion.is_some() && self.place.on == On::Os {
+            return Err(Failure::usage(
+                "--congestion has no meaning with --on os: that TCP is the real machine's",
+            ));
+        }
+        Ok(())
+    }
+
     /// Refuses what would otherwise be ignored.
     pub(crate) fn check(&self, encodes: EncodesText) -> Result<(), Failure> {
         let place = &self.place;

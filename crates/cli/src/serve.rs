@@ -20,6 +20,7 @@ use crate::watch::JsonTo;
 pub(crate) async fn run(mut options: Serve) -> Result<(), Failure> {
     let replies = options.services.iter().any(|at| matches!(at.service, Service::Reply(_)));
     options.common.check(if replies { EncodesText::Yes } else { EncodesText::No })?;
+    options.common.check_congestion(options.congestion)?;
     check_ports(&options)?;
     if let Some(encoding) = options.common.seeing.encoding {
         encode_replies(&mut options.services, encoding)?;
@@ -50,6 +51,7 @@ async fn serve_on_site(options: &Serve) -> Result<(), Failure> {
         role: Role::Server,
         listening: options.services.iter().map(|at| at.port).collect(),
         json_to: JsonTo::Stdout,
+        congestion: options.congestion,
     })?;
     let outcome = async {
         for ServiceAt { service, port } in &options.services {

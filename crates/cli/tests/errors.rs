@@ -53,6 +53,9 @@ fn usage() {
     refuses(&["serve", "echo:7000", "--publish", "8080:80"], 2, &["80"]);
     refuses(&["serve", "echo:7000", "--ladder", "--encoding", "klingon"], 2, &["klingon", "gbk"]);
     refuses(&["serve", "reply=你:7000", "--encoding", "latin1"], 2, &["windows-1252"]);
+    refuses(&["serve", "echo:7000", "--congestion", "vegas"], 2, &["`vegas`"]);
+    refuses(&["serve", "echo:7000", "--congestion", "bbr", "--on", "os"], 2, &["--congestion", "--on os"]);
+    refuses(&["connect", "server:7", "--congestion", "bbr", "--udp"], 2, &["--congestion", "--udp"]);
     refuses(&["connect", "server"], 2, &["HOST:PORT"]);
     refuses(&["connect", "::1:7"], 2, &["[::1]:7788"]);
     refuses(&["connect", "server:7", "--ladder", "--json"], 2, &["standard error"]);

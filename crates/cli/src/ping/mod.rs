@@ -60,7 +60,7 @@ pub(crate) async fn run(options: Ping) -> Result<(), Failure> {
             ask(Arc::new(socket), target, &options).await
         }
         On::Lan | On::Tap(_) | On::Tun(_) => {
-            let site = Site::for_client(&options.common, JsonTo::Stdout).await?;
+            let site = Site::for_client(&options.common, JsonTo::Stdout, None).await?;
             let asked = async {
                 let target = site.look_up(&options.host)?.first().copied();
                 let target = target.ok_or_else(|| unknown(&options.host))?;

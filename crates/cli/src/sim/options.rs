@@ -1,9 +1,9 @@
 //! The options of `sockeye sim grid`.
 
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 use std::time::Duration;
 
+use crate::options::parse_congestion;
 use clap::{Args, ValueEnum};
 use sockeye_core::lan::{BurstLength, Probability, Rate, parse_duration};
 use sockeye_core::sim::grid::Cell;
@@ -88,10 +88,6 @@ pub(crate) enum Format {
     Csv,
     /// One JSON object for each cell and line.
     Json,
-}
-
-fn parse_congestion(text: &str) -> Result<CongestionName, String> {
-    CongestionName::from_str(text).map_err(|_| format!("there is no congestion control `{text}`"))
 }
 
 fn parse_interval(text: &str) -> Result<Duration, String> {

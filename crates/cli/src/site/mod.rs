@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use sockeye::sockeye_device::{Capture, Device, Offloads, OpenError, Tap, Tun};
 use sockeye::{BuildError, Cidr, Conditions, Host, HostBuilder, Lan, Publish, TraceEvent};
+use sockeye_core::transport::tcp::CongestionName;
 use sockeye_core::wire::LinkType;
 
 use crate::failure::{Code, Failure, plain};
@@ -57,6 +58,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) listening: Vec<u16>,
     /// Where JSON goes.
     pub(crate) json_to: JsonTo,
+    /// The congestion control of its host's connections, if not the usual one.
+    pub(crate) congestion: Option<CongestionName>,
 }
 
 impl Site {
@@ -71,9 +74,13 @@ impl Site {
     }
 
     /// Makes the network for a host that asks. On a LAN there is a server to be asked.
-    pub(crate) async fn for_client(common: &Common, json_to: JsonTo) -> Result<Site, Failure> {
+    pub(crate) async fn for_client(
+        common: &Common,
+        json_to: JsonTo,
+        congestion: Option<CongestionName>,
+    ) -> Result<Site, Failure> {
         let listening = SERVED.iter().map(|(_, port)| *port).collect();
-        let site = Site::build(&Wish { common, role: Role::Client, listening, json_to })?;
+        let site = Site::build(&Wish { common, role: Role::Client, listening, json_to, congestion })?;
         if let Some(server) = site.server() {
             for (service, port) in &SERVED {
                 for address in server.addresses() {
@@ -115,7 +122,7 @@ impl Site {
         }
         let own = plan.own.iter().fold(lan.host(role.name()), |host, address| host.address(*address));
         let own = plan.gateway.iter().fold(own, |host, gateway| host.gateway(gateway.address()));
-        let own = with_mac(with_mtu(own, common), common).conditions(conditions);
+        let own = with_congestion(with_mac(with_mtu(own, common), common), wish).conditions(conditions);
         let host = own.build().map_err(cannot_build)?;
         if common.seeing.wants_rows() {
             watch.watch_host(&host, own_side, is_of_tcp)?;
@@ -165,7 +172,7 @@ impl Site {
             (Some(lan), builder)
         };
         let builder = common.place.ip.iter().fold(builder, |host, address| host.address(*address));
-        let builder = with_mac(with_mtu(builder, common), common);
+        let builder = with_congestion(with_mac(with_mtu(builder, common), common), wish);
         let builder = match common.place.gateway {
             Some(gateway) => builder.gateway(gateway),
             None => builder,
@@ -267,6 +274,13 @@ fn with_mtu(host: HostBuilder, common: &Common) -> HostBuilder {
     match common.place.mtu {
         Some(mtu) => host.mtu(mtu.into()),
         None => host,
+    }
+}
+
+fn with_congestion(builder: HostBuilder, wish: &Wish<'_>) -> HostBuilder {
+    match wish.congestion {
+        Some(name) => builder.configure(|config| config.tcp.congestion = name),
+        None => builder,
     }
 }
 
