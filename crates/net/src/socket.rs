@@ -243,12 +243,9 @@ impl Socket {
         self.host.engine().state.lock().waiters.unregister(self.id, interest, key);
     }
 
-    /// `SO_LINGER`: closing waits until everything is acknowledged, or the time is over.
-    fn wait_to_linger(&self) {
-        let Ok(Some(patience)) = self.linger() else { return };
-        if patience.is_zero() || self.is_nonblocking() || self.shutdown(Shutdown::Write).is_err() {
-            return;
-        }
+    /// `SO_LINGER`: closing waits until everything is acknowledged, or the time is over; as on Linux, whether or not other
+    /// calls would wait.
+    fn wait_to_linger(&self, patience: Duration) {
         let deadline = std::time::Instant::now().checked_add(patience);
         while deadline.is_none_or(|deadline| std::time::Instant::now() < deadline) {
             if self.host.engine().look(|stack| has_flushed(stack, self.id)) {
@@ -259,21 +256,23 @@ impl Socket {
     }
 }
 
-/// Whether the peer has acknowledged everything, the FIN too.
+/// Whether the peer of a closed socket has acknowledged everything, the FIN too.
 fn has_flushed(stack: &Stack, id: SocketId) -> bool {
-    stack
-        .tcp_info(id)
-        .is_ok_and(|info| matches!(info.state, TcpState::FinWait2 | TcpState::TimeWait | TcpState::Closed))
+    let waits = |state| matches!(state, TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck);
+    !stack.tcp_info(id).is_ok_and(|info| waits(info.state))
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.wait_to_linger();
+        let patience = self.linger().ok().flatten().filter(|patience| !patience.is_zero());
         // A host that is down has closed everything already.
         let _ = self.call(|state, now, id| {
             state.waiters.remove(id);
             state.stack.close(now, id)
         });
+        if let Some(patience) = patience {
+            self.wait_to_linger(patience);
+        }
     }
 }
 

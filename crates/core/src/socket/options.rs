@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use crate::time::Duration;
 use crate::transport::ports::Reuse;
-use crate::transport::tcp::{CongestionName, EcnMode, FastOpenKeys};
+use crate::transport::tcp::{CongestionName, EcnMode, FastOpenKeys, FinWait2, QuickAck};
 
 /// One option with its value, for `Stack::set_option`, and as `Stack::option` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +21,11 @@ pub enum SocketOption {
     UrgentInLine(bool),
     /// `SO_KEEPALIVE`: probe a silent peer.
     KeepAlive(bool),
-    /// `TCP_KEEPIDLE`: silence before the first keepalive probe; 7200 s by default.
+    /// `TCP_KEEPIDLE`: silence before the first keepalive probe, up to 32,767 s; 7200 s by default.
     KeepIdle(Duration),
-    /// `TCP_KEEPINTVL`: time between keepalive probes; 75 s by default.
+    /// `TCP_KEEPINTVL`: time between keepalive probes, up to 32,767 s; 75 s by default.
     KeepInterval(Duration),
-    /// `TCP_KEEPCNT`: unanswered probes before the connection is given up; 9 by default.
+    /// `TCP_KEEPCNT`: unanswered probes before the connection is given up, up to 127; 9 by default.
     KeepCount(u32),
     /// `TCP_USER_TIMEOUT`: how long sent data may stay unacknowledged before the connection is given up.
     UserTimeout(Option<Duration>),
@@ -45,6 +45,16 @@ pub enum SocketOption {
     Ecn(EcnMode),
     /// `TCP_SYNCNT`: how often a SYN is sent again before the attempt is given up, from 1 to 127; 6 by default.
     SynRetries(u32),
+    /// `TCP_QUICKACK`: whether acknowledgements wait for the program's answers; a hint, which the talk overrules again.
+    QuickAck(QuickAck),
+    /// `TCP_LINGER2`: for how long a closed connection waits for the peer's FIN.
+    FinWait2(FinWait2),
+    /// `TCP_DEFER_ACCEPT`: of a listener, for how long a peer is not accepted that has said nothing yet, rounded up to a
+    /// time-out of the SYN-ACK; of a client, whether its part of the handshake waits for data. Zero: neither.
+    DeferAccept(Duration),
+    /// `TCP_WINDOW_CLAMP`: the largest window to announce; as on Linux at least 1,152 bytes, and never taken back to
+    /// `None` once the socket listens or is connected.
+    WindowClamp(Option<u32>),
     /// `TCP_FASTOPEN` (RFC 7413): how many connections of a listener may be served before their handshake is complete;
     /// none by default. Where the host's `FastOpen::server` is off, no listener does.
     FastOpen(u32),
@@ -103,6 +113,10 @@ pub enum OptionName {
     MaxPacingRate,
     Ecn,
     SynRetries,
+    QuickAck,
+    FinWait2,
+    DeferAccept,
+    WindowClamp,
     FastOpen,
     FastOpenConnect,
     FastOpenNoCookie,

@@ -110,6 +110,9 @@ impl Stack {
         (segment, payload): (&Segment, &[u8]),
         iss_at_least: Option<SeqNumber>,
     ) -> Result<(), DropReason> {
+        if segment.flags.contains(Flags::FIN) {
+            return Err(DropReason::UnexpectedSegment); // who opens and closes at once asks for nothing; so on Linux
+        }
         let mut opening = self.opening(now, &ends);
         if let Some(least) = iss_at_least
             && opening.iss.is_before(least)
@@ -186,6 +189,7 @@ impl Stack {
                 self.reply(ends, answer, self.options_of(listener))?;
                 Err(DropReason::UnacceptableAck)
             }
+            HandshakeStep::Silent => Ok(()),
             HandshakeStep::Closed => {
                 self.end_handshake(handle);
                 self.record_state(now, None, ends, (State::SynReceived, State::Closed), "segment");

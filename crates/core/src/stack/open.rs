@@ -429,13 +429,17 @@ impl Stack {
         peer.map(|address| socket.outward(address)).ok_or(Error::NotConnected)
     }
 
-    /// The error that waits at the socket, once: `getsockopt(SO_ERROR)`.
+    /// The error that waits at the socket, once: `getsockopt(SO_ERROR)`. Of an open connection it is what ICMP said since the
+    /// peer last acknowledged something; that does not end it (RFC 5461 section 4).
     ///
     /// # Errors
     /// [`Error::BadSocket`].
     pub fn take_error(&mut self, id: SocketId) -> Result<Option<Error>, Error> {
         let socket = self.held_mut(id)?;
-        let error = socket.error.take().or_else(|| socket.connection_mut().and_then(Connection::take_error));
+        let error = socket.error.take().or_else(|| {
+            let connection = socket.connection_mut()?;
+            connection.take_error().or_else(|| connection.take_soft_error())
+        });
         self.report(id);
         Ok(error)
     }

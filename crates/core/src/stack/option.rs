@@ -6,12 +6,18 @@ use crate::socket::listener::MAX_BACKLOG;
 use crate::socket::{Body, Datagram, Family, Kind, OptionName, Socket, SocketId, SocketOption};
 use crate::time::{Duration, Instant};
 use crate::transport::ports::Reuse;
-use crate::transport::tcp::{Keepalive, Settings, Tuning};
+use crate::transport::tcp::{Connection, FinWait2, Keepalive, QuickAck, Settings, Tuning};
 
 /// The least that `SO_RCVBUF` reports, as on Linux.
 const LEAST_RECEIVE_BUFFER: usize = 2304;
 /// The least that `SO_SNDBUF` reports, as on Linux.
 const LEAST_SEND_BUFFER: usize = 4608;
+/// The least that `TCP_WINDOW_CLAMP` is, as on Linux.
+const LEAST_WINDOW_CLAMP: u32 = 1152;
+/// The longest that `TCP_KEEPIDLE` and `TCP_KEEPINTVL` take, as on Linux.
+const MOST_KEEPALIVE_TIME: Duration = Duration::from_secs(32_767);
+/// The most probes that `TCP_KEEPCNT` takes, as on Linux.
+const MOST_KEEPALIVE_PROBES: u32 = 127;
 
 impl Stack {
     /// Sets an option: `setsockopt(2)`. On a connection it acts at once.
@@ -107,12 +113,14 @@ impl Stack {
             Body::Listener(_) if matches!(option, SocketOption::FastOpenConnect(_)) => {
                 Err(Error::InvalidArgument)
             }
+            Body::Listener(_) if option == SocketOption::WindowClamp(None) => Err(Error::InvalidArgument),
             Body::Listener(listener) => change(&mut listener.settings, option),
             Body::Stream(stream) => {
                 let fixed = matches!(
                     option,
                     SocketOption::MaxSegment(_)
                         | SocketOption::Ecn(_)
+                        | SocketOption::WindowClamp(None)
                         | SocketOption::FastOpen(_)
                         | SocketOption::FastOpenConnect(_)
                         | SocketOption::FastOpenNoCookie(_)
@@ -129,6 +137,7 @@ impl Stack {
                         // As on Linux it lets go of what is held back, corked or not, whatever was set before.
                         SocketOption::NoDelay(true) => connection.release_held(now),
                         SocketOption::Cork(false) => connection.expect_no_more(now),
+                        SocketOption::QuickAck(quick) => connection.set_quick_ack(quick),
                         _ => {}
                     }
                 });
@@ -178,16 +187,22 @@ fn datagram(socket: &mut Socket) -> Result<&mut Datagram, Error> {
 /// Changes one of the settings of TCP.
 fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
     let mut values = settings.keepalive_values;
-    let positive = |time: Duration| if time.is_zero() { Err(Error::InvalidArgument) } else { Ok(time) };
+    let bounded = |time: Duration| match time {
+        Duration::ZERO => Err(Error::InvalidArgument),
+        _ if time > MOST_KEEPALIVE_TIME => Err(Error::InvalidArgument),
+        _ => Ok(time),
+    };
     match option {
         SocketOption::NoDelay(on) => settings.nagle = !on,
         SocketOption::Cork(on) => settings.cork = on,
         SocketOption::UnsentLowWater(bytes) => settings.unsent_low_water = bytes.filter(|bytes| *bytes > 0),
         SocketOption::UrgentInLine(on) => settings.urgent_in_line = on,
         SocketOption::KeepAlive(on) => settings.keepalive = on,
-        SocketOption::KeepIdle(idle) => values.idle = positive(idle)?,
-        SocketOption::KeepInterval(interval) => values.interval = positive(interval)?,
-        SocketOption::KeepCount(0) => return Err(Error::InvalidArgument),
+        SocketOption::KeepIdle(idle) => values.idle = bounded(idle)?,
+        SocketOption::KeepInterval(interval) => values.interval = bounded(interval)?,
+        SocketOption::KeepCount(probes) if !(1..=MOST_KEEPALIVE_PROBES).contains(&probes) => {
+            return Err(Error::InvalidArgument);
+        }
         SocketOption::KeepCount(probes) => values.probes = probes,
         SocketOption::UserTimeout(limit) => settings.user_timeout = limit.filter(|limit| !limit.is_zero()),
         SocketOption::Linger(linger) => settings.linger = linger,
@@ -202,6 +217,18 @@ fn change(settings: &mut Settings, option: SocketOption) -> Result<(), Error> {
             return Err(Error::InvalidArgument);
         }
         SocketOption::SynRetries(retries) => settings.syn_retries = retries,
+        SocketOption::QuickAck(quick) => settings.quick_ack = quick == QuickAck::On,
+        SocketOption::FinWait2(wait) => {
+            settings.own_fin_wait_2 = match wait {
+                FinWait2::For(time) if time.is_zero() => FinWait2::Host,
+                FinWait2::For(time) => FinWait2::For(time.min(FinWait2::LONGEST)),
+                other => other,
+            }
+        }
+        SocketOption::DeferAccept(time) => settings.defer_accept = settings.deferrals(time),
+        SocketOption::WindowClamp(clamp) => {
+            settings.window_clamp = clamp.map(|bytes| bytes.max(LEAST_WINDOW_CLAMP));
+        }
         SocketOption::FastOpen(queue) => settings.fast_open.queue = queue.min(MAX_BACKLOG as u32),
         SocketOption::FastOpenConnect(on) => settings.fast_open.connect = on,
         SocketOption::FastOpenNoCookie(on) => settings.fast_open.no_cookie = on,
@@ -256,6 +283,16 @@ fn tcp_option(socket: &Socket, name: OptionName) -> Result<SocketOption, Error> 
             None => settings.max_segment.unwrap_or(536),
         }),
         OptionName::SynRetries => SocketOption::SynRetries(settings.syn_retries),
+        OptionName::QuickAck => {
+            let is_quick = socket.connection().map_or(settings.quick_ack, Connection::has_quick_ack);
+            SocketOption::QuickAck(if is_quick { QuickAck::On } else { QuickAck::Off })
+        }
+        OptionName::FinWait2 => SocketOption::FinWait2(match settings.own_fin_wait_2 {
+            FinWait2::Host => FinWait2::For(settings.fin_wait_2),
+            own => own,
+        }),
+        OptionName::DeferAccept => SocketOption::DeferAccept(settings.deferral(settings.defer_accept)),
+        OptionName::WindowClamp => SocketOption::WindowClamp(settings.window_clamp),
         OptionName::FastOpen => SocketOption::FastOpen(settings.fast_open.queue),
         OptionName::FastOpenConnect => SocketOption::FastOpenConnect(settings.fast_open.connect),
         OptionName::FastOpenNoCookie => SocketOption::FastOpenNoCookie(settings.fast_open.no_cookie),

@@ -76,6 +76,7 @@ impl Stack {
                     self.dropped(now, None, reason, &[]);
                 }
             }
+            HandshakeTimeout::Wait => self.deadlines.arm(next, Owner::Handshake(handle)),
             HandshakeTimeout::GiveUp => {
                 self.end_handshake(handle);
                 self.record_state(now, None, ends, (State::SynReceived, State::Closed), "timer");

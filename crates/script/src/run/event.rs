@@ -29,7 +29,7 @@ impl<'s> Run<'s> {
             Time::Relative(_) => schedule.base + until,
             _ => super::host::START + until,
         });
-        let mut ongoing = Ongoing { began: now, moved: 0, is_retry: false, connects: false };
+        let mut ongoing = Ongoing { began: now, moved: 0, lingers: now, is_retry: false, connects: false };
         let progress = self.attempt(call, &mut ongoing)?;
         let mut blocked = Blocked { call, ongoing, began: schedule.earliest, until, deadline: None };
         match progress {

@@ -124,6 +124,8 @@ pub struct Ongoing {
     pub began: Instant,
     /// Bytes it has moved so far.
     pub moved: usize,
+    /// Until when a `close` waits for the peer.
+    pub lingers: Instant,
     /// Whether it was tried before.
     pub is_retry: bool,
     /// Whether it waits for a connection that it has begun itself.

@@ -153,6 +153,7 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
         "tcp_synack_retries" => tcp.syn_ack_retries = parse(value)?,
         "tcp_retries2" => tcp.retries = parse(value)?,
         "tcp_orphan_retries" => tcp.orphan_retries = parse(value)?,
+        "tcp_rfc1337" => tcp.rfc1337 = switch(value)?,
         "tcp_fin_timeout" => tcp.fin_wait_2 = seconds(value)?,
         "tcp_keepalive_time" => tcp.keepalive_values.idle = seconds(value)?,
         "tcp_keepalive_intvl" => tcp.keepalive_values.interval = seconds(value)?,

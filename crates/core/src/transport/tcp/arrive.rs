@@ -1,12 +1,12 @@
 //! A segment arrives: RFC 9293 section 3.10.7, one function for each check and in its order, with the protection of
 //! RFC 5961 and the timestamps of RFC 7323.
 
-use super::State;
 use super::connection::{Connection, Reset};
 use super::receiver::Timing;
 use super::recovery::{Acknowledgement, Watch};
 use super::sender::{Fin, Scale};
 use super::timers::Timer;
+use super::{FinWait2, State};
 use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::time::{Duration, Instant};
@@ -208,10 +208,7 @@ impl Connection {
             }
         }
         if segment.ack.is_after(self.sender.nxt) {
-            // RFC 9293 would have it answered always. As on Linux, an established connection says nothing.
-            if self.state != State::Established {
-                self.challenge(now);
-            }
+            self.challenge(now);
             return Err(DropReason::UnacceptableAck);
         }
         // RFC 5961 section 5.2: too old to be anything but a guess.
@@ -221,7 +218,11 @@ impl Connection {
         }
         // An old one says nothing new about the window, but its reports may be news.
         let is_old = segment.ack.is_before(self.sender.una);
+        let bound = self.sender.half_of_largest_window();
         let window_changed = !is_old && self.sender.update_window(segment, Scale::Apply);
+        if bound <= self.sender.mss && self.sender.half_of_largest_window() > bound {
+            self.fit_segments_to_window();
+        }
         if window_changed && self.sender.has_unsent() {
             self.restart_after_idle(now);
         }
@@ -293,6 +294,11 @@ impl Connection {
             return;
         }
         match self.state {
+            State::FinWait1 if self.is_orphan && self.settings.own_fin_wait_2 == FinWait2::Never => {
+                // An answer to this very acknowledgement, as to one for nobody.
+                self.reset = Some(Reset { seq: self.sender.nxt, ack: None });
+                self.set_state(now, State::Closed);
+            }
             State::FinWait1 => self.set_state(now, State::FinWait2),
             State::Closing => self.set_state(now, State::TimeWait),
             State::LastAck => self.set_state(now, State::Closed),

@@ -3,7 +3,7 @@
 use super::connection::{Connection, Reset};
 use super::sender::Fin;
 use super::timers::Timer;
-use super::{SendFlags, Settings, State};
+use super::{FinWait2, QuickAck, SendFlags, Settings, State};
 use crate::error::Error;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
@@ -136,10 +136,22 @@ impl Connection {
                 self.shutdown_write(now);
                 self.timers.stop(Timer::Keepalive);
                 if self.state == State::FinWait2 {
-                    self.timers.set(Timer::FinWait2, now + self.settings.fin_wait_2);
+                    self.await_fin(now);
                 }
             }
         }
+    }
+
+    /// No program holds the connection any more, and the peer has all of it but has not finished itself. That it is given
+    /// three and a half time-outs at least is Linux's rule.
+    pub(super) fn await_fin(&mut self, now: Instant) {
+        let time = match self.settings.own_fin_wait_2 {
+            FinWait2::Host => self.settings.fin_wait_2,
+            FinWait2::For(time) => time,
+            FinWait2::Never => return self.abort(now),
+        };
+        let least = self.sender.rtt.rto().saturating_mul(7) / 2;
+        self.timers.set(Timer::FinWait2, now + time.max(least));
     }
 
     /// Ends the connection at once; the peer, if it knows of it, gets a RST (RFC 9293 section 3.10.5).
@@ -176,6 +188,26 @@ impl Connection {
         self.arm_keepalive(now);
         self.arm_user_timeout();
         self.arm_probe(now);
+    }
+
+    /// Says how acknowledgements are held back from now on: `TCP_QUICKACK`. That is a hint, and forgotten as the peers talk.
+    pub fn set_quick_ack(&mut self, quick: QuickAck) {
+        let ack = &mut self.receiver.ack;
+        ack.set_quick(quick != QuickAck::Off);
+        // As on Linux, what the program has not read yet is acknowledged when it reads.
+        let has_read = self.receiver.ring.is_empty();
+        let is_open = matches!(self.state, State::Established | State::CloseWait);
+        if quick != QuickAck::Off && is_open && has_read {
+            ack.owe_held();
+        }
+        if quick == QuickAck::Once && is_open {
+            ack.set_quick(false);
+        }
+    }
+
+    /// Whether acknowledgements leave at once as far as the talk allows it.
+    pub fn has_quick_ack(&self) -> bool {
+        self.receiver.ack.is_quick()
     }
 
     /// The number behind the last byte that came in order, the peer's FIN included: RCV.NXT.
@@ -224,9 +256,14 @@ impl Connection {
         self.state == State::Closed && !self.sender.is_synced
     }
 
-    /// The error that ended the connection, once: `SO_ERROR`.
+    /// The error that ended the connection, once.
     pub fn take_error(&mut self) -> Option<Error> {
         self.error.take()
+    }
+
+    /// What ICMP said of the open connection and nothing has disproved since, once.
+    pub fn take_soft_error(&mut self) -> Option<Error> {
+        self.soft_error.take()
     }
 
     /// The size of the receive buffer now: `SO_RCVBUF`.

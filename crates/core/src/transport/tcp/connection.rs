@@ -209,6 +209,7 @@ impl Connection {
         }
         self.sender.on_synced();
         self.sender.set_window(segment, scale);
+        self.fit_segments_to_window();
         self.receiver.start(now, &self.settings);
         self.counters.traffic.last_data_received = now;
         self.fit_send_buffer();
@@ -242,9 +243,20 @@ impl Connection {
         let options = if self.clock.is_some() { 12 } else { 0 };
         let most = u32::from(self.peer_mss.min(sendable).max(LEAST_SEGMENT));
         let most = self.sender.mtu_search.as_ref().map_or(most, |search| search.size().min(most));
-        self.sender.mss = most.max(LEAST_SEGMENT.into()) - options;
+        let most = most.max(LEAST_SEGMENT.into()) - options;
+        self.sender.mss =
+            most.min(self.sender.half_of_largest_window().max(u32::from(LEAST_SEGMENT) - options));
         self.receiver.mss = u32::from(own.max(LEAST_SEGMENT)) - options;
         self.receiver.space.set_mss(self.receiver.mss);
+    }
+
+    /// The peer has shown a larger window than before, which segments may have been too large or smaller for.
+    pub(super) fn fit_segments_to_window(&mut self) {
+        let old = self.sender.mss;
+        self.size_segments();
+        if self.sender.mss != old {
+            self.sender.congestion.set_mss(self.sender.mss);
+        }
     }
 
     /// The path's MTU has changed: `mss` bytes of options and payload fit now. What was too large is sent again, smaller.
@@ -320,9 +332,7 @@ impl Connection {
         debug_assert!(State::is_legal(self.state, to), "{} to {to}", self.state);
         self.state = to;
         match to {
-            State::FinWait2 if self.is_orphan => {
-                self.timers.set(Timer::FinWait2, now + self.settings.fin_wait_2)
-            }
+            State::FinWait2 if self.is_orphan => self.await_fin(now),
             State::TimeWait => self.retire(),
             State::Closed => {
                 self.retire();

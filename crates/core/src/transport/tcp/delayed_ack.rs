@@ -141,6 +141,23 @@ impl DelayedAck {
         self.set_delay(LEAST);
     }
 
+    /// Whether what comes may be acknowledged at once.
+    pub(super) fn is_quick(&self) -> bool {
+        !self.is_interactive
+    }
+
+    /// The program has said whether acknowledgements wait for its answers.
+    pub(super) fn set_quick(&mut self, is_quick: bool) {
+        self.is_interactive = !is_quick;
+    }
+
+    /// What is held back is owed now.
+    pub(super) fn owe_held(&mut self) {
+        if self.unacknowledged > 0 {
+            self.owe();
+        }
+    }
+
     /// We have sent data: an answer, if it comes soon after the peer's.
     pub(super) fn on_data_sent(&mut self, now: Instant) {
         if self.delay_micros > 0 && now.since(self.last_data) < self.delay() {

@@ -39,6 +39,10 @@ pub struct Handshake {
     /// How often the SYN-ACK was sent again.
     resent: u8,
     retries: u8,
+    /// How many of those times may pass before a silent peer is accepted: `TCP_DEFER_ACCEPT`.
+    deferrals: u8,
+    /// Whether the peer has acknowledged the SYN-ACK, but said nothing.
+    is_silent: bool,
     sent: Instant,
     resend_at: Instant,
     rto: Duration,
@@ -55,6 +59,8 @@ pub enum HandshakeStep {
     Reply(Segment),
     /// A RST as an answer; nothing changes.
     Reset(Segment),
+    /// The handshake is complete, but nothing was said yet: the record stays (`TCP_DEFER_ACCEPT`).
+    Silent,
     /// The peer has taken its SYN back: forget the record.
     Closed,
     /// Refused; nothing changes.
@@ -66,6 +72,8 @@ pub enum HandshakeStep {
 pub enum HandshakeTimeout {
     /// The SYN-ACK is sent again.
     Resend(Segment),
+    /// Nothing: a silent peer is waited for.
+    Wait,
     /// Forget the record.
     GiveUp,
 }
@@ -99,6 +107,8 @@ impl Handshake {
             own_mss,
             resent: 0,
             retries: settings.syn_ack_retries.min(254) as u8,
+            deferrals: settings.defer_accept,
+            is_silent: false,
             sent: now,
             resend_at: now + settings.initial_rto,
             rto: settings.initial_rto,
@@ -228,6 +238,10 @@ impl Handshake {
         if let Some(timestamps) = segment.options.timestamps.filter(|_| segment.seq == expected) {
             self.ts_recent = timestamps.value;
         }
+        if self.resent < self.deferrals && segment.end() == expected {
+            self.is_silent = true;
+            return HandshakeStep::Silent;
+        }
         HandshakeStep::Complete
     }
 
@@ -253,12 +267,18 @@ impl Handshake {
 
     /// The SYN-ACK was not answered in time.
     pub fn on_timeout(&mut self, now: Instant) -> HandshakeTimeout {
-        if self.resent >= self.retries {
+        // A silent peer is asked again only when it would be accepted, and not given up before.
+        let is_deferred = self.is_silent && self.resent < self.deferrals;
+        if self.resent >= self.retries && !is_deferred {
             return HandshakeTimeout::GiveUp;
         }
-        self.resent += 1;
+        let is_last = self.resent + 1 >= self.deferrals;
+        self.resent = self.resent.saturating_add(1);
         self.rto = self.rto.saturating_mul(2).min(self.rto_max);
         self.resend_at = now + self.rto;
+        if self.is_silent && !is_last {
+            return HandshakeTimeout::Wait;
+        }
         HandshakeTimeout::Resend(self.syn_ack(now))
     }
 

@@ -66,7 +66,7 @@ pub use isn::Isn;
 pub use memory::MemoryRoom;
 pub use mtu_probe::MtuProbing;
 pub use push::SendFlags;
-pub use settings::{Keepalive, Settings, Tuning};
+pub use settings::{FinWait2, Keepalive, QuickAck, Settings, Tuning};
 pub use state::State;
 pub use time_wait::{TimeWait, TimeWaitStep};
 pub use timers::Fired;

@@ -14,8 +14,6 @@ use crate::wire::tcp::SeqNumber;
 
 /// The most bytes in one piece, whatever the peer's window.
 const LARGEST_PIECE: u32 = 65_215;
-/// A window up to this is not halved: the peer is tiny.
-const TINY_WINDOW: u32 = 536;
 /// How many ends are remembered. PSH is advice; beyond, the oldest are forgotten.
 const MOST_MARKS: usize = 8192;
 /// A burst takes a 2^10th of a second to be sent.
@@ -242,8 +240,7 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub(super) fn of(sender: &Sender) -> Pieces {
-        let half_window = if sender.max_wnd > TINY_WINDOW { sender.max_wnd / 2 } else { sender.max_wnd };
-        let most = LARGEST_PIECE.min(half_window.max(1));
+        let most = LARGEST_PIECE.min(sender.half_of_largest_window());
         let goal = (most - most % sender.mss.max(1)).max(sender.mss).max(1);
         let nxt = sender.nxt.max(sender.data_start());
         let room = sender.window_room().min(sender.congestion_room());

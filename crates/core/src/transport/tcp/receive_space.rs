@@ -77,6 +77,7 @@ impl ReceiveSpace {
         self.most = bounded(settings.receive_buffer_max);
         self.tuning = settings.receive_tuning;
         self.clamp = settings.window_clamp.unwrap_or(u32::MAX).min(FIRST_WINDOW << shift);
+        self.threshold = self.threshold.min(self.clamp);
     }
 
     /// Our SYN or SYN-ACK has announced `window`.

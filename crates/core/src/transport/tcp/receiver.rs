@@ -90,6 +90,9 @@ impl Receiver {
     pub(super) fn start(&mut self, now: Instant, settings: &Settings) {
         self.space.start(now, self.edge, settings, self.shift);
         self.ack.start(self.mss.min(self.window() / 2));
+        if !settings.quick_ack {
+            self.ack.set_quick(false);
+        }
     }
 
     /// RCV.WND: what the peer was told, less what it has used.

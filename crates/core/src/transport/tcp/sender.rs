@@ -17,6 +17,9 @@ use crate::buffer::Ring;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Segment, SeqNumber};
 
+/// A window up to this is not halved: the peer is tiny.
+const TINY_WINDOW: u32 = 536;
+
 /// The sending half of a connection.
 #[derive(Debug)]
 pub(super) struct Sender {
@@ -177,6 +180,16 @@ impl Sender {
     /// What the congestion window lets out now, in bytes.
     pub(super) fn congestion_room(&self) -> u32 {
         self.congestion.cwnd().saturating_sub(self.pipe())
+    }
+
+    /// What a segment may carry so that the largest window the peer has shown takes two of them; the whole of one up to 536
+    /// bytes, for the peer is tiny. As Linux has it.
+    pub(super) fn half_of_largest_window(&self) -> u32 {
+        match self.max_wnd {
+            0 => u32::MAX, // none yet
+            window if window > TINY_WINDOW => window / 2,
+            window => window,
+        }
     }
 
     /// What the peer's window lets out now beyond SND.NXT, in bytes.

@@ -23,6 +23,33 @@ pub enum Tuning {
     Fixed,
 }
 
+/// How acknowledgements are held back: `TCP_QUICKACK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuickAck {
+    /// They leave with the program's answers, or when their time is over: 0.
+    Off,
+    /// What is held back leaves, and what follows leaves at once for a while: an odd number.
+    On,
+    /// What is held back leaves; then as `Off`: an even number.
+    Once,
+}
+
+/// How long a connection that no program holds any more waits for the peer's FIN: `TCP_LINGER2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinWait2 {
+    /// As long as the host has it: [`Settings::fin_wait_2`].
+    Host,
+    /// This long, two minutes at most.
+    For(Duration),
+    /// Not at all: it is reset instead.
+    Never,
+}
+
+impl FinWait2 {
+    /// The longest, as on Linux.
+    pub const LONGEST: Duration = Duration::from_secs(120);
+}
+
 /// What can be set for a connection.
 ///
 /// ```
@@ -107,8 +134,18 @@ pub struct Settings {
     pub ack_delay: Duration,
     /// Maximum segment lifetime; TIME-WAIT lasts two of them.
     pub msl: Duration,
+    /// Whether no RST ends TIME-WAIT (RFC 1337): `tcp_rfc1337`.
+    pub rfc1337: bool,
     /// How long a connection that no program holds any more waits in FIN-WAIT-2.
     pub fin_wait_2: Duration,
+    /// What the connection has of its own instead.
+    pub own_fin_wait_2: FinWait2,
+    /// Whether acknowledgements leave at once in the beginning: `TCP_QUICKACK` before there is a connection.
+    pub quick_ack: bool,
+    /// Of a listener: how often the time for an answer to its SYN-ACK may pass while a peer that has completed the handshake
+    /// says nothing, before that is accepted all the same. Of a client: above zero, its part of the handshake waits for
+    /// data. `TCP_DEFER_ACCEPT`.
+    pub defer_accept: u8,
     /// Window scaling (RFC 7323).
     pub window_scaling: bool,
     /// Timestamps (RFC 7323).
@@ -183,7 +220,11 @@ impl Default for Settings {
             orphan_retries: 8,
             ack_delay: Duration::from_millis(200),
             msl: Duration::from_secs(30),
+            rfc1337: false,
             fin_wait_2: Duration::from_secs(60),
+            own_fin_wait_2: FinWait2::Host,
+            quick_ack: true,
+            defer_accept: 0,
             window_scaling: true,
             timestamps: true,
             sack: true,
@@ -222,6 +263,22 @@ impl Settings {
         };
         let largest = self.window_clamp.map_or(largest, |clamp| largest.min(clamp as usize));
         (0..14).find(|shift| largest >> shift <= 65_535).unwrap_or(14)
+    }
+
+    /// How long a SYN-ACK that is sent again `retries` times was waited for, in `TCP_DEFER_ACCEPT`'s way of counting.
+    pub fn deferral(&self, retries: u8) -> Duration {
+        let mut timeout = self.initial_rto;
+        let mut total = Duration::ZERO;
+        for _ in 0..retries {
+            total += timeout;
+            timeout = timeout.saturating_mul(2).min(self.rto_max);
+        }
+        total
+    }
+
+    /// How often a SYN-ACK is sent again in `time`, at least.
+    pub fn deferrals(&self, time: Duration) -> u8 {
+        (0..u8::MAX).find(|retries| self.deferral(*retries) >= time).unwrap_or(u8::MAX)
     }
 
     /// How long `retries` doublings of the time-out take, as Linux reckons it: from `rto_min`, bounded by `rto_max`.

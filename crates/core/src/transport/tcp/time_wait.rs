@@ -19,6 +19,8 @@ pub struct TimeWait {
     window: u16,
     has_timestamps: bool,
     is_v4: bool,
+    /// Whether no RST ends it (RFC 1337).
+    ignores_reset: bool,
     snd_nxt: SeqNumber,
     rcv_nxt: SeqNumber,
     ts_recent: u32,
@@ -58,6 +60,7 @@ impl TimeWait {
             window: (receiver.window() >> receiver.shift).min(65_535) as u16,
             has_timestamps: connection.clock.is_some(),
             is_v4: local.is_ipv4(),
+            ignores_reset: connection.settings.rfc1337,
             snd_nxt: connection.sender.nxt,
             rcv_nxt: receiver.nxt,
             ts_recent: receiver.ts_recent,
@@ -87,8 +90,14 @@ impl TimeWait {
     pub fn on_segment(&mut self, now: Instant, segment: &Segment) -> TimeWaitStep {
         let flags = segment.flags;
         if flags.contains(Flags::RST) {
-            // A RST must not cut TIME-WAIT short (RFC 1337).
-            return TimeWaitStep::Drop(DropReason::UnexpectedSegment);
+            // With exactly the number expected, as RFC 5961 section 3.2 has it elsewhere. That a RST cuts TIME-WAIT short has
+            // its dangers (RFC 1337), but as on Linux nobody is protected from them who has not asked for it.
+            let is_believed = segment.seq == self.rcv_nxt && !self.ignores_reset;
+            return if is_believed {
+                TimeWaitStep::Closed
+            } else {
+                TimeWaitStep::Drop(DropReason::UnexpectedSegment)
+            };
         }
         let stamped = segment.options.timestamps.filter(|_| self.has_timestamps);
         let age = stamped.map(|timestamps| timestamps.value.wrapping_sub(self.ts_recent).cast_signed());

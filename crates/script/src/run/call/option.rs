@@ -3,7 +3,7 @@
 use sockeye_core::error::Error;
 use sockeye_core::socket::{OptionName, SocketOption};
 use sockeye_core::time::Duration;
-use sockeye_core::transport::tcp::{CongestionName, FastOpenKeys};
+use sockeye_core::transport::tcp::{CongestionName, FastOpenKeys, FinWait2, QuickAck};
 
 use super::{Arguments, Caller, Outcome, differs, done, done_with, failed, socket_of};
 use crate::ast::Argument;
@@ -116,6 +116,18 @@ fn option_of(
             Some(time) => SocketOption::KeepInterval(time),
             None => return Ok(Err("EINVAL")),
         },
+        ("SOL_TCP", "TCP_QUICKACK", _) => SocketOption::QuickAck(match number {
+            0 => QuickAck::Off,
+            _ if number % 2 == 0 => QuickAck::Once,
+            _ => QuickAck::On,
+        }),
+        ("SOL_TCP", "TCP_LINGER2", _) => {
+            SocketOption::FinWait2(seconds(number).map_or(FinWait2::Never, FinWait2::For))
+        }
+        ("SOL_TCP", "TCP_DEFER_ACCEPT", _) => SocketOption::DeferAccept(seconds(number).unwrap_or_default()),
+        ("SOL_TCP", "TCP_WINDOW_CLAMP", _) => {
+            SocketOption::WindowClamp(Some(number as u32).filter(|bytes| *bytes > 0))
+        }
         ("SOL_TCP", "TCP_SYNCNT", _) => match u32::try_from(number) {
             Ok(retries) => SocketOption::SynRetries(retries),
             Err(_) => return Ok(Err("EINVAL")),
@@ -161,6 +173,10 @@ fn name_of(a: &Arguments<'_>, level: &str, name: &str) -> Result<OptionName, Fai
         ("SOL_TCP", "TCP_CORK") => OptionName::Cork,
         ("SOL_SOCKET", "SO_MAX_PACING_RATE") => OptionName::MaxPacingRate,
         ("SOL_SOCKET", "SO_OOBINLINE") => OptionName::UrgentInLine,
+        ("SOL_TCP", "TCP_QUICKACK") => OptionName::QuickAck,
+        ("SOL_TCP", "TCP_LINGER2") => OptionName::FinWait2,
+        ("SOL_TCP", "TCP_DEFER_ACCEPT") => OptionName::DeferAccept,
+        ("SOL_TCP", "TCP_WINDOW_CLAMP") => OptionName::WindowClamp,
         ("SOL_TCP", "TCP_SYNCNT") => OptionName::SynRetries,
         ("SOL_TCP", "TCP_FASTOPEN") => OptionName::FastOpen,
         ("SOL_TCP", "TCP_FASTOPEN_CONNECT") => OptionName::FastOpenConnect,
@@ -201,6 +217,12 @@ fn returned(a: &Arguments<'_>, option: SocketOption) -> Result<Value, Failure> {
             Value::Number(rate.map_or(u32::MAX.into(), |rate| rate.min(u32::MAX.into()) as i64))
         }
         SocketOption::FastOpen(queue) => Value::Number(queue.into()),
+        SocketOption::QuickAck(quick) => Value::Number((quick == QuickAck::On).into()),
+        SocketOption::FinWait2(FinWait2::For(time)) | SocketOption::DeferAccept(time) => {
+            Value::Number(time.as_secs() as i64)
+        }
+        SocketOption::FinWait2(_) => Value::Number(-1),
+        SocketOption::WindowClamp(clamp) => Value::Number(clamp.unwrap_or(0).into()),
         SocketOption::SynRetries(retries) => Value::Number(retries.into()),
         SocketOption::FastOpenKey(keys) => Value::Text(keys.to_bytes()),
         SocketOption::UnsentLowWater(bytes) => Value::Number(bytes.unwrap_or(0).into()),

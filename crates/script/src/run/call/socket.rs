@@ -3,7 +3,8 @@
 use core::net::SocketAddr;
 
 use sockeye_core::error::Error;
-use sockeye_core::socket::{Family, Kind, Shutdown};
+use sockeye_core::socket::{Family, Kind, OptionName, Shutdown, SocketId, SocketOption};
+use sockeye_core::time::Instant;
 use sockeye_core::transport::tcp::State;
 
 use super::{Arguments, Caller, Outcome, Progress, differs, done, done_with, failed, socket_of};
@@ -167,6 +168,11 @@ impl Caller<'_> {
     pub(super) fn close(&mut self, a: &Arguments<'_>) -> Outcome {
         a.expect(&[1])?;
         let descriptor = a.descriptor(0)?;
+        if let Some(Object::Socket(file)) = self.process.descriptors.get(&descriptor)
+            && let Some(until) = self.lingers_until(file.id)
+        {
+            return Ok(Progress::Wait(Some(until)));
+        }
         match self.process.descriptors.remove(&descriptor) {
             None => failed("EBADF"),
             Some(Object::Socket(file)) => {
@@ -177,10 +183,32 @@ impl Caller<'_> {
                         watches.retain(|watch| watch.socket != file.id);
                     }
                 }
+                if self.ongoing.is_retry {
+                    return done(Returned::Value(0)); // it was closed before it waited
+                }
                 done(self.host.stack.close(now, file.id).map(|()| 0))
             }
             Some(_) => done(Returned::Value(0)),
         }
+    }
+
+    /// Closes a socket with a linger time; until when `close` waits for its peer, if it does.
+    fn lingers_until(&mut self, id: SocketId) -> Option<Instant> {
+        if !self.ongoing.is_retry {
+            let Ok(SocketOption::Linger(Some(time))) = self.host.stack.option(id, OptionName::Linger) else {
+                return None;
+            };
+            if time.is_zero() {
+                return None;
+            }
+            self.ongoing.lingers = self.ongoing.began + time;
+            let now = self.host.now();
+            self.host.stack.close(now, id).ok()?;
+            self.ongoing.is_retry = true;
+        }
+        let state = self.host.stack.tcp_info(id).ok()?.state;
+        let waits = matches!(state, State::FinWait1 | State::Closing | State::LastAck);
+        (waits && self.host.now() < self.ongoing.lingers).then_some(self.ongoing.lingers)
     }
 
     pub(super) fn shutdown(&mut self, a: &Arguments<'_>) -> Outcome {

@@ -76,7 +76,9 @@ impl Connection {
     pub(in super::super) fn acknowledge_syn_ack(&mut self, now: Instant) {
         // Only a bare acknowledgement can say how the SYN-ACK has come (RFC 9768 section 3.2.2.1).
         let can_wait = !self.receiver.ecn.accurate.tells_first;
-        if can_wait && self.fast_open.as_ref().is_some_and(|fast_open| fast_open.expects_write) {
+        let expects_write = self.fast_open.as_ref().is_some_and(|fast_open| fast_open.expects_write);
+        // As on Linux, who defers or wants no quick acknowledgement has something to say.
+        if can_wait && (expects_write || self.settings.defer_accept > 0 || !self.settings.quick_ack) {
             self.receiver.ack.hold_for_write();
             self.timers.set(Timer::DelayedAck, now + self.settings.ack_delay);
         } else {

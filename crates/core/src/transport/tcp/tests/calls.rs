@@ -214,7 +214,7 @@ fn a_reset_that_a_call_asks_for_has_timestamps() {
 }
 
 #[test]
-fn who_acknowledges_what_was_never_sent_does_not_move_the_clock_and_is_not_answered() {
+fn who_acknowledges_what_was_never_sent_is_answered_and_does_not_move_the_clock() {
     let mut connection = Connection::connect(at(0), ends(), Settings::default(), opening(1000));
     sent(&mut connection, at(0));
     let mut segment = from_peer(Flags::SYN | Flags::ACK, 5000, 1001);
@@ -225,7 +225,10 @@ fn who_acknowledges_what_was_never_sent_does_not_move_the_clock_and_is_not_answe
     let mut guess = from_peer(Flags::ACK, 5001, 9999);
     guess.options.timestamps = clock(200_000);
     assert!(connection.on_segment(at(20), &guess, &[]).is_err());
-    assert!(!connection.has_transmit());
+    let challenge = sent(&mut connection, at(20)).remove(0);
+    assert!(challenge.contains("ack 5001") && challenge.contains("ecr 9"), "{challenge}");
+    assert!(connection.on_segment(at(21), &guess, &[]).is_err());
+    assert!(!connection.has_transmit(), "not so soon again");
     let mut honest = Segment { length: 3, ..from_peer(Flags::ACK, 5001, 1001) };
     honest.options.timestamps = clock(10);
     connection.on_segment(at(30), &honest, b"abc").unwrap();

@@ -176,6 +176,7 @@ fn every_event_of_the_records() {
             HandshakeStep::Complete => "ESTABLISHED".into(),
             HandshakeStep::Reply(answer) => format!("reply {answer}"),
             HandshakeStep::Reset(answer) => format!("reset {answer}"),
+            HandshakeStep::Silent => "waits for data".into(),
             HandshakeStep::Closed => "CLOSED".into(),
             HandshakeStep::Drop(reason) => reason.to_string(),
         };
@@ -186,6 +187,7 @@ fn every_event_of_the_records() {
         let due = record.poll_timeout();
         let step = match record.on_timeout(due) {
             HandshakeTimeout::Resend(answer) => format!("resend {answer}"),
+            HandshakeTimeout::Wait => "waits".into(),
             HandshakeTimeout::GiveUp => "CLOSED".into(),
         };
         writeln!(text, "  timer {turn} at {due} {step}").unwrap();

@@ -197,7 +197,7 @@ impl Pipe {
                 }
                 HandshakeStep::Reply(answer) | HandshakeStep::Reset(answer) => self.carry(to, answer, &[]),
                 HandshakeStep::Closed => self.ends[to] = End::Listening,
-                HandshakeStep::Drop(_) => {}
+                HandshakeStep::Drop(_) | HandshakeStep::Silent => {}
             },
             End::Open(connection) => {
                 let _ = connection.on_segment(now, &segment, &payload);
@@ -248,6 +248,7 @@ impl Pipe {
             match &mut self.ends[end] {
                 End::Half(handshake) => match handshake.on_timeout(now) {
                     HandshakeTimeout::Resend(segment) => self.carry(end, segment, &[]),
+                    HandshakeTimeout::Wait => {}
                     HandshakeTimeout::GiveUp => self.ends[end] = End::Listening,
                 },
                 End::Open(connection) => {
