@@ -287,3 +287,35 @@ fn what_does_not_fit_together_is_refused() {
     drop(first);
     host(&lan, "first", "10.0.0.2/24");
 }
+
+#[test]
+fn a_close_with_a_linger_time_waits_for_the_peer_nonblocking_or_not() {
+    let slow = Conditions { delay: Duration::from_millis(30), ..Conditions::default() };
+    let lan = Lan::builder().seed(5).conditions(slow).build().unwrap();
+    let (server, client) = (host(&lan, "server", "10.0.0.2/24"), host(&lan, "client", "10.0.0.3/24"));
+    let listener = TcpListener::bind(&server, "10.0.0.2:80").unwrap();
+    let timed_close = |patience: Option<Duration>, nonblocking, is_cut| {
+        let mut near = TcpStream::connect(&client, "10.0.0.2:80").unwrap();
+        let (far, _) = listener.accept().unwrap();
+        near.set_linger(patience).unwrap();
+        near.set_nonblocking(nonblocking).unwrap();
+        near.write_all(b"last words").unwrap();
+        if is_cut {
+            lan.cut("client", Direction::Up, LONG);
+        }
+        let began = Instant::now();
+        drop(near);
+        let took = began.elapsed();
+        drop(far);
+        took
+    };
+    let round = Duration::from_millis(60);
+    assert!(timed_close(None, false, false) < round, "nobody asked to wait");
+    for nonblocking in [false, true] {
+        let took = timed_close(Some(LONG), nonblocking, false);
+        assert!(took >= round && took < LONG, "{took:?}");
+    }
+    let short = Duration::from_millis(300);
+    let took = timed_close(Some(short), false, true);
+    assert!(took >= short && took < LONG, "{took:?}");
+}
