@@ -31,10 +31,6 @@ impl Stack {
         }
         if let Some(listener) = self.listener_at(ends.local) {
             if segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK) {
-                if segment.flags.contains(Flags::FIN) {
-                    // Nobody decent opens and closes at once. As on Linux, there is no answer.
-                    return Err(DropReason::UnexpectedSegment);
-                }
                 return self.on_syn(now, listener, ends, (segment, payload), None);
             }
             if !segment.flags.contains(Flags::ACK) {
@@ -111,7 +107,8 @@ impl Stack {
         iss_at_least: Option<SeqNumber>,
     ) -> Result<(), DropReason> {
         if segment.flags.contains(Flags::FIN) {
-            return Err(DropReason::UnexpectedSegment); // who opens and closes at once asks for nothing; so on Linux
+            // Nobody decent opens and closes at once. As on Linux, there is no answer; nor in TIME-WAIT.
+            return Err(DropReason::UnexpectedSegment);
         }
         let mut opening = self.opening(now, &ends);
         if let Some(least) = iss_at_least
