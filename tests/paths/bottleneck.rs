@@ -22,6 +22,15 @@ pub struct Path {
     pub loss: f64,
     /// The share of segments held back behind the bottleneck, by up to a quarter of the round-trip time.
     pub reorder: f64,
+    /// By how much each direction's delay varies, either way, as a share of it.
+    pub jitter: f64,
+}
+
+impl Default for Path {
+    /// 100 Mbit/s over 50 ms, with a queue as long as the path, and nothing else in the way.
+    fn default() -> Path {
+        Path { mbit: 100, rtt: 50, queue: 1.0, loss: 0.0, reorder: 0.0, jitter: 0.0 }
+    }
 }
 
 impl Path {
@@ -29,10 +38,12 @@ impl Path {
     pub fn conditions(&self) -> Duplex {
         let bdp = self.mbit as f64 * 1e6 / 8.0 * self.rtt as f64 / 1e3;
         let wire = Duration::from_micros(self.rtt * 500);
+        let jitter = wire.mul_f64(self.jitter);
         Duplex {
-            up: Conditions { delay: wire, ..Conditions::default() },
+            up: Conditions { delay: wire, jitter, ..Conditions::default() },
             down: Conditions {
                 delay: wire,
+                jitter,
                 rate: Rate::new(self.mbit * 1_000_000),
                 queue: QueueLimit::Bytes((bdp * self.queue) as usize),
                 loss: Probability::new(self.loss).expect("a probability"),

@@ -3,6 +3,7 @@
 mod bottleneck;
 mod marks;
 mod reordering;
+mod slow_start;
 mod traced;
 
 use bottleneck::{Path, World, goodputs, jain};
@@ -17,7 +18,7 @@ fn alone(congestion: CongestionName, path: Path, skip: u64, seconds: u64) -> f64
 
 #[test]
 fn one_flow_fills_a_path_with_a_queue_as_long_as_itself() {
-    let path = Path { mbit: 100, rtt: 50, queue: 1.0, loss: 0.0, reorder: 0.0 };
+    let path = Path { mbit: 100, rtt: 50, queue: 1.0, ..Path::default() };
     for congestion in [Cubic, Reno, Bbr] {
         let goodput = alone(congestion, path, 5, 30);
         assert!(goodput >= 90.0 * 0.949, "{congestion}: {goodput:.1} Mbit/s");
@@ -26,14 +27,14 @@ fn one_flow_fills_a_path_with_a_queue_as_long_as_itself() {
 
 #[test]
 fn bbr_is_not_stopped_by_random_loss() {
-    let path = Path { mbit: 100, rtt: 50, queue: 1.0, loss: 0.01, reorder: 0.0 };
+    let path = Path { mbit: 100, rtt: 50, queue: 1.0, loss: 0.01, ..Path::default() };
     let goodput = alone(Bbr, path, 5, 30);
     assert!(goodput >= 80.0 * 0.949, "{goodput:.1} Mbit/s");
 }
 
 #[test]
 fn a_pacing_rate_is_kept() {
-    let path = Path { mbit: 100, rtt: 20, queue: 1.0, loss: 0.0, reorder: 0.0 };
+    let path = Path { mbit: 100, rtt: 20, queue: 1.0, ..Path::default() };
     let mut world = World::new(&[Cubic], path, 7);
     world.set_option(0, SocketOption::MaxPacingRate(Some(1_250_000)));
     world.run(Duration::from_secs(1));
@@ -60,7 +61,7 @@ fn a_pacing_rate_is_kept() {
 
 #[test]
 fn another_algorithm_takes_over_a_connection() {
-    let path = Path { mbit: 50, rtt: 40, queue: 1.0, loss: 0.0, reorder: 0.0 };
+    let path = Path { mbit: 50, rtt: 40, queue: 1.0, ..Path::default() };
     let mut world = World::new(&[Cubic], path, 7);
     for congestion in [Cubic, Bbr, Reno, Bbr, Cubic] {
         world.set_option(0, SocketOption::Congestion(congestion));
@@ -75,7 +76,7 @@ fn another_algorithm_takes_over_a_connection() {
 
 #[test]
 fn flows_of_a_kind_share_fairly() {
-    let path = Path { mbit: 50, rtt: 40, queue: 1.0, loss: 0.0, reorder: 0.0 };
+    let path = Path { mbit: 50, rtt: 40, queue: 1.0, ..Path::default() };
     for congestion in [Cubic, Bbr] {
         for flows in [2, 8] {
             let shares = goodputs(&vec![congestion; flows], path, 20, 80);

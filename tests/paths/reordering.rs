@@ -12,7 +12,7 @@ fn goodput(congestion: CongestionName, path: Path) -> f64 {
 #[test]
 fn reordering_costs_no_more_than_a_tenth() {
     for (mbit, rtt) in [(100, 10), (10, 50), (100, 50), (10, 200), (100, 200)] {
-        let ordered = Path { mbit, rtt, queue: 1.0, loss: 0.0, reorder: 0.0 };
+        let ordered = Path { mbit, rtt, ..Path::default() };
         let before = goodput(Cubic, ordered);
         for reorder in [0.01, 0.05] {
             let after = goodput(Cubic, Path { reorder, ..ordered });
@@ -27,7 +27,7 @@ fn reordering_costs_no_more_than_a_tenth() {
 #[test]
 fn hardly_anything_is_sent_again_for_nothing() {
     for congestion in [Cubic, Bbr] {
-        let path = Path { mbit: 100, rtt: 50, queue: 4.0, loss: 0.0, reorder: 0.05 };
+        let path = Path { queue: 4.0, reorder: 0.05, ..Path::default() };
         let mut world = World::new(&[congestion], path, 7);
         world.run(Duration::from_secs(10));
         let info = world.info(0);

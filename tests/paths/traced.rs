@@ -9,7 +9,7 @@ use super::bottleneck::{Path, World};
 
 /// All changes in ten seconds of one flow, and how many segments were said to be sent again.
 fn changes(loss: f64) -> (Vec<RecoveryChange>, usize) {
-    let mut world = World::new(&[Cubic], Path { mbit: 20, rtt: 40, queue: 1.0, loss, reorder: 0.0 }, 7);
+    let mut world = World::new(&[Cubic], Path { mbit: 20, rtt: 40, queue: 1.0, loss, ..Path::default() }, 7);
     world.watch(0);
     let (mut changes, mut again) = (Vec::new(), 0);
     for _ in 0..100 {

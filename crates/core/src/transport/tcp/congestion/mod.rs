@@ -16,7 +16,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 use bbr::{Bbr, Input};
 use cubic::Cubic;
-use hystart::{HyStart, Observation, Verdict};
+use hystart::{HyStart, Observation, Spread, Verdict};
 pub use name::{CongestionName, CwndReason, SlowStartExit};
 use reno::Reno;
 pub(super) use usage::Sent;
@@ -295,6 +295,11 @@ impl Congestion {
             una: trip.una,
             nxt: trip.nxt,
             segments: self.window.segments(),
+            spread: match (self.is_limited(), self.is_paced()) {
+                (false, _) => Spread::Unlimited,
+                (true, false) => Spread::Clocked,
+                (true, true) => Spread::Paced,
+            },
         };
         let hystart = self.hystart.get_or_insert_with(|| Box::new(HyStart::new()));
         if hystart.observe(self.exit, seen) == Verdict::Exit {
@@ -312,11 +317,11 @@ impl Congestion {
         }
         let mut rest = acked.bytes;
         if self.is_slow_start() {
-            let is_careful = self.hystart.as_ref().is_some_and(|hystart| hystart.is_careful());
-            let divisor = if is_careful { hystart::CAREFUL_DIVISOR } else { 1 };
+            let careful = self.hystart.as_ref().and_then(|hystart| hystart.careful_divisor());
+            let divisor = careful.unwrap_or(1);
             let taken = (rest / divisor).min(self.window.ssthresh - self.window.cwnd);
             self.window.cwnd = self.window.cwnd.saturating_add(taken).min(LARGEST_WINDOW);
-            self.reason = if is_careful { CwndReason::HyStart } else { CwndReason::SlowStart };
+            self.reason = if careful.is_some() { CwndReason::HyStart } else { CwndReason::SlowStart };
             if self.is_slow_start() {
                 return;
             }
