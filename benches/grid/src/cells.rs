@@ -6,7 +6,7 @@ use std::str::FromStr;
 use sockeye_core::sim::grid::Cell;
 use sockeye_core::time::Duration;
 
-use crate::pair::Pair;
+use crate::pair::{Control, Pair};
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,14 +98,14 @@ impl Set {
     }
 
     /// What a cell takes of this machine, by what its flows can send: as a share of a core.
-    pub(crate) fn load(self, cell: &Cell) -> f64 {
+    pub(crate) fn load(self, cell: &Cell, control: Control) -> f64 {
         let rate = cell.rate.bits_per_second() as f64;
         // The well-known bound of a window that every loss halves: 1.2 segments in a round-trip time, over the root of the
         // loss. BBR knows no such bound.
         let loss = cell.loss.value();
         let bound =
             if loss > 0.0 { 1.5 * 1460.0 * 8.0 / (cell.rtt.as_secs_f64() * loss.sqrt()) } else { rate };
-        let bound = if self == Set::Alone { bound.max(rate / 2.0) } else { bound };
+        let bound = if control == Control::Bbr { rate } else { bound };
         // A core carries some 1.2 Gbit/s of full frames, and there is the kernel's part too.
         rate.min(bound) / 4e8 + 0.03
     }

@@ -1,6 +1,7 @@
 //! Cells played at a time, as many as the machine carries.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
@@ -8,7 +9,7 @@ use indicatif::ProgressBar;
 use sockeye_core::sim::grid::Cell;
 
 use crate::cells::Set;
-use crate::pair::{Pair, Stack};
+use crate::pair::{Control, Pair, Stack};
 use crate::peer::Peer;
 use crate::play::{Played, Stage};
 use crate::record::Record;
@@ -35,12 +36,13 @@ pub(crate) struct Means {
     pub(crate) cores: f64,
 }
 
-/// A cell with the pairs that take their turns in it, one after the other, under the same luck.
+/// A cell with the pairs of one congestion control that take their turns in it, one after the other, under the same luck.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn {
     set: Set,
     cell: Cell,
     seed: u64,
+    control: Control,
     pairs: Vec<Pair>,
     /// Whether short transfers are timed as well.
     is_first: bool,
@@ -48,7 +50,7 @@ pub(crate) struct Turn {
 
 impl Turn {
     fn load(&self) -> f64 {
-        self.set.load(&self.cell)
+        self.set.load(&self.cell, self.control)
     }
 
     /// About how many seconds the turn takes.
@@ -63,20 +65,36 @@ impl Turn {
 }
 
 impl Program {
-    /// All turns, cell by cell.
+    /// All turns, cell by cell. Other stacks take theirs together with Linux's.
     pub(crate) fn turns(&self) -> Vec<Turn> {
         let fits = |pair: &&Pair, cell: &Cell| pair.sender != Stack::Both || cell.flows > 1;
-        let turn = |cell: &Cell, number: u64| Turn {
-            set: self.set,
-            cell: *cell,
-            seed: self.seed + number,
-            pairs: {
-                let besides = self.besides.iter().filter(|_| number == 0);
-                self.compared.iter().chain(besides).filter(|pair| fits(pair, cell)).copied().collect()
-            },
-            is_first: number == 0,
+        let turn = |cell: &Cell, number: u64, control: Control| {
+            let besides = self.besides.iter().filter(|_| number == 0);
+            let pairs =
+                self.compared.iter().chain(besides).filter(|pair| {
+                    fits(pair, cell) && (self.set == Set::Peers || pair.congestion == control)
+                });
+            let pairs: Vec<Pair> = pairs.copied().collect();
+            let seed = self.seed + number;
+            (!pairs.is_empty()).then_some(Turn {
+                set: self.set,
+                cell: *cell,
+                seed,
+                control,
+                pairs,
+                is_first: number == 0,
+            })
         };
-        self.cells.iter().flat_map(|cell| (0..self.repeats).map(|number| turn(cell, number))).collect()
+        let controls: &[Control] = match self.set {
+            Set::Peers => &[Control::Cubic],
+            Set::Alone | Set::Shared => &[Control::Cubic, Control::Bbr, Control::Reno, Control::Own],
+        };
+        let numbers =
+            (0..self.repeats).flat_map(|number| controls.iter().map(move |control| (number, *control)));
+        let of = |cell: &Cell| -> Vec<Turn> {
+            numbers.clone().filter_map(|(number, control)| turn(cell, number, control)).collect()
+        };
+        self.cells.iter().flat_map(of).collect()
     }
 }
 
@@ -103,6 +121,8 @@ pub(crate) fn play(
     let changed = Condvar::new();
     let results = Mutex::new((Vec::new(), None));
     let work = || {
+        // By default the kernel wakes a thread some 50 µs late on purpose, which is much at a gigabit.
+        rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).ok();
         while let Some(turn) = take(&state, &changed, means.cores) {
             for pair in &turn.pairs {
                 let outcome = one(&turn, *pair, means);

@@ -34,6 +34,8 @@ pub(crate) struct Record {
     pub(crate) our_share: Option<f64>,
     /// How late this program was on average to do what was due, in microseconds.
     pub(crate) late_us: f64,
+    /// The worst of that.
+    pub(crate) late_worst_us: f64,
     /// Frames lost elsewhere than on the cable.
     pub(crate) refused: u64,
 }
@@ -60,6 +62,7 @@ impl Record {
             least_share: rounded(played.least),
             our_share: played.ours.map(rounded),
             late_us: rounded(played.lateness.mean().as_secs_f64() * 1e6),
+            late_worst_us: rounded(played.lateness.worst.as_secs_f64() * 1e6),
             refused: played.refused,
         }
     }

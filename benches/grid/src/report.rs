@@ -341,6 +341,7 @@ mod tests {
             least_share: 1.0,
             our_share: None,
             late_us: 90.0,
+            late_worst_us: 900.0,
             refused: 0,
         }
     }

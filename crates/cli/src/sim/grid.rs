@@ -38,7 +38,10 @@ pub(crate) fn run(options: &GridOptions) -> Result<(), Failure> {
 /// What is measured of a cell.
 pub(super) fn plan(cell: &Cell, options: &GridOptions) -> Plan {
     // Long enough for a window that a loss has halved to grow again.
-    let bulk = options.duration.unwrap_or((cell.rtt * 60).max(Duration::from_secs(10)));
+    let long = (cell.rtt * 60).max(Duration::from_secs(10));
+    // Several flows have to find their shares first.
+    let long = if cell.flows > 1 { long.max(Duration::from_secs(40)) } else { long };
+    let bulk = options.duration.unwrap_or(long);
     let transfers = if options.no_transfers { Vec::new() } else { TRANSFERS.to_vec() };
     Plan { congestion: options.congestion, bulk, transfers, ..Plan::default() }
 }

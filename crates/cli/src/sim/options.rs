@@ -27,7 +27,8 @@ pub(crate) struct GridOptions {
     /// The number that all chance follows from: the same seed, the same numbers
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How long the flows without end send [default: 60 round-trip times, 10 s at least]
+    /// How long the flows without end send [default: 60 round-trip times; 10 s at least, and 40 s where
+    /// flows share the path]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) duration: Option<Duration>,
     /// Do not measure how long transfers of 10 KB, 100 KB and 10 MB take
