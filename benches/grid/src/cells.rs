@@ -65,6 +65,14 @@ impl Set {
         }
     }
 
+    /// How often the pairs are compared in a cell: the longer the flows and the more of them there are, the less chance decides.
+    pub(crate) fn repeats(self, cell: &Cell) -> u64 {
+        match self {
+            Set::Alone if cell.rate.bits_per_second() < 1_000_000_000 => 3,
+            _ => 2,
+        }
+    }
+
     /// Its cells, those whose text has all of `words`.
     pub(crate) fn cells(self, words: &[String]) -> Vec<Cell> {
         let cells = self.texts().iter().filter_map(|text| text.parse::<Cell>().ok());

@@ -19,11 +19,11 @@ use crate::record::Record;
 pub(crate) struct Program {
     pub(crate) set: Set,
     pub(crate) cells: Vec<Cell>,
-    /// Compared, each in turn, as often as `repeats` says.
+    /// Compared, each in turn, as often as `repeats` says, or as the set does.
     pub(crate) compared: Vec<Pair>,
     /// Played once.
     pub(crate) besides: Vec<Pair>,
-    pub(crate) repeats: u64,
+    pub(crate) repeats: Option<u64>,
     pub(crate) seed: u64,
 }
 
@@ -89,10 +89,11 @@ impl Program {
             Set::Peers => &[Control::Cubic],
             Set::Alone | Set::Shared => &[Control::Cubic, Control::Bbr, Control::Reno, Control::Own],
         };
-        let numbers =
-            (0..self.repeats).flat_map(|number| controls.iter().map(move |control| (number, *control)));
         let of = |cell: &Cell| -> Vec<Turn> {
-            numbers.clone().filter_map(|(number, control)| turn(cell, number, control)).collect()
+            let repeats = self.repeats.unwrap_or_else(|| self.set.repeats(cell)).max(1);
+            let numbers =
+                (0..repeats).flat_map(|number| controls.iter().map(move |control| (number, *control)));
+            numbers.filter_map(|(number, control)| turn(cell, number, control)).collect()
         };
         self.cells.iter().flat_map(of).collect()
     }

@@ -57,14 +57,14 @@ struct Options {
     /// ipstack; repeatable; goes before --peers
     #[arg(long, value_name = "NAME=KIND:COMMAND")]
     peer: Vec<Peer>,
-    /// How often the pairs are compared
-    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
-    repeats: u64,
+    /// How often the pairs are compared [default: three times, or twice where flows are many, long or fast]
+    #[arg(long, value_name = "NUMBER")]
+    repeats: Option<u64>,
     /// The number that the cables' chance follows from
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
     /// How many cores may be busy with cells
-    #[arg(long, value_name = "NUMBER", default_value_t = 1.2)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1.5)]
     cores: f64,
     /// Where the results are written, a line for each time a cell was played
     #[arg(long, value_name = "FILE", default_value = "target/grid.csv")]
@@ -107,7 +107,7 @@ fn programs(options: &Options, has_peers: bool) -> Vec<Program> {
                 [] if !is_own_choice => set.besides(),
                 some => some.to_vec(),
             },
-            repeats: options.repeats.max(1),
+            repeats: options.repeats,
             seed: options.seed,
         }
     };

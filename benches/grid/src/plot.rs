@@ -40,7 +40,7 @@ const STYLE: &str = "<style>\
     .ground{fill:#fff}.text{fill:#222}.faint{fill:#555}.row{stroke:#f0f0f0}.tick{stroke:#d8d8d8}.strong{stroke:#666}\
     @media(prefers-color-scheme:dark){.ground{fill:#16191d}.text{fill:#e4e4e4}.faint{fill:#a8a8a8}\
     .row{stroke:#24282d}.tick{stroke:#3a3f45}.strong{stroke:#b0b0b0}}</style>\n";
-const NAMES: f64 = 370.0;
+const NAMES: f64 = 395.0;
 const SCALE: f64 = 460.0;
 const ROW: f64 = 15.0;
 const TOP: f64 = 62.0;
