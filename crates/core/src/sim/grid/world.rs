@@ -83,7 +83,7 @@ impl<S: End, R: End> World<S, R> {
             }
             self.receiver.wake(now);
             let sent = self.collect(now, Direction::Up) + self.collect(now, Direction::Down);
-            if self.deliver(now) + sent == 0 {
+            if !self.deliver(now) && sent == 0 {
                 return;
             }
         }
@@ -127,19 +127,18 @@ impl<S: End, R: End> World<S, R> {
         }
     }
 
-    /// Hands over what has come out of the cables.
-    fn deliver(&mut self, now: Instant) -> usize {
-        let mut delivered = 0;
-        while let Some(arrival) = self.aside.poll(now).or_else(|| self.cable.poll(now)) {
-            delivered += 1;
-            self.watch.on_arrived(arrival.at, arrival.direction, &arrival.frame);
-            match arrival.direction {
-                Direction::Up => self.receiver.receive(now, &arrival.frame),
-                Direction::Down => self.sender.receive(now, &arrival.frame),
-            }
-            self.recycle(arrival.frame);
+    /// Hands over the next frame that has come out of the cables. One at a time, so that its receiver can answer before the
+    /// next: where a loop in real time was late, frames that came one after the other would be one batch else, with one
+    /// acknowledgement, which has no room for all that is to be told of them.
+    fn deliver(&mut self, now: Instant) -> bool {
+        let Some(arrival) = self.aside.poll(now).or_else(|| self.cable.poll(now)) else { return false };
+        self.watch.on_arrived(arrival.at, arrival.direction, &arrival.frame);
+        match arrival.direction {
+            Direction::Up => self.receiver.receive(now, &arrival.frame),
+            Direction::Down => self.sender.receive(now, &arrival.frame),
         }
-        delivered
+        self.recycle(arrival.frame);
+        true
     }
 
     fn recycle(&mut self, mut frame: Vec<u8>) {
