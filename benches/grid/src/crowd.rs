@@ -106,7 +106,7 @@ pub(crate) fn estimate(turns: &[Turn], cores: f64) -> (u64, f64) {
     (plays, work / cores)
 }
 
-/// Plays.
+/// Plays. What has come of it so far is handed to `keep` after each turn: somebody may not want to wait for the end.
 ///
 /// # Errors
 /// The first of any cell; the others are played all the same.
@@ -114,6 +114,7 @@ pub(crate) fn play(
     turns: &[Turn],
     means: &Means,
     progress: &ProgressBar,
+    keep: &(dyn Fn(&[Record]) + Sync),
 ) -> (Vec<Record>, Option<io::Error>) {
     let mut waiting: Vec<Turn> = turns.to_vec();
     // The lightest at the end, so that the last hours of the heavy are shared.
@@ -139,6 +140,7 @@ pub(crate) fn play(
                 }
                 progress.inc(1);
             }
+            keep(&results.lock().unwrap_or_else(PoisonError::into_inner).0);
             state.lock().unwrap_or_else(PoisonError::into_inner).1 -= turn.load();
             changed.notify_all();
         }

@@ -125,7 +125,11 @@ fn play(options: &Options) -> io::Result<Vec<Record>> {
     let (plays, seconds) = crowd::estimate(&turns, options.cores);
     writeln!(stderr(), "{plays} plays, some {:.0} minutes", (seconds / 60.0).ceil())?;
     let progress = progress(plays);
-    let (played, error) = crowd::play(&turns, &Means { peers, cores: options.cores }, &progress);
+    // Where this fails, the last time tells.
+    let keep = |played: &[Record]| {
+        record::write(&options.results, &[before.as_slice(), played].concat()).ok();
+    };
+    let (played, error) = crowd::play(&turns, &Means { peers, cores: options.cores }, &progress, &keep);
     progress.finish_and_clear();
     let records = [before, played].concat();
     record::write(&options.results, &records)?;
