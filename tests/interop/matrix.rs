@@ -48,7 +48,14 @@ impl End {
         tcp.sack = self.sack;
         tcp.timestamps = self.timestamps;
         tcp.window_scaling = self.scaling;
-        tcp.ecn = [EcnMode::Off, EcnMode::On, EcnMode::Passive][usize::from(self.ecn)];
+        tcp.ecn = [
+            EcnMode::Off,
+            EcnMode::On,
+            EcnMode::Passive,
+            EcnMode::Accurate,
+            EcnMode::AccurateForPeers,
+            EcnMode::AccuratePassive,
+        ][usize::from(self.ecn)];
     }
 
     fn asks_for_ecn(self) -> bool {
@@ -80,7 +87,7 @@ fn combinations() -> Vec<(End, End)> {
         all.extend(ends.iter().flat_map(|kernel| ends.map(|ours| (*kernel, ours))));
     }
     let ecn = |ecn| End { ecn, ..USUAL };
-    all.extend((0..=5).flat_map(|kernel| (0..=2).map(move |ours| (ecn(kernel), ecn(ours)))));
+    all.extend((0..=5).flat_map(|kernel| (0..=5).map(move |ours| (ecn(kernel), ecn(ours)))));
     all
 }
 
@@ -122,15 +129,22 @@ fn judge(client: End, server: End, path: Path, exchange: &Exchange, seen: &Seen,
 
     let is_asked = client.asks_for_ecn();
     let mut ecn = is_asked && server.ecn != 0;
+    let accurate = client.ecn == 3 && server.ecn >= 3;
     if path == Path::Clean {
         all(&seen.syns, &Syn::is_ecn, is_asked, "ECN");
-        all(&seen.syn_acks, &Syn::is_ecn, ecn, "ECN");
+        if accurate {
+            // What the SYN-ACK says then depends on how the SYN's packet was marked (RFC 9768, section 3.1.1).
+            assert!(info.accurate_ecn, "{what}: {info:?}");
+        } else {
+            all(&seen.syn_acks, &Syn::is_ecn, ecn, "ECN");
+        }
     } else {
         // One that is sent again may do without.
         assert!(is_asked || !seen.syns.iter().any(Syn::is_ecn), "{what}: {seen:?}");
         assert!(ecn || !seen.syn_acks.iter().any(Syn::is_ecn), "{what}: {seen:?}");
-        ecn = ecn && seen.syns.iter().all(Syn::is_ecn) && seen.syn_acks.iter().all(Syn::is_ecn);
+        ecn = ecn && !accurate && seen.syns.iter().all(Syn::is_ecn) && seen.syn_acks.iter().all(Syn::is_ecn);
     }
+    assert!(accurate || !info.accurate_ecn, "{what}: {info:?}");
     if path == Path::Clean || ecn {
         assert_eq!(info.ecn, ecn, "{what}: {info:?}");
     }
