@@ -11,7 +11,7 @@ use super::bottleneck::{Path, World};
 /// Ten seconds of one flow over a queue of two paths' worth that marks from a quarter of that on: megabits per second, and
 /// what sender and receiver know at the end.
 fn marked(congestion: CongestionName, ecn: EcnMode, loss: f64) -> (f64, TcpInfo, TcpInfo) {
-    let path = Path { mbit: 50, rtt: 20, queue: 2.0, loss, reorder: 0.0 };
+    let path = Path { mbit: 50, rtt: 20, queue: 2.0, loss, reorder: 0.0, jitter: 0.0 };
     let conditions = path.conditions();
     let down = Conditions { mark: Some(QueueLimit::Bytes(62_500)), ..conditions.down };
     let mut world = World::over(&[congestion], Duplex { down, ..conditions }, ecn, 7);
