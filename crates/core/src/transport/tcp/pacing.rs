@@ -63,12 +63,14 @@ impl Pacing {
         }
         if now >= self.release {
             self.burst_sent = 0;
+            // Who comes late, because of a coarse timer or for want of data, may catch up a little: by half of a burst, not of
+            // its first segment, which would be next to nothing where segments leave one by one.
+            let late = now.since(self.release);
+            let credit = self.time_for(self.burst(mss)) / 2;
+            self.release += late.saturating_sub(credit);
         }
         self.burst_sent = self.burst_sent.saturating_add(bytes);
-        let takes = self.time_for(bytes);
-        // Who comes late, because of a coarse timer or for want of data, may catch up a little.
-        let late = now.since(self.release).min(takes / 2);
-        self.release = self.release.max(now) + (takes - late);
+        self.release += self.time_for(bytes);
         (self.burst_sent >= self.burst(mss) && self.release > now).then_some(self.release)
     }
 
@@ -122,6 +124,26 @@ mod tests {
         assert_eq!(pacing.on_sent(now, 2000, 1000), Some(now + Duration::from_millis(2)));
         now += Duration::from_millis(12);
         assert_eq!(pacing.on_sent(now, 2000, 1000), Some(now + Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn a_timer_that_is_always_late_costs_no_rate() {
+        let mut pacing = Pacing::new();
+        pacing.set_rate(Some(10_000_000));
+        let (mut now, mut sent) = (Instant::ZERO, 0);
+        while now < Instant::from_secs(1) {
+            // A burst of segments one by one, and then 0.3 ms more than was asked for.
+            let mut at_once = 0;
+            now = loop {
+                at_once += 1000;
+                if let Some(release) = pacing.on_sent(now, 1000, 1000) {
+                    break release + Duration::from_micros(300);
+                }
+            };
+            sent += at_once;
+            assert!(at_once <= 10_000 + 15_000, "{at_once} bytes at once");
+        }
+        assert!((9_700_000..=10_100_000).contains(&sent), "{sent}");
     }
 
     #[test]
