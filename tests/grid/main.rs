@@ -51,9 +51,10 @@ fn a_path_as_long_as_a_timeout_has_no_spurious_one() {
 
 #[test]
 fn a_fast_path_wastes_nothing_where_a_queue_has_overflowed() {
-    // Slow start leaves thousands of holes here: what lies between them must not be sent again.
-    let counts = play("rtt=50ms rate=1gbit", 2).counts;
-    assert!(counts.queue_full > 2000, "{counts:?}");
+    // A short queue overflows before slow start can see it grow, and leaves hundreds of holes: what lies between them must not
+    // be sent again.
+    let counts = play("rtt=50ms rate=1gbit queue=0.25", 2).counts;
+    assert!(counts.queue_full > 500, "{counts:?}");
     assert_eq!(counts.spurious, 0, "{counts:?}");
 }
 
@@ -82,7 +83,6 @@ fn reordering_without_loss_costs_little() {
 }
 
 #[test]
-#[ignore = "costs 12 % at 1 % and more at 5 %; the cause is not found yet"]
 fn reordering_costs_little_on_a_long_fast_path() {
     reorder(&["rtt=50ms rate=100mbit"]);
 }
