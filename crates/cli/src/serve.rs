@@ -25,6 +25,8 @@ pub(crate) async fn run(mut options: Serve) -> Result<(), Failure> {
     if let Some(encoding) = options.common.seeing.encoding {
         encode_replies(&mut options.services, encoding)?;
     }
+    // Before anybody is told that there is something to end.
+    let interrupted = interrupted();
     match options.common.place.on {
         On::Os => {
             for ServiceAt { service, port } in &options.services {
@@ -33,13 +35,13 @@ pub(crate) async fn run(mut options: Serve) -> Result<(), Failure> {
                     announce(&format!("{} on {at}; try {}", service.name(), how_to_try(service, at)));
                 }
             }
-            Err(interrupted().await)
+            Err(interrupted.await)
         }
-        On::Lan | On::Tap(_) | On::Tun(_) => serve_on_site(&options).await,
+        On::Lan | On::Tap(_) | On::Tun(_) => serve_on_site(&options, interrupted).await,
     }
 }
 
-async fn serve_on_site(options: &Serve) -> Result<(), Failure> {
+async fn serve_on_site(options: &Serve, interrupted: impl Future<Output = Failure>) -> Result<(), Failure> {
     let is_lan = options.common.place.on == On::Lan;
     if !is_lan && !options.publish.is_empty() {
         let line =
@@ -78,7 +80,7 @@ async fn serve_on_site(options: &Serve) -> Result<(), Failure> {
             announce(&format!("{} on {}{to_try}", service.name(), places.join(", ")));
         }
         tokio::select! {
-            failure = interrupted() => Err(failure),
+            failure = interrupted => Err(failure),
             () = site.unread() => Ok(()),
         }
     }
