@@ -1,21 +1,13 @@
 //! Whatever a script asks for, it ends: in a result, never in a panic, and in no more time or memory than a script needs.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::scripts_below;
 use proptest::prelude::*;
 use sockeye_script::run::{IpVersion, Wishes, run};
-
-fn scripts_below(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of scripts").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            scripts_below(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "pkt") {
-            found.push(path);
-        }
-    }
-}
 
 /// The repository's scripts, line by line.
 fn sources() -> Vec<Vec<String>> {

@@ -1,22 +1,14 @@
 //! The scripts of the repository are in the language: each is read, each command and assertion in it is known, and each call
 //! uses only words that have a number.
 
+mod common;
+
+use common::scripts_below;
 use sockeye_script::ast::{Action, Argument, Script};
 use sockeye_script::expression::Program;
 use sockeye_script::{constant, setup};
 use std::fs;
-use std::path::{Path, PathBuf};
-
-fn scripts_below(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of scripts").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            scripts_below(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "pkt") {
-            found.push(path);
-        }
-    }
-}
+use std::path::Path;
 
 /// The words in an argument that name nothing.
 fn unknown(argument: &Argument, found: &mut Vec<String>) {

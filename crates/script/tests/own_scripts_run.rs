@@ -1,23 +1,15 @@
 //! The scripts of the repository pass, over IPv4, IPv6 and mapped addresses.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod common;
 
+use std::fs;
+use std::path::Path;
+
+use common::scripts_below;
 use sockeye_script::run::{IpVersion, Wishes, run};
 
 /// Scripts that do not pass yet, each with what is missing. One that passes must leave this list.
 const NOT_YET: &[(&str, &str)] = &[];
-
-fn scripts_below(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of scripts").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            scripts_below(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "pkt") {
-            found.push(path);
-        }
-    }
-}
 
 #[test]
 fn all_pass_over_every_ip() {

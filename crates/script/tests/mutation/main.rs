@@ -4,27 +4,17 @@
 //!
 //! It is done to the repository's own scripts and, where `SOCKEYE_GOOGLE_SCRIPTS` names a folder, to those in it.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod mutant;
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use common::scripts_below;
 use sockeye_script::ast::Script;
 use sockeye_script::run::{IpVersion, Kind, Wishes, run};
-
-fn scripts_below(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut inside: Vec<PathBuf> =
-        fs::read_dir(folder).expect("a folder of scripts").flatten().map(|entry| entry.path()).collect();
-    inside.sort();
-    for path in inside {
-        if path.is_dir() {
-            scripts_below(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "pkt") {
-            found.push(path);
-        }
-    }
-}
 
 /// What became of the copies of all scripts.
 #[derive(Debug, Default)]
