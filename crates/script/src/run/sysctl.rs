@@ -123,7 +123,13 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
             };
         }
         // Linux counts in as few fields as needed with 1, in all with 2; ours fit what room there is.
-        "tcp_ecn_option" => tcp.accurate_ecn_option = value != "0",
+        "tcp_ecn_option" => {
+            tcp.accurate_ecn_option = match value {
+                "0" => false,
+                "1" | "2" => true,
+                _ => return Err(format!("unsupported: sysctl {dotted}={value}")),
+            };
+        }
         "tcp_fastopen" => config.fast_open = FastOpen::from_bits(bits(value)?),
         "tcp_fastopen_blackhole_timeout_sec" => config.fast_open_pause = seconds(value)?,
         // 3 and 4 both mean probes for lost tails and nothing else (RFC 8985 section 7).
