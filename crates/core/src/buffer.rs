@@ -140,11 +140,7 @@ impl Ring {
             return;
         }
         let length = core::mem::replace(&mut self.length, kept.min(self.memory.len()));
-        let [first, second] = self.slices(0, kept);
-        let mut memory = Vec::with_capacity(capacity);
-        memory.extend_from_slice(first);
-        memory.extend_from_slice(second);
-        memory.resize(capacity, 0);
+        let memory = moved(capacity, self.slices(0, kept));
         (self.memory, self.front, self.length) = (memory, 0, length);
     }
 
@@ -163,15 +159,23 @@ impl Ring {
             return;
         }
         let capacity = wanted.next_power_of_two().max(SMALLEST);
-        let mut memory = Vec::with_capacity(capacity);
         // All of the old memory, from the front around: what was written ahead moves along.
         let (end, start) = self.memory.split_at(self.front.min(self.memory.len()));
-        memory.extend_from_slice(start);
-        memory.extend_from_slice(end);
-        memory.resize(capacity, 0);
-        self.memory = memory;
+        self.memory = moved(capacity, [start, end]);
         self.front = 0;
     }
+}
+
+/// Memory that begins with these bytes. The rest is asked for as zeros and not filled with them: of large memory the system
+/// hands out pages as they are first used, where to fill them at once would hold everything up for milliseconds.
+fn moved(capacity: usize, [first, second]: [&[u8]; 2]) -> Vec<u8> {
+    let mut memory = vec![0; capacity];
+    let (one, rest) = memory.split_at_mut(first.len());
+    one.copy_from_slice(first);
+    if let Some(two) = rest.get_mut(..second.len()) {
+        two.copy_from_slice(second);
+    }
+    memory
 }
 
 #[cfg(test)]

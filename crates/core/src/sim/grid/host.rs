@@ -206,6 +206,7 @@ impl GridHost {
 impl End for GridHost {
     fn receive(&mut self, now: Instant, frame: &[u8]) {
         self.stack.receive(now, self.interface, Frame::new(frame));
+        self.run_programs(now);
     }
 
     fn wake(&mut self, now: Instant) {

@@ -74,16 +74,19 @@ impl<S: End, R: End> World<S, R> {
         }
     }
 
-    /// Lets everything happen that is due by now.
+    /// Lets everything happen that is due by now: first what has come out of the cables. Where a loop in real time was late, a
+    /// timer would expire else although what it waits for is there.
     pub fn step(&mut self, now: Instant) {
         loop {
+            while self.deliver(now) {
+                self.collect(now);
+            }
             self.sender.wake(now);
             while let Some((port, una)) = self.sender.poll_expired() {
                 self.watch.on_timeout(now, port, una);
             }
             self.receiver.wake(now);
-            let sent = self.collect(now, Direction::Up) + self.collect(now, Direction::Down);
-            if !self.deliver(now) && sent == 0 {
+            if self.collect(now) == 0 {
                 return;
             }
         }
@@ -100,8 +103,12 @@ impl<S: End, R: End> World<S, R> {
         times.into_iter().flatten().min()
     }
 
-    /// Takes what an end sends.
-    fn collect(&mut self, now: Instant, direction: Direction) -> usize {
+    /// Takes what both ends send. Says how many frames that were.
+    fn collect(&mut self, now: Instant) -> usize {
+        Direction::BOTH.into_iter().map(|direction| self.collect_from(now, direction)).sum()
+    }
+
+    fn collect_from(&mut self, now: Instant, direction: Direction) -> usize {
         let mut sent = 0;
         loop {
             let mut frame = self.spare.pop().unwrap_or_default();

@@ -117,12 +117,18 @@ impl DelayedAck {
         self.set_delay(LEAST);
     }
 
-    /// `count` bytes more in order: when they are to be acknowledged. `rtt` is the path's round-trip time if known,
-    /// `most` the longest delay wanted.
-    pub(super) fn on_in_order(&mut self, count: u32, rtt: Option<Duration>, most: Duration) -> AckTime {
+    /// `count` bytes more in order: when they are to be acknowledged. `unreported` segments out of order still wait for
+    /// theirs, `rtt` is the path's round-trip time if known, `most` the longest delay wanted.
+    pub(super) fn on_in_order(
+        &mut self,
+        count: u32,
+        unreported: u16,
+        rtt: Option<Duration>,
+        most: Duration,
+    ) -> AckTime {
         self.unacknowledged = self.unacknowledged.saturating_add(count);
         // What waited in the gap is answered with one acknowledgement.
-        self.owed = self.owed.min(1);
+        self.owed = self.owed.min(unreported.max(1));
         let is_quick = self.quick > 0 && !self.is_interactive;
         if is_quick || self.unacknowledged > self.segment {
             self.owe();
@@ -195,7 +201,7 @@ mod tests {
 
     fn on_segment(ack: &mut DelayedAck, now: Instant, length: u32) -> AckTime {
         ack.on_data(now, length, 1448, 65_535, MS(200));
-        ack.on_in_order(length, Some(MS(100)), MS(200))
+        ack.on_in_order(length, 0, Some(MS(100)), MS(200))
     }
 
     #[test]
@@ -241,7 +247,9 @@ mod tests {
             ack.owe_another();
             assert_eq!(ack.owed(), owed);
         }
-        ack.on_in_order(5000, None, MS(200));
+        ack.on_in_order(5000, 2, None, MS(200));
+        assert_eq!(ack.owed(), 2, "two of them are still out of order");
+        ack.on_in_order(5000, 0, None, MS(200));
         assert_eq!(ack.owed(), 1);
     }
 }

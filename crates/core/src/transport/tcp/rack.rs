@@ -1,6 +1,6 @@
 //! RACK (RFC 8985): a segment is lost when one sent after it has arrived and the time in which it might still come is over.
 
-use super::scoreboard::Delivered;
+use super::scoreboard::{Delivered, Moment};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
@@ -15,7 +15,7 @@ const PERSISTENCE: u8 = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Rack {
     /// When the newest segment delivered was sent: RACK.xmit_ts.
-    at: Instant,
+    sent: Moment,
     /// Where it ends: RACK.end_seq.
     end: SeqNumber,
     /// Its round-trip time: RACK.rtt.
@@ -41,7 +41,7 @@ pub(super) struct Rack {
 impl Rack {
     pub(super) fn new(start: SeqNumber) -> Self {
         Rack {
-            at: Instant::ZERO,
+            sent: Moment::ZERO,
             end: start,
             rtt: Duration::ZERO,
             has_advanced: false,
@@ -57,12 +57,12 @@ impl Rack {
 
     /// Section 6.2, steps 1 to 3.
     pub(super) fn on_delivered(&mut self, delivered: &Delivered) {
-        let Some((at, end)) = delivered.newest else { return };
+        let Some((sent, end)) = delivered.newest else { return };
         self.has_advanced = true;
         // As Linux: not that of the newest where an older one came with it, which shows that others may come yet.
         self.rtt = delivered.round_trip;
-        if (at, end.distance(self.end)) > (self.at, 0) {
-            (self.at, self.end) = (at, end);
+        if (sent, end.distance(self.end)) > (self.sent, 0) {
+            (self.sent, self.end) = (sent, end);
         }
     }
 
@@ -127,9 +127,9 @@ impl Rack {
         quarter.saturating_mul(self.multiplier.into()).min(smoothed)
     }
 
-    /// Whether the newest segment delivered was sent after one that left at `at` and ends with `end`.
-    pub(super) fn is_newer_than(&self, at: Instant, end: SeqNumber) -> bool {
-        (self.at, self.end.distance(end)) > (at, 0)
+    /// Whether the newest segment delivered was sent after one that left at `sent` and ends with `end`.
+    pub(super) fn is_newer_than(&self, sent: Moment, end: SeqNumber) -> bool {
+        (self.sent, self.end.distance(end)) > (sent, 0)
     }
 
     /// How long one that left at `at` may still take; none where its time is over.

@@ -8,18 +8,29 @@ use crate::wire::tcp::{SackBlock, SackBlocks, SeqNumber};
 /// How many separate ranges are kept. What would be one more is refused and comes again. Where a sender in slow start fills
 /// a queue, every other frame of half a window is lost: there are as many holes as a long fast path has segments in flight.
 pub(super) const MOST_RANGES: usize = 16_384;
+/// How much news is kept at most: as much as there may be acknowledgements owed.
+const MOST_NEWS: usize = 256;
 
 /// The out-of-order part of the receiver.
 #[derive(Debug, Default)]
 pub(super) struct Reassembly {
     /// Disjoint, not touching, in order. A queue, because holes are filled from the front.
     ranges: VecDeque<SackBlock>,
-    /// A number inside each of the ranges that changed last, the latest first.
+    /// A number inside each of the ranges reported last, the latest first.
     recent: [Option<SeqNumber>; SackBlocks::MAX],
-    /// What came twice, to be reported once.
-    duplicate: Option<SackBlock>,
+    /// What has come and is not reported yet, the oldest first. Segments that come faster than acknowledgements leave are
+    /// reported one by one all the same: three or four blocks would not hold what is to be told of a whole batch.
+    news: VecDeque<News>,
     /// Which timestamps may still come while something is missing.
     overtaken: Option<Overtaken>,
+}
+
+/// Something that has come out of order, or once more.
+#[derive(Clone, Copy, Debug)]
+struct News {
+    block: SackBlock,
+    /// All of it was there before (RFC 2883).
+    is_duplicate: bool,
 }
 
 /// The timestamps of what a retransmission has overtaken. It fills a gap, so that TS.Recent becomes its own (RFC 7323 section
@@ -54,7 +65,12 @@ impl Reassembly {
 
     /// Whether there is anything to report.
     pub(super) fn has_report(&self) -> bool {
-        !self.ranges.is_empty() || self.duplicate.is_some()
+        !self.ranges.is_empty() || !self.news.is_empty()
+    }
+
+    /// How many segments' worth of news there is.
+    pub(super) fn unreported(&self) -> u16 {
+        self.news.len() as u16
     }
 
     /// Bytes that wait.
@@ -71,8 +87,7 @@ impl Reassembly {
         let first = touched.next();
         if let (Some(first), Some(last)) = (first, touched.next_back().or(first)) {
             if first.left.at_or_before(left) && first.right.at_or_after(right) {
-                self.duplicate = Some(SackBlock { left, right });
-                self.touch(left);
+                self.on_duplicate(left, right);
                 return Inserted::Known;
             }
             merged = SackBlock { left: first.left.min(left), right: last.right.max(right) };
@@ -86,7 +101,7 @@ impl Reassembly {
             }
             None => self.ranges.insert(from, merged),
         }
-        self.touch(left);
+        self.push_news(News { block: SackBlock { left, right }, is_duplicate: false });
         Inserted::New
     }
 
@@ -95,7 +110,9 @@ impl Reassembly {
         let reached = self.ranges.partition_point(|range| range.left.at_or_before(next));
         let last = self.ranges.range(..reached).next_back().map(|range| range.right);
         self.ranges.drain(..reached);
-        last.map_or(next, |right| right.max(next))
+        let next = last.map_or(next, |right| right.max(next));
+        self.news.retain(|news| news.is_duplicate || news.block.left.at_or_after(next));
+        next
     }
 
     /// Something comes out of order, up to `right`, while TS.Recent is `ts_recent`.
@@ -121,14 +138,28 @@ impl Reassembly {
         self.overtaken.is_some_and(|overtaken| timestamp.wrapping_sub(overtaken.oldest).cast_signed() >= 0)
     }
 
-    /// Something below RCV.NXT came again; it is reported once.
+    /// Something came again; it is reported once.
     pub(super) fn on_duplicate(&mut self, left: SeqNumber, right: SeqNumber) {
-        self.duplicate = Some(SackBlock { left, right });
+        self.push_news(News { block: SackBlock { left, right }, is_duplicate: true });
     }
 
-    /// The blocks to report, at most `most`: a duplicate first (RFC 2883), then the range that changed last, then the
-    /// others that changed lately (RFC 2018 section 4), then any.
-    pub(super) fn blocks(&self, most: usize) -> SackBlocks {
+    fn push_news(&mut self, news: News) {
+        if self.news.len() >= MOST_NEWS
+            && let Some(oldest) = self.news.pop_front()
+        {
+            self.touch(oldest.block.left);
+        }
+        self.news.push_back(news);
+    }
+
+    /// How much of the news the next of `owed` acknowledgements brings.
+    fn due(&self, owed: u16) -> usize {
+        self.news.len().div_ceil(usize::from(owed.max(1)))
+    }
+
+    /// The blocks to report in the next of `owed` acknowledgements, at most `most`: a duplicate first (RFC 2883), then the
+    /// range that changed last, then the others that changed lately (RFC 2018 section 4), then any.
+    pub(super) fn blocks(&self, owed: u16, most: usize) -> SackBlocks {
         let mut blocks = SackBlocks::new();
         let mut full = 0;
         let mut add = |block: SackBlock| {
@@ -136,13 +167,14 @@ impl Reassembly {
                 full += 1;
             }
         };
-        if let Some(duplicate) = self.duplicate {
-            add(duplicate);
+        let due = self.due(owed);
+        if let Some(duplicate) = self.news.range(..due).rev().find(|news| news.is_duplicate) {
+            add(duplicate.block);
         }
-        for seq in self.recent.into_iter().flatten() {
-            let index = self.ranges.partition_point(|range| range.right.at_or_before(seq));
-            if let Some(range) = self.ranges.get(index).filter(|range| range.left.at_or_before(seq)) {
-                add(*range);
+        let latest = self.news.range(..due).rev().map(|news| news.block.left);
+        for seq in latest.chain(self.recent.into_iter().flatten()) {
+            if let Some(range) = self.range_at(seq) {
+                add(range);
             }
         }
         for range in self.ranges.iter().rev().take(SackBlocks::MAX) {
@@ -151,9 +183,13 @@ impl Reassembly {
         blocks
     }
 
-    /// The blocks were sent.
-    pub(super) fn on_reported(&mut self) {
-        self.duplicate = None;
+    /// What [`Reassembly::blocks`] says to as many owed acknowledgements was sent.
+    pub(super) fn on_reported(&mut self, owed: u16) {
+        for _ in 0..self.due(owed) {
+            if let Some(news) = self.news.pop_front() {
+                self.touch(news.block.left);
+            }
+        }
     }
 
     /// The highest number that has come, if any is out of order.
@@ -161,9 +197,15 @@ impl Reassembly {
         self.ranges.back().map(|range| range.right)
     }
 
-    fn touch(&mut self, seq: SeqNumber) {
+    /// The range that holds `seq`.
+    fn range_at(&self, seq: SeqNumber) -> Option<SackBlock> {
         let index = self.ranges.partition_point(|range| range.right.at_or_before(seq));
-        let Some(range) = self.ranges.get(index).copied() else { return };
+        self.ranges.get(index).filter(|range| range.left.at_or_before(seq)).copied()
+    }
+
+    /// The range that holds `seq` was reported.
+    fn touch(&mut self, seq: SeqNumber) {
+        let Some(range) = self.range_at(seq) else { return };
         let mut kept = [Some(seq); SackBlocks::MAX];
         let others = self.recent.into_iter().flatten();
         let others =

@@ -198,7 +198,8 @@ impl Receiver {
         self.nxt = next;
         self.ring.advance(count as usize);
         self.space.time_window(now, self.nxt, self.window());
-        let due = self.ack.on_in_order(count, timing.rtt, timing.most);
+        let unreported = self.reassembly.as_ref().map_or(0, |reassembly| reassembly.unreported());
+        let due = self.ack.on_in_order(count, unreported, timing.rtt, timing.most);
         if had_gaps || known > 0 {
             // A gap filled, wholly or in part, is news the peer waits for (RFC 5681 section 4.2).
             self.ack.owe();
@@ -295,11 +296,11 @@ impl Receiver {
     /// A segment with an acknowledgement leaves.
     pub(super) fn on_ack_sent(&mut self) {
         self.last_ack = self.nxt;
+        if let Some(reassembly) = &mut self.reassembly {
+            reassembly.on_reported(self.ack.owed());
+        }
         self.ack.on_ack_sent();
         self.ecn.accurate.on_reported();
-        if let Some(reassembly) = &mut self.reassembly {
-            reassembly.on_reported();
-        }
     }
 
     /// Gives the memory of an idle connection back.
@@ -321,7 +322,9 @@ impl Receiver {
 
     /// The SACK blocks to send, at most `most`.
     pub(super) fn sack_blocks(&self, most: usize) -> SackBlocks {
-        self.reassembly.as_ref().map_or(SackBlocks::new(), |reassembly| reassembly.blocks(most))
+        self.reassembly
+            .as_ref()
+            .map_or(SackBlocks::new(), |reassembly| reassembly.blocks(self.ack.owed(), most))
     }
 
     /// Whether there is anything to report in SACK blocks.

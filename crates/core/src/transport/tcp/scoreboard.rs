@@ -26,18 +26,43 @@ const RESENT: u8 = 1 << 2;
 /// It was sent more than once: no round-trip time can be taken from it (Karn).
 const AMBIGUOUS: u8 = 1 << 3;
 
+/// The moment of a transmission. A clock that is read once for a batch of frames gives many the same time: RACK would take
+/// what has the lower number for the earlier one then, and give a retransmission up as soon as something arrives that left
+/// just before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment {
+    pub(super) at: Instant,
+    /// How many left before it at the same time.
+    turn: u16,
+}
+
+impl Moment {
+    /// Before everything.
+    pub(super) const ZERO: Moment = Moment { at: Instant::ZERO, turn: 0 };
+
+    fn next(self, now: Instant) -> Moment {
+        let turn = if self.at == now { self.turn.saturating_add(1) } else { 0 };
+        Moment { at: now, turn }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sent {
     at: Instant,
     start: SeqNumber,
     length: u32,
     marks: u8,
+    turn: u16,
     stamp: Stamp,
 }
 
 impl Sent {
     fn end(&self) -> SeqNumber {
         self.start + self.length
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { at: self.at, turn: self.turn }
     }
 
     fn is(&self, mark: u8) -> bool {
@@ -48,7 +73,7 @@ impl Sent {
 /// A retransmission on its way.
 #[derive(Clone, Copy, Debug)]
 struct Again {
-    at: Instant,
+    moment: Moment,
     start: SeqNumber,
     end: SeqNumber,
 }
@@ -76,7 +101,7 @@ pub(super) struct Delivered {
     /// The lowest number delivered late, that is after something above it, and sent once only.
     pub(super) reordered: Option<SeqNumber>,
     /// What was sent last of all that was delivered: when, and where it ends (RFC 8985 section 6.2, step 2).
-    pub(super) newest: Option<(Instant, SeqNumber)>,
+    pub(super) newest: Option<(Moment, SeqNumber)>,
     /// The round trip of what was noted last.
     pub(super) round_trip: Duration,
     /// The same with what it remembers, however soon it was answered.
@@ -129,8 +154,8 @@ impl Delivered {
             return;
         }
         self.round_trip = self.now.since(sent.at);
-        if self.newest.is_none_or(|(at, last)| (sent.at, end.distance(last)) > (at, 0)) {
-            self.newest = Some((sent.at, end));
+        if self.newest.is_none_or(|(moment, last)| (sent.moment(), end.distance(last)) > (moment, 0)) {
+            self.newest = Some((sent.moment(), end));
         }
     }
 }
@@ -157,6 +182,8 @@ pub(super) struct Scoreboard {
     judged_below: SeqNumber,
     /// The end of the highest reported block.
     sacked_to: SeqNumber,
+    /// That of the last transmission.
+    latest: Moment,
 }
 
 impl Scoreboard {
@@ -175,6 +202,7 @@ impl Scoreboard {
             resend_from: start,
             judged_below: start,
             sacked_to: start,
+            latest: Moment::ZERO,
         }
     }
 
@@ -235,6 +263,7 @@ impl Scoreboard {
 
     /// `length` sequence numbers from `start` on, the next after all others, are sent for the first time.
     pub(super) fn push(&mut self, now: Instant, start: SeqNumber, length: u32, stamp: Stamp) {
+        self.latest = self.latest.next(now);
         self.outstanding += length;
         if self.entries.len() >= MOST_ENTRIES
             && let Some(last) = self.entries.back_mut()
@@ -244,7 +273,7 @@ impl Scoreboard {
             last.length += length;
             return;
         }
-        self.entries.push_back(Sent { at: now, start, length, marks: 0, stamp });
+        self.entries.push_back(Sent { at: now, start, length, marks: 0, turn: self.latest.turn, stamp });
     }
 
     /// SND.UNA moves to `ack`. Segments have `mss` bytes.
@@ -334,7 +363,7 @@ impl Scoreboard {
                 }
                 continue;
             }
-            if !rack.is_newer_than(sent.at, sent.end()) {
+            if !rack.is_newer_than(sent.moment(), sent.end()) {
                 break;
             }
             match rack.overdue(now, sent.at, window) {
@@ -369,7 +398,7 @@ impl Scoreboard {
                 continue;
             };
             let Some(sent) = self.entries.get_mut(index) else { return };
-            if !rack.is_newer_than(sent.at, sent.end()) {
+            if !rack.is_newer_than(sent.moment(), sent.end()) {
                 return;
             }
             if let Some(remaining) = rack.overdue(now, sent.at, window) {
@@ -401,7 +430,7 @@ impl Scoreboard {
         self.entries
             .range(from..)
             .take_while(|sent| sent.start.is_before(again.end))
-            .position(|sent| sent.is(RESENT) && sent.at == again.at)
+            .position(|sent| sent.is(RESENT) && sent.moment() == again.moment)
             .map(|place| from + place)
     }
 
@@ -517,6 +546,7 @@ impl Scoreboard {
     /// `length` sequence numbers from `start` on are sent again.
     pub(super) fn on_resent(&mut self, now: Instant, start: SeqNumber, length: u32, stamp: Stamp) {
         let end = start + length;
+        self.latest = self.latest.next(now);
         self.split_at(start);
         self.split_at(end);
         let mut index = self.index_of(start);
@@ -528,7 +558,7 @@ impl Scoreboard {
             if sent.is(SACKED) {
                 continue;
             }
-            sent.at = now;
+            (sent.at, sent.turn) = (now, self.latest.turn);
             sent.stamp = stamp;
             if sent.is(RESENT) {
                 continue;
@@ -542,7 +572,7 @@ impl Scoreboard {
         if self.again.len() >= MOST_ENTRIES {
             self.again.pop_front(); // the retransmission timer watches over it
         }
-        self.again.push_back(Again { at: now, start, end });
+        self.again.push_back(Again { moment: self.latest, start, end });
         if self.resend_from.at_or_after(start) && self.resend_from.is_before(end) {
             self.resend_from = end;
         }

@@ -17,17 +17,17 @@ fn the_range_that_changed_last_comes_first() {
     for left in [100, 300, 500, 700, 900] {
         assert_eq!(reassembly.insert(SeqNumber(left), SeqNumber(left + 50)), Inserted::New);
     }
-    assert_eq!(reassembly.blocks(3).as_slice(), [block(900, 950), block(700, 750), block(500, 550)]);
+    assert_eq!(reassembly.blocks(1, 3).as_slice(), [block(900, 950), block(700, 750), block(500, 550)]);
     reassembly.insert(SeqNumber(350), SeqNumber(400));
-    assert_eq!(reassembly.blocks(3).as_slice(), [block(300, 400), block(900, 950), block(700, 750)]);
+    assert_eq!(reassembly.blocks(1, 3).as_slice(), [block(300, 400), block(900, 950), block(700, 750)]);
     reassembly.insert(SeqNumber(550), SeqNumber(700)); // joins two
     assert_eq!(
-        reassembly.blocks(4).as_slice(),
+        reassembly.blocks(1, 4).as_slice(),
         [block(500, 750), block(300, 400), block(900, 950), block(100, 150)]
     );
     assert_eq!(reassembly.highest(), Some(SeqNumber(950)));
     assert_eq!(reassembly.advance(SeqNumber(320)), SeqNumber(400));
-    assert_eq!(reassembly.blocks(4).as_slice(), [block(500, 750), block(900, 950)]);
+    assert_eq!(reassembly.blocks(1, 4).as_slice(), [block(500, 750), block(900, 950)]);
 }
 
 #[test]
@@ -35,11 +35,31 @@ fn what_came_twice_is_reported_first_and_once() {
     let mut reassembly = Reassembly::default();
     reassembly.insert(SeqNumber(100), SeqNumber(200));
     assert_eq!(reassembly.insert(SeqNumber(120), SeqNumber(150)), Inserted::Known);
-    assert_eq!(reassembly.blocks(3).as_slice(), [block(120, 150), block(100, 200)]);
-    reassembly.on_reported();
-    assert_eq!(reassembly.blocks(3).as_slice(), [block(100, 200)]);
+    assert_eq!(reassembly.blocks(1, 3).as_slice(), [block(120, 150), block(100, 200)]);
+    reassembly.on_reported(1);
+    assert_eq!(reassembly.blocks(1, 3).as_slice(), [block(100, 200)]);
     reassembly.on_duplicate(SeqNumber(10), SeqNumber(20));
-    assert_eq!(reassembly.blocks(1).as_slice(), [block(10, 20)]);
+    assert_eq!(reassembly.blocks(1, 1).as_slice(), [block(10, 20)]);
+}
+
+#[test]
+fn what_comes_in_a_batch_is_reported_one_by_one() {
+    let mut reassembly = Reassembly::default();
+    for left in [100, 200, 300, 400, 500, 600] {
+        reassembly.insert(SeqNumber(left), SeqNumber(left + 50));
+    }
+    reassembly.on_duplicate(SeqNumber(10), SeqNumber(20));
+    let mut report = |owed, most| {
+        let blocks = reassembly.blocks(owed, most).as_slice().to_vec();
+        reassembly.on_reported(owed);
+        blocks
+    };
+    assert_eq!(report(7, 3), [block(100, 150), block(600, 650), block(500, 550)]);
+    assert_eq!(report(6, 3), [block(200, 250), block(100, 150), block(600, 650)]);
+    // Where fewer are owed than there is news, each brings more of it.
+    assert_eq!(report(2, 4), [block(500, 550), block(400, 450), block(300, 350), block(200, 250)]);
+    assert_eq!(report(1, 3), [block(10, 20), block(600, 650), block(500, 550)]);
+    assert_eq!(report(1, 3), [block(600, 650), block(500, 550), block(400, 450)]);
 }
 
 #[test]
@@ -87,8 +107,8 @@ proptest! {
             let waiting = model[next..].iter().filter(|there| **there).count();
             prop_assert_eq!(reassembly.bytes(), waiting);
             prop_assert_eq!(reassembly.is_empty(), waiting == 0);
-            reassembly.on_reported();
-            for block in reassembly.blocks(4).as_slice() {
+            reassembly.on_reported(1);
+            for block in reassembly.blocks(1, 4).as_slice() {
                 let (left, right) = ((block.left - SeqNumber(start)) as usize, (block.right - SeqNumber(start)) as usize);
                 prop_assert!(left > next && model[left..right].iter().all(|there| *there));
                 prop_assert!(!model[left - 1] && !model[right]);
@@ -139,6 +159,27 @@ fn what_a_retransmission_has_overtaken_is_no_old_duplicate() {
     // The gap is closed, and with it the exception; what came late has not set the clock back.
     assert_eq!(data(155, 239, 5007).0, Err(DropReason::OldTimestamp));
     assert_eq!(data(156, 240, 5007).0, Ok(()));
+}
+
+#[test]
+fn every_segment_of_a_batch_is_told_of() {
+    let mut connection = Connection::connect(at(0), ends(), Settings::default(), opening(1000));
+    sent(&mut connection, at(0));
+    connection.on_segment(at(10), &stamped(100, 5000, 0, Flags::SYN | Flags::ACK), &[]).unwrap();
+    sent(&mut connection, at(10));
+    // Every other one of twenty is missing, and nothing leaves before all have come. Then the first comes late.
+    for place in (1..20).step_by(2) {
+        connection.on_segment(at(20), &stamped(110, 5001 + place, 1, Flags::ACK), b"x").unwrap();
+    }
+    connection.on_segment(at(20), &stamped(110, 5001, 1, Flags::ACK), b"x").unwrap();
+    let mut told = vec![];
+    while let Some(answer) = connection.poll_transmit(at(20), 0) {
+        assert_eq!(answer.segment.ack, SeqNumber(5003));
+        told.extend(answer.segment.options.sack.as_slice().iter().map(|block| block.left.0 - 5001));
+    }
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(told, [3, 5, 7, 9, 11, 13, 15, 17, 19]);
 }
 
 #[test]

@@ -211,3 +211,30 @@ fn a_large_lossy_window_costs_no_more_than_what_changes() {
     }
     assert_eq!((resent, board.sacked()), (6_000, 5_400_000));
 }
+
+#[test]
+fn what_leaves_at_the_same_time_has_an_order_all_the_same() {
+    let (first, mss) = (SeqNumber(0), 100);
+    let block = |left, right| SackBlock { left: SeqNumber(left), right: SeqNumber(right) };
+    let mut board = Scoreboard::new(first);
+    let mut rack = Rack::new(first);
+    for start in [0, 100, 200, 300] {
+        board.push(at(0), SeqNumber(start), mss, Stamp::default());
+    }
+    let mut report = |board: &mut Scoreboard, now, block| {
+        let mut delivered = Delivered::new(at(now), Some(ms(50)), first, first);
+        board.on_sack(block, mss, &mut delivered);
+        rack.on_delivered(&delivered);
+        board.detect_lost(at(now), &rack, Duration::ZERO)
+    };
+    // New data, what is lost once more, and new data again, by one reading of the clock.
+    report(&mut board, 50, block(100, 400));
+    assert_eq!(board.next_lost(), Some((first, mss)));
+    board.push(at(50), SeqNumber(400), mss, Stamp::default());
+    board.on_resent(at(50), first, mss, Stamp::default());
+    board.push(at(50), SeqNumber(500), mss, Stamp::default());
+    assert!(!report(&mut board, 100, block(400, 500)).has_lost_again, "it left before the retransmission");
+    assert_eq!(board.to_resend(), 0);
+    assert!(report(&mut board, 100, block(500, 600)).has_lost_again, "it left behind it");
+    assert_eq!(board.next_lost(), Some((first, mss)));
+}
