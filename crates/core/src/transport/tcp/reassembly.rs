@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 
 use crate::wire::tcp::{SackBlock, SackBlocks, SeqNumber};
 
-/// How many separate ranges are kept. What would be one more is refused and comes again. Where a sender in slow start fills
-/// a queue, every other frame of half a window is lost: there are as many holes as a long fast path has segments in flight.
-pub(super) const MOST_RANGES: usize = 16_384;
+/// How many separate ranges are kept where the window is small, and how many bytes of a large one there are to each. What would
+/// be one more is refused and comes again. Where a sender in slow start fills a queue, every other frame of half a window is
+/// lost: there are as many holes as a long fast path has segments in flight.
+const FEW_RANGES: usize = 16_384;
+const WINDOW_PER_RANGE: u32 = 1024;
 /// How much news is kept at most: as much as there may be acknowledgements owed.
 const MOST_NEWS: usize = 256;
 
@@ -57,6 +59,11 @@ pub(super) enum Inserted {
     Refused,
 }
 
+/// How many ranges there may be in a window of this size.
+pub(super) fn most_ranges(window: u32) -> usize {
+    FEW_RANGES.max((window / WINDOW_PER_RANGE) as usize)
+}
+
 impl Reassembly {
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
@@ -78,8 +85,8 @@ impl Reassembly {
         self.ranges.iter().map(|range| length(range) as usize).sum()
     }
 
-    /// Notes that everything from `left` up to `right` is there.
-    pub(super) fn insert(&mut self, left: SeqNumber, right: SeqNumber) -> Inserted {
+    /// Notes that everything from `left` up to `right` is there. There may be `most` ranges.
+    pub(super) fn insert(&mut self, left: SeqNumber, right: SeqNumber, most: usize) -> Inserted {
         let from = self.ranges.partition_point(|range| range.right.is_before(left));
         let to = from + self.ranges.range(from..).take_while(|range| range.left.at_or_before(right)).count();
         let mut merged = SackBlock { left, right };
@@ -91,7 +98,7 @@ impl Reassembly {
                 return Inserted::Known;
             }
             merged = SackBlock { left: first.left.min(left), right: last.right.max(right) };
-        } else if self.ranges.len() >= MOST_RANGES {
+        } else if self.ranges.len() >= most {
             return Inserted::Refused;
         }
         match self.ranges.get_mut(from).filter(|_| to > from) {

@@ -3,7 +3,7 @@
 use super::Settings;
 use super::delayed_ack::{AckTime, DelayedAck};
 use super::ecn::EcnReceiver;
-use super::reassembly::{Inserted, Reassembly};
+use super::reassembly::{Inserted, Reassembly, most_ranges};
 use super::receive_space::ReceiveSpace;
 use crate::buffer::Ring;
 use crate::drop_reason::DropReason;
@@ -173,7 +173,8 @@ impl Receiver {
             self.ack.owe_another();
             let ts_recent = self.ts_recent;
             self.gaps().begin_gap(seq + length, ts_recent);
-            return match self.gaps().insert(seq, seq + length) {
+            let most = most_ranges(self.window());
+            return match self.gaps().insert(seq, seq + length, most) {
                 Inserted::New => {
                     self.ring.write_ahead(seq.distance(self.nxt).max(0) as usize, fresh);
                     Ok(None)
@@ -248,7 +249,8 @@ impl Receiver {
 
     /// Whether a FIN before its turn finds a place among the ranges; it takes a number of the window as a byte does.
     fn keeps_fin(&mut self, seq: SeqNumber) -> bool {
-        seq.is_before(self.edge) && self.gaps().insert(seq, seq + 1) != Inserted::Refused
+        let most = most_ranges(self.window());
+        seq.is_before(self.edge) && self.gaps().insert(seq, seq + 1, most) != Inserted::Refused
     }
 
     /// Takes the FIN if its turn has come; says whether it did.

@@ -13,9 +13,12 @@ use super::rate::{Stamp, Stamped};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{SackBlock, SeqNumber};
 
-/// How many entries there may be before the peer's reports are no longer taken exactly: a report that would split an
-/// entry further is then disregarded, which costs a retransmission and never correctness.
+/// How many entries there may be, beside those that full segments take, before small segments share one and the peer's reports
+/// are no longer taken exactly: a report that would split an entry further is then disregarded, which costs a retransmission
+/// and never correctness.
 const MOST_ENTRIES: usize = 32_768;
+/// As many bytes as share an entry then. The time of such an entry is that of its first bytes.
+const DUST: u32 = 512;
 /// How many entries beyond the first one not yet overdue are asked when they will be.
 const LOOK_AHEAD: usize = 32;
 
@@ -268,8 +271,9 @@ impl Scoreboard {
         if self.entries.len() >= MOST_ENTRIES
             && let Some(last) = self.entries.back_mut()
             && last.marks == 0
+            && last.length + length <= DUST
         {
-            // Dust: the retransmission will be cut anew anyway.
+            // The retransmission will be cut anew anyway.
             last.length += length;
             return;
         }
@@ -569,7 +573,7 @@ impl Scoreboard {
                 self.to_resend -= sent.length;
             }
         }
-        if self.again.len() >= MOST_ENTRIES {
+        if self.again.len() >= self.most_entries() {
             self.again.pop_front(); // the retransmission timer watches over it
         }
         self.again.push_back(Again { moment: self.latest, start, end });
@@ -608,6 +612,10 @@ impl Scoreboard {
         self.entries.capacity() * size_of::<Sent>() + self.again.capacity() * size_of::<Again>()
     }
 
+    fn most_entries(&self) -> usize {
+        MOST_ENTRIES + (self.outstanding / DUST) as usize
+    }
+
     /// The entry that holds `seq`, or the first behind it.
     fn index_of(&self, seq: SeqNumber) -> usize {
         // Most often it is about the front.
@@ -620,7 +628,7 @@ impl Scoreboard {
     /// Makes an entry begin at `seq`.
     fn split_at(&mut self, seq: SeqNumber) {
         let index = self.index_of(seq);
-        let full = self.entries.len() >= 2 * MOST_ENTRIES;
+        let full = self.entries.len() >= 2 * self.most_entries();
         let Some(sent) = self.entries.get_mut(index) else { return };
         if full || !sent.start.is_before(seq) {
             return;

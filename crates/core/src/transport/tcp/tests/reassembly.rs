@@ -2,10 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::super::reassembly::{Inserted, MOST_RANGES, Reassembly};
+use super::super::reassembly::{Inserted, Reassembly, most_ranges};
 use super::*;
 use crate::drop_reason::DropReason;
 use crate::wire::tcp::{SackBlock, Timestamps};
+
+const MOST: usize = 100;
 
 fn block(left: u32, right: u32) -> SackBlock {
     SackBlock { left: SeqNumber(left), right: SeqNumber(right) }
@@ -15,12 +17,12 @@ fn block(left: u32, right: u32) -> SackBlock {
 fn the_range_that_changed_last_comes_first() {
     let mut reassembly = Reassembly::default();
     for left in [100, 300, 500, 700, 900] {
-        assert_eq!(reassembly.insert(SeqNumber(left), SeqNumber(left + 50)), Inserted::New);
+        assert_eq!(reassembly.insert(SeqNumber(left), SeqNumber(left + 50), MOST), Inserted::New);
     }
     assert_eq!(reassembly.blocks(1, 3).as_slice(), [block(900, 950), block(700, 750), block(500, 550)]);
-    reassembly.insert(SeqNumber(350), SeqNumber(400));
+    reassembly.insert(SeqNumber(350), SeqNumber(400), MOST);
     assert_eq!(reassembly.blocks(1, 3).as_slice(), [block(300, 400), block(900, 950), block(700, 750)]);
-    reassembly.insert(SeqNumber(550), SeqNumber(700)); // joins two
+    reassembly.insert(SeqNumber(550), SeqNumber(700), MOST); // joins two
     assert_eq!(
         reassembly.blocks(1, 4).as_slice(),
         [block(500, 750), block(300, 400), block(900, 950), block(100, 150)]
@@ -33,8 +35,8 @@ fn the_range_that_changed_last_comes_first() {
 #[test]
 fn what_came_twice_is_reported_first_and_once() {
     let mut reassembly = Reassembly::default();
-    reassembly.insert(SeqNumber(100), SeqNumber(200));
-    assert_eq!(reassembly.insert(SeqNumber(120), SeqNumber(150)), Inserted::Known);
+    reassembly.insert(SeqNumber(100), SeqNumber(200), MOST);
+    assert_eq!(reassembly.insert(SeqNumber(120), SeqNumber(150), MOST), Inserted::Known);
     assert_eq!(reassembly.blocks(1, 3).as_slice(), [block(120, 150), block(100, 200)]);
     reassembly.on_reported(1);
     assert_eq!(reassembly.blocks(1, 3).as_slice(), [block(100, 200)]);
@@ -46,7 +48,7 @@ fn what_came_twice_is_reported_first_and_once() {
 fn what_comes_in_a_batch_is_reported_one_by_one() {
     let mut reassembly = Reassembly::default();
     for left in [100, 200, 300, 400, 500, 600] {
-        reassembly.insert(SeqNumber(left), SeqNumber(left + 50));
+        reassembly.insert(SeqNumber(left), SeqNumber(left + 50), MOST);
     }
     reassembly.on_duplicate(SeqNumber(10), SeqNumber(20));
     let mut report = |owed, most| {
@@ -64,14 +66,15 @@ fn what_comes_in_a_batch_is_reported_one_by_one() {
 
 #[test]
 fn the_number_of_ranges_is_bounded_but_not_their_growth() {
+    assert_eq!([1 << 20, 1 << 30].map(most_ranges), [16_384, 1 << 20]);
     let mut reassembly = Reassembly::default();
-    for index in 0..MOST_RANGES as u32 {
-        assert_eq!(reassembly.insert(SeqNumber(index * 10), SeqNumber(index * 10 + 5)), Inserted::New);
+    let mut insert = |left, right| reassembly.insert(SeqNumber(left), SeqNumber(right), MOST);
+    for index in 0..MOST as u32 {
+        assert_eq!(insert(index * 10, index * 10 + 5), Inserted::New);
     }
-    let one_more = SeqNumber(MOST_RANGES as u32 * 10 + 5);
-    assert_eq!(reassembly.insert(one_more, one_more + 1), Inserted::Refused);
-    assert_eq!(reassembly.insert(SeqNumber(5), SeqNumber(10)), Inserted::New);
-    assert_eq!(reassembly.insert(one_more, one_more + 1), Inserted::New);
+    assert_eq!(insert(1005, 1006), Inserted::Refused);
+    assert_eq!(insert(5, 10), Inserted::New);
+    assert_eq!(insert(1005, 1006), Inserted::New);
 }
 
 proptest! {
@@ -102,7 +105,7 @@ proptest! {
                 let known = model[left..right].iter().all(|there| *there);
                 model[left..right].fill(true);
                 let expected = if known { Inserted::Known } else { Inserted::New };
-                prop_assert_eq!(reassembly.insert(at(left), at(right)), expected);
+                prop_assert_eq!(reassembly.insert(at(left), at(right), MOST), expected);
             }
             let waiting = model[next..].iter().filter(|there| **there).count();
             prop_assert_eq!(reassembly.bytes(), waiting);
@@ -189,8 +192,8 @@ fn a_gap_that_never_closes_does_not_keep_old_timestamps_young() {
     for round in 0..4 {
         // Before what is missing comes, more comes behind it.
         reassembly.begin_gap(SeqNumber(next + 20), 1000 + round);
-        reassembly.insert(SeqNumber(next + 10), SeqNumber(next + 20));
-        reassembly.insert(SeqNumber(next + 30), SeqNumber(next + 40));
+        reassembly.insert(SeqNumber(next + 10), SeqNumber(next + 20), MOST);
+        reassembly.insert(SeqNumber(next + 30), SeqNumber(next + 40), MOST);
         next = reassembly.advance(SeqNumber(next + 10)).0;
         reassembly.end_gap(SeqNumber(next), 1001 + round);
     }
