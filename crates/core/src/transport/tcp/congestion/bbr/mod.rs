@@ -140,6 +140,8 @@ pub(super) struct Bbr {
     min_rtt_at: Instant,
     probe_rtt_min: u64,
     probe_rtt_min_at: Instant,
+    /// When a round trip as short was last seen.
+    probe_rtt_seen_at: Instant,
     probe_rtt_done_at: Option<Instant>,
     probe_rtt_round_done: bool,
     is_probe_rtt_due: bool,
@@ -159,6 +161,8 @@ pub(super) struct Bbr {
     round_delivered: u64,
     round_rtt: u64,
     last_round_rtt: u64,
+    /// Whether much was lost in the last round.
+    was_heavy: bool,
     /// Acknowledgements of this round that told of losses.
     loss_events: u32,
     /// Bytes delivered when the recovery that goes on began.
@@ -218,6 +222,7 @@ impl Bbr {
             min_rtt_at: Instant::ZERO,
             probe_rtt_min: 0,
             probe_rtt_min_at: Instant::ZERO,
+            probe_rtt_seen_at: Instant::ZERO,
             probe_rtt_done_at: None,
             probe_rtt_round_done: false,
             is_probe_rtt_due: false,
@@ -234,6 +239,7 @@ impl Bbr {
             round_delivered: 0,
             round_rtt: UNBOUNDED,
             last_round_rtt: UNBOUNDED,
+            was_heavy: false,
             loss_events: 0,
             recovery_since: None,
             is_full_bw_reached: false,

@@ -1,6 +1,6 @@
 //! What is known about the path: its rate, its bounds, and how bunched its acknowledgements are.
 
-use super::{BETA, Bbr, HEAVY_LOSS, Input, LOSS_THRESHOLD, State, UNBOUNDED};
+use super::{AckPhase, BETA, Bbr, HEAVY_LOSS, Input, LOSS_THRESHOLD, State, UNBOUNDED};
 
 /// A rate has grown if it is larger by this, in percent (section 5.3.1.2).
 const GROWTH: u64 = 125;
@@ -88,11 +88,15 @@ impl Bbr {
         if !self.loss_round_start {
             return;
         }
-        // Outside of probes any loss in a queue, or a loss that is heavy without one.
-        let all = self.round_lost + self.round_delivered;
+        // Outside of probes any loss in a queue; without one only what is heavy for more than a round, as a burst is not. What
+        // is lost in the first round after a probe was sent in it: the long-term bound has followed that.
+        let is_heavy = self.is_congested(self.round_lost, self.round_lost + self.round_delivered);
+        let was_heavy = core::mem::replace(&mut self.was_heavy, is_heavy);
+        let is_after_probe = self.state == State::Down && self.ack_phase == AckPhase::Stopping;
         if self.loss_in_round
             && !self.state.is_probing()
-            && (self.has_queue() || self.is_congested(self.round_lost, all))
+            && !is_after_probe
+            && (self.has_queue() || is_heavy && was_heavy)
         {
             self.adapt_lower_bounds();
         }
@@ -105,7 +109,7 @@ impl Bbr {
     }
 
     /// Whether the shortest round trip of this round, or of the one before, shows a queue.
-    fn has_queue(&self) -> bool {
+    pub(super) fn has_queue(&self) -> bool {
         let rtt = if self.round_rtt == UNBOUNDED { self.last_round_rtt } else { self.round_rtt };
         rtt > self.min_rtt + self.min_rtt / 8
     }

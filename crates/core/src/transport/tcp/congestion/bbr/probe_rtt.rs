@@ -5,8 +5,10 @@ use crate::time::{Duration, Instant};
 
 /// How long the shortest round-trip time counts.
 const MIN_RTT_LIFE: Duration = Duration::from_secs(10);
-/// How long a flow goes without a drought.
-const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a flow goes without a drought where the path is seen to be as short as ever meanwhile, and where it is not. The draft
+/// knows the second only. Others who share the path might keep it as long as it is: so there is an end to the first.
+const LONG_INTERVAL: Duration = Duration::from_secs(10);
+const SHORT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a drought lasts, beside a round trip.
 const PROBE_TIME: Duration = Duration::from_millis(200);
 /// Its window, in percent of what the path holds.
@@ -15,12 +17,16 @@ const PROBE_GAIN: u64 = 50;
 impl Bbr {
     pub(super) fn update_min_rtt(&mut self, input: &Input) {
         let now = input.now;
-        self.is_probe_rtt_due = self.probe_rtt_min > 0 && now > self.probe_rtt_min_at + PROBE_INTERVAL;
+        let due = (self.probe_rtt_seen_at + SHORT_INTERVAL).min(self.probe_rtt_min_at + LONG_INTERVAL);
+        self.is_probe_rtt_due = self.probe_rtt_min > 0 && now > due;
         if let Some(rtt) = input.sample.rtt {
             let rtt = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX).max(1);
             if self.probe_rtt_min == 0 || rtt < self.probe_rtt_min || self.is_probe_rtt_due {
                 self.probe_rtt_min = rtt;
                 self.probe_rtt_min_at = now;
+            }
+            if rtt <= self.probe_rtt_min + self.probe_rtt_min / 32 {
+                self.probe_rtt_seen_at = now;
             }
         }
         let is_expired = now > self.min_rtt_at + MIN_RTT_LIFE;
@@ -69,6 +75,7 @@ impl Bbr {
             return;
         }
         self.probe_rtt_min_at = now;
+        self.probe_rtt_seen_at = now;
         self.restore_cwnd();
         self.reset_shortterm_model();
         if self.is_full_bw_reached {
