@@ -238,3 +238,19 @@ fn what_leaves_at_the_same_time_has_an_order_all_the_same() {
     assert!(report(&mut board, 100, block(500, 600)).has_lost_again, "it left behind it");
     assert_eq!(board.next_lost(), Some((first, mss)));
 }
+
+#[test]
+fn full_segments_have_their_own_times_however_many_there_are() {
+    let (first, mss) = (SeqNumber(0), 1000);
+    let mut board = Scoreboard::new(first);
+    for number in 0..40_000 {
+        board.push(at(u64::from(number)), first + number * mss, mss, Stamp::default());
+    }
+    let mut delivered = Delivered::new(at(40_010), Some(ms(50)), first, first);
+    let block = SackBlock { left: first + mss, right: first + 35_000 * mss };
+    board.on_sack(block, mss, &mut delivered);
+    let mut rack = Rack::new(first);
+    rack.on_delivered(&delivered);
+    board.detect_lost(at(40_010), &rack, Duration::ZERO);
+    assert_eq!((board.next_lost(), board.to_resend()), (Some((first, mss)), mss));
+}

@@ -1,6 +1,6 @@
 //! What is known about the path: its rate, its bounds, and how bunched its acknowledgements are.
 
-use super::{AckPhase, BETA, Bbr, HEAVY_LOSS, Input, LOSS_THRESHOLD, State, UNBOUNDED};
+use super::{BETA, Bbr, HEAVY_LOSS, Input, LOSS_THRESHOLD, State, UNBOUNDED};
 
 /// A rate has grown if it is larger by this, in percent (section 5.3.1.2).
 const GROWTH: u64 = 125;
@@ -88,16 +88,11 @@ impl Bbr {
         if !self.loss_round_start {
             return;
         }
-        // Outside of probes any loss in a queue; without one only what is heavy for more than a round, as a burst is not. What
-        // is lost in the first round after a probe was sent in it: the long-term bound has followed that.
+        // Outside of probes, where the draft takes any loss for too much: the queue may be our own, which Down is about to drain.
+        // Without a queue only what is heavy for more than a round counts, as a burst is not.
         let is_heavy = self.is_congested(self.round_lost, self.round_lost + self.round_delivered);
         let was_heavy = core::mem::replace(&mut self.was_heavy, is_heavy);
-        let is_after_probe = self.state == State::Down && self.ack_phase == AckPhase::Stopping;
-        if self.loss_in_round
-            && !self.state.is_probing()
-            && !is_after_probe
-            && (self.has_queue() || is_heavy && was_heavy)
-        {
+        if self.loss_in_round && !self.state.is_probing() && is_heavy && (self.has_queue() || was_heavy) {
             self.adapt_lower_bounds();
         }
         self.loss_in_round = false;

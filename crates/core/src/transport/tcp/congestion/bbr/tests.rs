@@ -15,6 +15,8 @@ struct Path {
     flight: u64,
     /// Bytes per second.
     rate: u64,
+    /// How much is in flight at most, in parts of what the path holds.
+    most: u64,
 }
 
 impl Path {
@@ -30,6 +32,7 @@ impl Path {
             part: 0,
             flight: 0,
             rate: 1_000_000,
+            most: 2,
         }
     }
 
@@ -38,7 +41,7 @@ impl Path {
         let holds = self.rate / 10;
         if self.part == 0 {
             self.begins = [self.total, self.begins[0]];
-            self.flight = self.bbr.cwnd.min(holds * 2);
+            self.flight = self.bbr.cwnd.min(holds * self.most);
         }
         let flight = self.flight;
         let queued = flight.saturating_sub(holds);
@@ -135,6 +138,36 @@ fn chance_losses_do_not() {
     path.bbr.round_rtt = path.bbr.min_rtt * 5 / 4;
     assert!(path.bbr.is_congested(3_000, 100_000), "3 % with one");
     assert!(!path.bbr.is_congested(1_000, 100_000), "1 %");
+}
+
+#[test]
+fn a_burst_of_losses_without_a_queue_is_forgiven_and_lasting_ones_are_not() {
+    let mut path = Path::new();
+    path.until(State::Cruise);
+    path.most = 1;
+    path.round(0);
+    path.round(0);
+    path.round(30);
+    path.round(0);
+    assert_eq!(path.bbr.bw_shortterm, UNBOUNDED, "one round");
+    for _ in 0..4 {
+        path.round(30);
+    }
+    assert!(path.bbr.bw_shortterm < UNBOUNDED, "round after round");
+}
+
+#[test]
+fn droughts_are_rare_where_the_path_is_seen_to_be_short() {
+    let seconds_between = |most| {
+        let mut path = Path::new();
+        path.until(State::ProbeRtt);
+        path.until(State::Cruise);
+        path.most = most;
+        let from = path.now;
+        path.until(State::ProbeRtt);
+        path.now.since(from).as_secs()
+    };
+    assert_eq!((seconds_between(2), seconds_between(1)), (5, 10));
 }
 
 #[test]
