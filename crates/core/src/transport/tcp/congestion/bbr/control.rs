@@ -2,6 +2,11 @@
 
 use super::{Bbr, Input, LEAST_SEGMENTS, State, UNBOUNDED};
 
+/// The pace in thousandths of the path's rate. The draft stays a percent below it, so that queues drain. They do so in ProbeBW's
+/// Down; that percent would be missing all the time, as is what timers are late by. (Linux has the percent, but takes headers
+/// for a part of its rate and paces by payload, which comes to 1,026.)
+const PACING: u64 = 1005;
+
 impl Bbr {
     pub(super) fn least_cwnd(&self) -> u64 {
         u64::from(LEAST_SEGMENTS) * self.mss
@@ -18,11 +23,8 @@ impl Bbr {
         self.set_pacing_rate_with(self.pacing_gain);
     }
 
-    /// The draft stays a percent below the path's rate, so that queues drain. They do so in ProbeBW's Down, and that percent would
-    /// be missing all the time. (Linux has it, but takes headers for a part of its rate and paces by payload, which is 2.6 %
-    /// too fast.)
     pub(super) fn set_pacing_rate_with(&mut self, gain: u64) {
-        let rate = u128::from(self.bw()) * u128::from(gain) / 100;
+        let rate = u128::from(self.bw()) * u128::from(gain * PACING) / 100_000;
         let rate = u64::try_from(rate).unwrap_or(UNBOUNDED);
         if rate > 0 && (self.is_full_bw_reached || rate > self.pacing_rate) {
             self.pacing_rate = rate;

@@ -96,7 +96,7 @@ fn startup_finds_the_rate_and_all_states_follow_in_turn() {
         path.until(state);
     }
     let pace = path.bbr.pacing_rate().unwrap();
-    assert_eq!(pace, 900_000, "0.9 of the rate");
+    assert_eq!(pace, 904_500, "0.9 of 1.005 of the rate");
     let before = path.now;
     path.until(State::ProbeRtt);
     assert!(path.now.since(before) < Duration::from_secs(10));
