@@ -7,6 +7,10 @@ use super::{Bbr, Input, LEAST_SEGMENTS, State, UNBOUNDED};
 /// for a part of its rate and paces by payload, which comes to 1,026.)
 const PACING: u64 = 1005;
 
+/// The least window, where four times what the path holds is no less.
+const SURVIVAL_SEGMENTS: u64 = 32;
+const SURVIVAL_GAIN: u64 = 400;
+
 impl Bbr {
     pub(super) fn least_cwnd(&self) -> u64 {
         u64::from(LEAST_SEGMENTS) * self.mss
@@ -46,6 +50,7 @@ impl Bbr {
         let sample = &input.sample;
         let newly = u64::from(sample.newly_delivered);
         let most = self.with_room(self.bdp(self.bw(), self.cwnd_gain) + self.most_extra_acked());
+        let most = most.max(self.survival());
         if input.is_recovering {
             // With what is added below, an acknowledgement releases at most twice what it delivers.
             self.cwnd = self.cwnd.saturating_sub(u64::from(sample.newly_lost)).max(self.mss);
@@ -64,15 +69,20 @@ impl Bbr {
 
     fn bound_cwnd(&mut self) {
         let bound = match self.state {
-            State::Down | State::Refill | State::Up => self.inflight_longterm,
-            // Room is left to others where a queue shows that there may be any. Without it, and with losses by chance, it is
-            // what a burst of them leaves nothing of to be answered.
-            State::Cruise if !self.has_queue() => self.inflight_longterm,
+            State::Down | State::Refill | State::Up => self.inflight_longterm.max(self.survival()),
+            // Room is left to others where a queue shows that there may be any.
+            State::Cruise if !self.has_queue() => self.inflight_longterm.max(self.survival()),
             State::ProbeRtt | State::Cruise => self.inflight_with_headroom(),
             State::Startup | State::Drain => UNBOUNDED,
         };
         let bound = bound.min(self.inflight_shortterm).max(self.least_cwnd());
         self.cwnd = self.cwnd.min(bound).min(1 << 30);
+    }
+
+    /// How large the window of a thin path is at least. Where a burst of losses takes a whole window there is nothing left to be
+    /// answered, and a time-out follows, which takes longer than everything else. It is the pace that keeps the queue short.
+    fn survival(&self) -> u64 {
+        (SURVIVAL_SEGMENTS * self.mss).min(self.bdp(self.bw(), SURVIVAL_GAIN))
     }
 
     /// Remembers the window before it is taken away.

@@ -157,6 +157,19 @@ fn a_burst_of_losses_without_a_queue_is_forgiven_and_lasting_ones_are_not() {
 }
 
 #[test]
+fn on_a_thin_path_the_bounds_leave_a_window_that_survives_a_burst() {
+    let mut path = Path::new();
+    path.rate = 50_000;
+    path.until(State::Cruise);
+    path.most = 1;
+    for _ in 0..8 {
+        path.bbr.inflight_longterm = 5 * MSS;
+        path.round(0);
+    }
+    assert_eq!(path.bbr.cwnd, 20 * MSS, "four times the five segments that the path holds");
+}
+
+#[test]
 fn droughts_are_rare_where_the_path_is_seen_to_be_short() {
     let seconds_between = |most| {
         let mut path = Path::new();
