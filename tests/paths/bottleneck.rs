@@ -195,7 +195,12 @@ impl World {
 
 /// Megabits per second of each flow over `seconds`, the first `skip` not counted.
 pub fn goodputs(flows: &[CongestionName], path: Path, skip: u64, seconds: u64) -> Vec<f64> {
-    let mut world = World::new(flows, path, 7);
+    goodputs_by(7, flows, path, skip, seconds)
+}
+
+/// The same with another seed.
+pub fn goodputs_by(seed: u64, flows: &[CongestionName], path: Path, skip: u64, seconds: u64) -> Vec<f64> {
+    let mut world = World::new(flows, path, seed);
     let trace = std::env::var_os("SOCKEYE_TRACE_PATHS").is_some();
     for second in 0..(skip + seconds) * 10 {
         if second == skip * 10 {

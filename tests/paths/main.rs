@@ -6,7 +6,7 @@ mod reordering;
 mod slow_start;
 mod traced;
 
-use bottleneck::{Path, World, goodputs, jain};
+use bottleneck::{Path, World, goodputs, goodputs_by, jain};
 use sockeye_core::socket::SocketOption;
 use sockeye_core::time::Duration;
 use sockeye_core::transport::tcp::CongestionName::{self, Bbr, Cubic, Reno};
@@ -79,11 +79,16 @@ fn flows_of_a_kind_share_fairly() {
     let path = Path { mbit: 50, rtt: 40, queue: 1.0, ..Path::default() };
     for congestion in [Cubic, Bbr] {
         for flows in [2, 8] {
-            let shares = goodputs(&vec![congestion; flows], path, 20, 80);
-            let (index, total) = (jain(&shares), shares.iter().sum::<f64>());
-            println!("{flows} flows of {congestion}: {index:.3} of {total:.1} Mbit/s: {shares:.1?}");
-            assert!(index >= 0.95, "{flows} flows of {congestion}: {index:.3} of {shares:.1?}");
-            assert!(total >= 0.85 * 50.0, "{flows} flows of {congestion}: {total:.1} Mbit/s together");
+            // Who is ahead in one minute is chance to a part: the median of three.
+            let mut indices = [7, 8, 9].map(|seed| {
+                let shares = goodputs_by(seed, &vec![congestion; flows], path, 20, 80);
+                let (index, total) = (jain(&shares), shares.iter().sum::<f64>());
+                println!("{flows} flows of {congestion}: {index:.3} of {total:.1} Mbit/s: {shares:.1?}");
+                assert!(total >= 0.85 * 50.0, "{flows} flows of {congestion}: {total:.1} Mbit/s together");
+                index
+            });
+            indices.sort_by(f64::total_cmp);
+            assert!(indices[1] >= 0.95, "{flows} flows of {congestion}: {indices:.3?}");
         }
     }
 }
