@@ -135,8 +135,8 @@ impl<S: End, R: End> World<S, R> {
     }
 
     /// Hands over the next frame that has come out of the cables. One at a time, so that its receiver can answer before the
-    /// next: where a loop in real time was late, frames that came one after the other would be one batch else, with one
-    /// acknowledgement, which has no room for all that is to be told of them.
+    /// next: where a loop in real time was late, frames that came one after the other would be one batch else, and answered as
+    /// one.
     fn deliver(&mut self, now: Instant) -> bool {
         let Some(arrival) = self.aside.poll(now).or_else(|| self.cable.poll(now)) else { return false };
         self.watch.on_arrived(arrival.at, arrival.direction, &arrival.frame);

@@ -7,6 +7,8 @@ use crate::time::{Duration, Instant};
 const LEAST: Duration = Duration::from_millis(40);
 /// How many acknowledgements at most go out at once at the start.
 const MOST_QUICK: u32 = 16;
+/// How many acknowledgements are owed at most: more say nothing more to any sender.
+pub(super) const MOST_OWED: u16 = 256;
 
 /// What received data asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +72,7 @@ impl DelayedAck {
 
     /// One more is owed: the peer counts them.
     pub(super) fn owe_another(&mut self) {
-        // More than this says nothing more to any sender.
-        self.owed = self.owed.saturating_add(1).min(256);
+        self.owed = self.owed.saturating_add(1).min(MOST_OWED);
     }
 
     /// Data has come, `length` bytes; `most` is the largest segment the peer may send, `window` ours, `rto` the peer's

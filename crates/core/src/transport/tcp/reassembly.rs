@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::delayed_ack::MOST_OWED;
 use crate::wire::tcp::{SackBlock, SackBlocks, SeqNumber};
 
 /// How many separate ranges are kept where the window is small, and how many bytes of a large one there are to each. What would
@@ -10,8 +11,6 @@ use crate::wire::tcp::{SackBlock, SackBlocks, SeqNumber};
 /// lost: there are as many holes as a long fast path has segments in flight.
 const FEW_RANGES: usize = 16_384;
 const WINDOW_PER_RANGE: u32 = 1024;
-/// How much news is kept at most: as much as there may be acknowledgements owed.
-const MOST_NEWS: usize = 256;
 
 /// The out-of-order part of the receiver.
 #[derive(Debug, Default)]
@@ -21,7 +20,8 @@ pub(super) struct Reassembly {
     /// A number inside each of the ranges reported last, the latest first.
     recent: [Option<SeqNumber>; SackBlocks::MAX],
     /// What has come and is not reported yet, the oldest first. Segments that come faster than acknowledgements leave are
-    /// reported one by one all the same: three or four blocks would not hold what is to be told of a whole batch.
+    /// reported one by one all the same: three or four blocks would not hold what is to be told of a whole batch. Never more
+    /// than there may be acknowledgements owed.
     news: VecDeque<News>,
     /// Which timestamps may still come while something is missing.
     overtaken: Option<Overtaken>,
@@ -151,7 +151,7 @@ impl Reassembly {
     }
 
     fn push_news(&mut self, news: News) {
-        if self.news.len() >= MOST_NEWS
+        if self.news.len() >= usize::from(MOST_OWED)
             && let Some(oldest) = self.news.pop_front()
         {
             self.touch(oldest.block.left);

@@ -173,8 +173,7 @@ impl Receiver {
             self.ack.owe_another();
             let ts_recent = self.ts_recent;
             self.gaps().begin_gap(seq + length, ts_recent);
-            let most = most_ranges(self.window());
-            return match self.gaps().insert(seq, seq + length, most) {
+            return match self.insert_ahead(seq, seq + length) {
                 Inserted::New => {
                     self.ring.write_ahead(seq.distance(self.nxt).max(0) as usize, fresh);
                     Ok(None)
@@ -249,8 +248,13 @@ impl Receiver {
 
     /// Whether a FIN before its turn finds a place among the ranges; it takes a number of the window as a byte does.
     fn keeps_fin(&mut self, seq: SeqNumber) -> bool {
+        seq.is_before(self.edge) && self.insert_ahead(seq, seq + 1) != Inserted::Refused
+    }
+
+    /// Everything from `left` up to `right` has come before its turn.
+    fn insert_ahead(&mut self, left: SeqNumber, right: SeqNumber) -> Inserted {
         let most = most_ranges(self.window());
-        seq.is_before(self.edge) && self.gaps().insert(seq, seq + 1, most) != Inserted::Refused
+        self.gaps().insert(left, right, most)
     }
 
     /// Takes the FIN if its turn has come; says whether it did.

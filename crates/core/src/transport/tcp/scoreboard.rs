@@ -34,7 +34,7 @@ const AMBIGUOUS: u8 = 1 << 3;
 /// just before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment {
-    pub(super) at: Instant,
+    at: Instant,
     /// How many left before it at the same time.
     turn: u16,
 }
