@@ -1,5 +1,6 @@
 //! The command line: every command, from which the help, the completions and the man pages are made.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -29,6 +30,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve echo, upper, discard, chargen, daytime, reply=TEXT or http, over TCP and UDP
     Serve(Serve),
+    /// Run a program, not a line of it changed, on a host of this stack
+    Run(Run),
     /// Connect standard input and output to a port
     Connect(Connect),
     /// Ask a host whether it is there, and measure how long it takes to answer
@@ -69,6 +72,22 @@ pub(crate) struct Serve {
     /// Let a port of the real machine lead to a service's, if not 127.0.0.1 with the same number; repeatable
     #[arg(long, value_name = "[ADDR:]PORT:PORT", help_heading = "Where")]
     pub(crate) publish: Vec<Publish>,
+}
+
+/// `sockeye run`.
+#[derive(Args)]
+pub(crate) struct Run {
+    /// The congestion control of its connections: cubic, reno, bbr [default: cubic]
+    #[arg(long, value_name = "NAME", value_parser = parse_congestion)]
+    pub(crate) congestion: Option<CongestionName>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Let a port of the real machine lead to a port of the program; repeatable
+    #[arg(long, value_name = "[ADDR:]PORT:PORT", help_heading = "Where")]
+    pub(crate) publish: Vec<Publish>,
+    /// The program and its arguments, after --
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
 }
 
 /// `sockeye connect`.

@@ -23,6 +23,12 @@ pub(crate) enum Code {
     Timeout = 28,
     /// The other end reset the connection.
     Reset = 56,
+    /// `sockeye run`: the program was not run, or not to its end.
+    NotRun = 125,
+    /// `sockeye run`: the program cannot be executed.
+    NotExecutable = 126,
+    /// `sockeye run`: there is no such program.
+    NotFound = 127,
     /// Ctrl-C.
     Interrupted = 130,
     /// SIGTERM.

@@ -12,6 +12,7 @@ mod options;
 mod page;
 mod ping;
 mod place;
+mod run;
 mod serve;
 mod service;
 mod sim;
@@ -30,21 +31,19 @@ use failure::Failure;
 fn main() -> ExitCode {
     let outcome = match Cli::try_parse() {
         Ok(cli) => run(cli),
-        Err(error) => command::refuse(&error),
+        Err(error) => command::refuse(&error).map(|()| ExitCode::SUCCESS),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if !failure.line.is_empty() {
-                writeln!(stderr(), "sockeye: {}", failure.line).ok();
-            }
-            ExitCode::from(failure.code as u8)
+    outcome.unwrap_or_else(|failure| {
+        if !failure.line.is_empty() {
+            writeln!(stderr(), "sockeye: {}", failure.line).ok();
         }
-    }
+        ExitCode::from(failure.code as u8)
+    })
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
-    match cli.command {
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let outcome = match cli.command {
+        Command::Run(options) => return in_runtime(run::run(options)),
         Command::Serve(options) => in_runtime(serve::run(options)),
         Command::Connect(options) => in_runtime(connect::run(options)),
         Command::Ping(options) => in_runtime(ping::run(options)),
@@ -56,11 +55,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sim { what } => sim::run(what),
         Command::Completions { shell } => page::completions(shell),
         Command::Man { command } => page::man(command.as_deref()),
-    }
+    };
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs a command that waits for several things at once.
-fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn in_runtime<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

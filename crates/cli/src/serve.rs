@@ -160,7 +160,7 @@ fn cannot_take(at: SocketAddr, error: &io::Error) -> Failure {
 }
 
 /// The same for a published port, where the error says already who has it.
-fn cannot_publish(at: SocketAddr, error: &io::Error) -> Failure {
+pub(crate) fn cannot_publish(at: SocketAddr, error: &io::Error) -> Failure {
     match error.kind() {
         ErrorKind::AddrInUse => cannot_bind(at, plain_sentence(error)),
         ErrorKind::PermissionDenied => cannot_take(at, error),

@@ -188,6 +188,11 @@ impl Engine {
         look(&self.state.lock().stack)
     }
 
+    /// Looks at the stack and changes who waits for it; nothing else follows.
+    pub(crate) fn inspect<R>(&self, inspect: impl FnOnce(&mut State) -> R) -> R {
+        inspect(&mut self.state.lock())
+    }
+
     /// Calls into the stack until the answer is something else than "would block", waiting in between: for ever, or
     /// for `patience`, after which the answer is [`io::ErrorKind::WouldBlock`].
     pub(crate) fn block_on<R>(

@@ -28,6 +28,7 @@
 //! only if frames take time on its cables, and sinks for traces have one. All of them end by themselves: see [`Host`].
 #![forbid(unsafe_code)]
 
+mod any_socket;
 mod builder;
 mod calls;
 mod clock;
@@ -55,6 +56,7 @@ mod transfer;
 mod uplink;
 mod waiting;
 
+pub use any_socket::AnySocket;
 pub use builder::{BuildError, HostBuilder};
 pub use clock::{now, wall_clock};
 pub use datagram::UdpSocket;
@@ -69,8 +71,8 @@ pub use switchboard::LanObservation;
 pub use tcp_socket::TcpSocket;
 
 pub use sockeye_core::lan::Conditions;
-pub use sockeye_core::socket::{OptionName, SocketOption};
-pub use sockeye_core::stack::Snapshot;
+pub use sockeye_core::socket::{Family, Kind, OptionName, Readiness, Shutdown, SocketOption};
+pub use sockeye_core::stack::{Received, Snapshot};
 pub use sockeye_core::time::Instant;
 pub use sockeye_core::trace::{Trace, TraceEvent};
 pub use sockeye_core::transport::tcp::{EcnMode, FastOpen, FastOpenKeys, SendFlags, TcpInfo};

@@ -27,6 +27,16 @@ pub(crate) struct Socket {
     gate: Arc<Gate>,
     is_nonblocking: AtomicBool,
     timeouts: Mutex<Timeouts>,
+    farewell: Farewell,
+}
+
+/// What dropping a socket does about `SO_LINGER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// It waits, as `close(2)` does.
+    Linger,
+    /// It never waits.
+    Leave,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -57,7 +67,14 @@ impl Socket {
             gate,
             is_nonblocking: AtomicBool::new(false),
             timeouts: Mutex::new(Timeouts::default()),
+            farewell: Farewell::Linger,
         }
+    }
+
+    /// The same socket, whose end never waits.
+    pub(crate) fn leaving(mut self) -> Socket {
+        self.farewell = Farewell::Leave;
+        self
     }
 
     pub(crate) fn host(&self) -> &Host {
@@ -264,7 +281,8 @@ fn has_flushed(stack: &Stack, id: SocketId) -> bool {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let patience = self.linger().ok().flatten().filter(|patience| !patience.is_zero());
+        let lingers = self.farewell == Farewell::Linger;
+        let patience = self.linger().ok().flatten().filter(|patience| lingers && !patience.is_zero());
         // A host that is down has closed everything already.
         let _ = self.call(|state, now, id| {
             state.waiters.remove(id);

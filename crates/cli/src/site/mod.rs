@@ -252,14 +252,14 @@ impl Site {
 /// Which side of the ladder the command's own host is drawn on.
 fn side(role: Role) -> Side {
     match role {
-        Role::Server => Side::Right,
+        Role::Server | Role::Program => Side::Right,
         Role::Client => Side::Left,
     }
 }
 
 fn ends(role: Role, own: String, other: String) -> Ends {
     match role {
-        Role::Server => Ends { left: other, right: own },
+        Role::Server | Role::Program => Ends { left: other, right: own },
         // More than one host can be asked.
         Role::Client => Ends { left: own, right: "the other hosts".to_owned() },
     }

@@ -13,6 +13,8 @@ pub(crate) enum Role {
     Server,
     /// It asks; there are a gateway and a server to be asked.
     Client,
+    /// It is a foreign program's; a gateway brings clients and leads out.
+    Program,
 }
 
 impl Role {
@@ -21,6 +23,7 @@ impl Role {
         match self {
             Role::Server => "server",
             Role::Client => "client",
+            Role::Program => "program",
         }
     }
 }
@@ -81,7 +84,7 @@ impl Plan {
 
 fn default_address(role: Role) -> Result<Cidr, Failure> {
     let number = match role {
-        Role::Server => 2,
+        Role::Server | Role::Program => 2,
         Role::Client => 3,
     };
     Cidr::new(IpAddr::from([10, 0, 0, number]), 24).map_err(|error| Failure::usage(error.to_string()))

@@ -295,4 +295,15 @@ impl Stack {
     pub fn readiness(&self, id: SocketId) -> Result<Readiness, Error> {
         self.sockets.get(id).map(crate::socket::Socket::readiness).ok_or(Error::BadSocket)
     }
+
+    /// How many connections wait to be accepted from a listener.
+    ///
+    /// # Errors
+    /// [`Error::BadSocket`]; [`Error::InvalidArgument`] for a socket that does not listen.
+    pub fn waiting_connections(&self, id: SocketId) -> Result<usize, Error> {
+        match &self.held(id)?.body {
+            Body::Listener(listener) => Ok(listener.waiting().len()),
+            _ => Err(Error::InvalidArgument),
+        }
+    }
 }

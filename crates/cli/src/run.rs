@@ -1,0 +1,105 @@
+//! `sockeye run`.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{self, ExitCode, ExitStatus};
+
+use rustix::process::{Pid, Signal, kill_process};
+use sockeye_run::{Program, RunError};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::command::Run;
+use crate::failure::{Code, Failure, plain};
+use crate::options::{EncodesText, On};
+use crate::serve::cannot_publish;
+use crate::site::{Role, Site, Wish, announce};
+use crate::watch::JsonTo;
+
+/// Runs the program to its end, and gives its exit code.
+pub(crate) async fn run(options: Run) -> Result<ExitCode, Failure> {
+    run_to_the_end(options).await.map_err(|failure| match failure.code {
+        Code::NotExecutable | Code::NotFound => failure,
+        // A program may end with any code but this one of its own; the others here would be taken for its own.
+        _ => Failure::new(Code::NotRun, failure.line),
+    })
+}
+
+async fn run_to_the_end(options: Run) -> Result<ExitCode, Failure> {
+    options.common.check(EncodesText::No)?;
+    if options.common.place.on == On::Os {
+        let line = "--on os would be the program as it is without sockeye: leave it away, or run it without";
+        return Err(Failure::usage(line));
+    }
+    if options.common.place.on != On::Lan && !options.publish.is_empty() {
+        let line = "--publish is for the private LAN: a host on an interface is reached there";
+        return Err(Failure::usage(line));
+    }
+    let site = Site::build(&Wish {
+        common: &options.common,
+        role: Role::Program,
+        listening: options.publish.iter().map(|publish| publish.port).collect(),
+        json_to: JsonTo::Stderr,
+        congestion: options.congestion,
+    })?;
+    for publish in &options.publish {
+        site.publish(publish.at, publish.port).map_err(|error| cannot_publish(publish.at, &error))?;
+        announce(&format!("port {} of the program is published on {}", publish.port, publish.at));
+    }
+    let outcome = supervise(&site, &options).await;
+    let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));
+    let code = outcome?;
+    closed.map(|()| code)
+}
+
+async fn supervise(site: &Site, options: &Run) -> Result<ExitCode, Failure> {
+    let Some((name, arguments)) = options.program.split_first() else {
+        return Err(Failure::usage("say which program, after --"));
+    };
+    // Ctrl-C is for the program, which hears it too; what it does then is its own business.
+    let interrupt = signal(SignalKind::interrupt());
+    let terminate = signal(SignalKind::terminate());
+    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+        return Err(Failure::new(Code::NotRun, "the system has no room for signal handlers"));
+    };
+    let mut command = process::Command::new(name);
+    command.args(arguments);
+    let program = Program::start(&site.host, command).map_err(|error| cannot_run(name, &error))?;
+    let pid = i32::try_from(program.id()).ok().and_then(Pid::from_raw);
+    let mut waiting = tokio::task::spawn_blocking(move || program.wait());
+    let status = loop {
+        tokio::select! {
+            status = &mut waiting => break status,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {
+                if let Some(pid) = pid {
+                    // Gone already: then there is nobody to tell.
+                    let _ = kill_process(pid, Signal::TERM);
+                }
+            }
+        }
+    };
+    match status {
+        Ok(Ok(status)) => Ok(exit_code(status)),
+        Ok(Err(error)) => Err(Failure::new(Code::NotRun, format!("the program is lost: {}", plain(&error)))),
+        Err(_) => Err(Failure::new(Code::NotRun, "the program is lost")),
+    }
+}
+
+fn cannot_run(name: &std::ffi::OsStr, error: &RunError) -> Failure {
+    let code = match error {
+        RunError::NotFound(_) => Code::NotFound,
+        RunError::NotExecutable(_) => Code::NotExecutable,
+        _ => Code::NotRun,
+    };
+    let told = match error {
+        RunError::NotFound(_) => "there is no such program".to_owned(),
+        RunError::NotExecutable(error) => format!("it cannot be executed: {}", plain(error)),
+        other => other.to_string(),
+    };
+    Failure::new(code, format!("cannot run {}: {told}", name.display()))
+}
+
+/// The code of a program that has ended, as a shell gives it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}

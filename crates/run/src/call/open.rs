@@ -1,0 +1,126 @@
+//! `socket` and `connect`.
+
+use super::{Answer, Call, Outcome, flags_of};
+use crate::address::Given;
+use crate::call::name::read_address;
+use crate::entry::{Body, Datagram, Front, Mode, Opened, Parked, Stream, errno};
+use crate::supervisor::Supervisor;
+use crate::sys::notification::Notification;
+use rustix::io::Errno;
+use rustix::net::sockopt::Timeout;
+use sockeye::{AnySocket, Family, Kind};
+use std::net::SocketAddr;
+use std::task::Poll;
+
+/// What kind of socket a program asks for.
+///
+/// # Errors
+/// The kernel's, for kinds that there are not.
+fn kind(family: Family, socket_type: i32, protocol: i32) -> Result<Kind, Errno> {
+    let echo = if family == Family::V4 { libc::IPPROTO_ICMP } else { libc::IPPROTO_ICMPV6 };
+    match socket_type {
+        libc::SOCK_STREAM if matches!(protocol, 0 | libc::IPPROTO_TCP) => Ok(Kind::Stream),
+        libc::SOCK_DGRAM if matches!(protocol, 0 | libc::IPPROTO_UDP) => Ok(Kind::Datagram),
+        libc::SOCK_DGRAM if protocol == echo => Ok(Kind::Ping),
+        libc::SOCK_STREAM | libc::SOCK_DGRAM => Err(Errno::PROTONOSUPPORT),
+        // As for a program without privileges on the real machine.
+        libc::SOCK_RAW => Err(Errno::PERM),
+        _ => Err(Errno::SOCKTNOSUPPORT),
+    }
+}
+
+pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) -> Outcome {
+    let [domain, socket_type, protocol, ..] = notification.arguments.map(|argument| argument as i32);
+    let family = match domain {
+        libc::AF_INET => Family::V4,
+        libc::AF_INET6 => Family::V6,
+        // Frames of the real machine are none of the program's business.
+        libc::AF_PACKET => return Err(Errno::PERM),
+        _ => return Ok(Answer::Native),
+    };
+    let (mode, inheritance) = flags_of(socket_type);
+    let kind = kind(family, socket_type & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC), protocol)?;
+    let tools = &mut supervisor.tools;
+    let ours = AnySocket::open(&tools.host, family, kind).map_err(|error| errno(&error))?;
+    let body = match kind {
+        Kind::Stream => Body::Stream(Stream::fresh()),
+        _ => Body::Datagram(Datagram::default()),
+    };
+    let opened = Opened::new(tools, ours, (family, kind), (body, mode))?;
+    match opened.give(tools, notification.id, notification.thread, inheritance) {
+        Ok(Ok(entry)) => supervisor.table.extend([entry]),
+        Ok(Err(_gone)) => {}
+        Err((error, _)) => return Err(error),
+    }
+    Ok(Answer::Given)
+}
+
+pub(super) fn connect(call: &mut Call<'_>) -> Outcome {
+    let given = read_address(call.memory, call.argument(1), call.argument(2), call.entry.front.family)?;
+    let front = &mut call.entry.front;
+    match (&mut call.entry.body, given) {
+        (Body::Datagram(datagram), given) => {
+            datagram.there(front, call.tools);
+            let to = match given {
+                Given::Address(address) => address,
+                Given::Unspecified => SocketAddr::new(front.family.unspecified(), 0),
+            };
+            front.ours.connect(to).map_err(|error| errno(&error))?;
+            datagram.is_connected = given != Given::Unspecified;
+            Ok(Answer::Value(0))
+        }
+        (Body::Listening(_), _) => Err(Errno::ISCONN),
+        (Body::Stream(_), Given::Unspecified) => Err(Errno::AFNOSUPPORT),
+        (Body::Stream(_), Given::Address(to)) => connect_stream(call, to),
+    }
+}
+
+fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
+    let mode = call.mode(0);
+    let front = &mut call.entry.front;
+    let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::ISCONN) };
+    if front.near.is_none() {
+        // The attempt before has broken the pair: it is told once, and the next one needs another pair.
+        return Err(front.error.take().unwrap_or(Errno::CONNABORTED));
+    }
+    match front.ours.connect(to) {
+        Ok(()) => return Ok(Answer::Value(0)),
+        Err(error) => match errno(&error) {
+            Errno::INPROGRESS => {
+                let mut context = Front::context(&front.waker);
+                // Nothing that was written before belongs to this connection.
+                stream.discard(front, call.tools);
+                match front.ours.poll_connect(&mut context) {
+                    Poll::Ready(Ok(())) => {
+                        stream.establish();
+                        if mode == Mode::Nonblocking {
+                            return Err(Errno::INPROGRESS);
+                        }
+                        // Told: to ask again is an error from now on.
+                        let _ = front.ours.connect(to);
+                        return Ok(Answer::Value(0));
+                    }
+                    Poll::Ready(Err(error)) if mode == Mode::Blocking => return Err(errno(&error)),
+                    Poll::Ready(Err(error)) => {
+                        front.error = Some(errno(&error));
+                        stream.establish();
+                        front.sever(call.tools);
+                        return Err(Errno::INPROGRESS);
+                    }
+                    Poll::Pending => stream.begin(&call.far),
+                }
+            }
+            Errno::ALREADY if mode == Mode::Blocking => {}
+            other => return Err(other),
+        },
+    }
+    if mode == Mode::Nonblocking {
+        return Err(Errno::INPROGRESS);
+    }
+    let deadline = call.deadline(Timeout::Send);
+    let (id, memory) = (call.id(), call.memory);
+    if let Body::Stream(stream) = &mut call.entry.body {
+        stream.park(Parked { id, memory, deadline, call: to });
+    }
+    Ok(Answer::Later)
+}

@@ -1,0 +1,272 @@
+//! `recvfrom`, `recvmsg`, `recvmmsg`. (`read` and `recv` are the kernel's own.)
+
+use super::message::{Header, SIZE_OF_MANY, add_control};
+use super::{Answer, Call, Outcome};
+use crate::address;
+use crate::entry::{Body, Datagram, Front, Message, Mode, Parked, Take, errno};
+use crate::sys::notification::Delivery;
+use crate::task::Memory;
+use crate::tools::Tools;
+use rustix::io::Errno;
+use rustix::net::sockopt::Timeout;
+use sockeye::sockeye_core::transport::tcp::Take as Urgent;
+use std::task::Poll;
+use std::time::SystemTime;
+
+/// What a call that receives asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receive {
+    form: Form,
+    flags: i32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// `recvfrom`: a buffer, and room for an address.
+    From { buffer: u64, length: u64, address: u64, address_length: u64 },
+    /// `recvmsg`: a header.
+    Message { header: u64 },
+    /// `recvmmsg`: as many headers as may be filled.
+    Messages { headers: u64, count: u32 },
+}
+
+/// What a program wants to be told of each datagram.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ancillary {
+    /// `IP_PKTINFO`, `IPV6_RECVPKTINFO`.
+    pub(crate) packet_info: bool,
+    /// `IP_RECVTTL`, `IPV6_RECVHOPLIMIT`.
+    pub(crate) hop_limit: bool,
+    /// `SO_TIMESTAMP`.
+    pub(crate) timestamp: bool,
+    /// `SO_TIMESTAMPNS`.
+    pub(crate) timestamp_nanos: bool,
+}
+
+pub(super) fn recvfrom(call: &mut Call<'_>) -> Outcome {
+    let flags = call.int(3);
+    let form = Form::From {
+        buffer: call.argument(1),
+        length: call.argument(2),
+        address: call.argument(4),
+        address_length: call.argument(5),
+    };
+    receive(call, Receive { form, flags })
+}
+
+pub(super) fn recvmsg(call: &mut Call<'_>) -> Outcome {
+    let receive_call = Receive { form: Form::Message { header: call.argument(1) }, flags: call.int(2) };
+    receive(call, receive_call)
+}
+
+pub(super) fn recvmmsg(call: &mut Call<'_>) -> Outcome {
+    let form = Form::Messages { headers: call.argument(1), count: call.argument(2) as u32 };
+    let flags = call.int(3);
+    receive(call, Receive { form, flags })
+}
+
+fn receive(call: &mut Call<'_>, receive: Receive) -> Outcome {
+    if receive.flags & libc::MSG_ERRQUEUE != 0 {
+        // No errors are queued here: each is told by the call it concerns.
+        return Err(Errno::AGAIN);
+    }
+    let (id, memory) = (call.id(), call.memory);
+    let front = &mut call.entry.front;
+    let datagram = match &mut call.entry.body {
+        Body::Listening(_) => return Err(Errno::NOTCONN),
+        Body::Stream(stream) if receive.flags & libc::MSG_OOB != 0 => {
+            stream.deliver(front, call.tools);
+            return urgent(call, receive);
+        }
+        Body::Stream(stream) if stream.is_fresh() => return Err(Errno::NOTCONN),
+        // A stream's bytes are in the pair, and come without addresses.
+        Body::Stream(_) => return Ok(Answer::Native),
+        Body::Datagram(_) if receive.flags & libc::MSG_OOB != 0 => return Err(Errno::OPNOTSUPP),
+        Body::Datagram(datagram) => datagram,
+    };
+    let take = if receive.flags & libc::MSG_PEEK != 0 { Take::Peek } else { Take::Away };
+    // Who came first waits already.
+    let first = if datagram.receives.is_empty() {
+        datagram.take(front, &call.far, call.tools, take)
+    } else {
+        Poll::Pending
+    };
+    match first {
+        Poll::Ready(Err(error)) => Err(error),
+        Poll::Ready(Ok(message)) => {
+            give(datagram, front, call.tools, (id, memory), (message, receive));
+            Ok(Answer::Given)
+        }
+        Poll::Pending if datagram.is_reading_ended() => Ok(Answer::Value(0)),
+        Poll::Pending if call.mode(receive.flags) == Mode::Nonblocking => Err(Errno::AGAIN),
+        Poll::Pending => {
+            let deadline = call.deadline(Timeout::Recv);
+            if let Body::Datagram(datagram) = &mut call.entry.body {
+                datagram.receives.push_back(Parked { id, memory, deadline, call: receive });
+            }
+            Ok(Answer::Later)
+        }
+    }
+}
+
+/// The urgent byte of a stream.
+fn urgent(call: &mut Call<'_>, receive: Receive) -> Outcome {
+    let Form::From { buffer, length, .. } = receive.form else { return Err(Errno::INVAL) };
+    let take = if receive.flags & libc::MSG_PEEK != 0 { Urgent::Not } else { Urgent::Away };
+    let byte = call.entry.front.ours.read_urgent(take).map_err(|error| errno(&error))?;
+    match byte {
+        Some(byte) if length > 0 => {
+            call.memory.write_all(buffer, &[byte])?;
+            Ok(Answer::Value(1))
+        }
+        _ => Ok(Answer::Value(0)),
+    }
+}
+
+/// Answers the calls that have waited, as far as datagrams have come.
+pub(crate) fn answer_parked(datagram: &mut Datagram, front: &mut Front, tools: &mut Tools) {
+    while let Some(parked) = datagram.receives.front() {
+        if !tools.listener.is_waiting(parked.id) {
+            datagram.receives.pop_front();
+            continue;
+        }
+        let next = match datagram.next(front, tools) {
+            Poll::Pending if datagram.is_reading_ended() => None,
+            Poll::Pending => return,
+            Poll::Ready(next) => Some(next),
+        };
+        let Some(parked) = datagram.receives.pop_front() else { return };
+        match next {
+            None => {
+                let _: Delivery = tools.listener.answer(parked.id, Ok(0));
+            }
+            Some(Err(error)) => {
+                let _: Delivery = tools.listener.answer(parked.id, Err(error));
+            }
+            Some(Ok(message)) => {
+                give(datagram, front, tools, (parked.id, parked.memory), (message, parked.call));
+            }
+        }
+    }
+}
+
+/// Answers a call with a datagram; nobody there any more, and it is the next one again.
+fn give(
+    datagram: &mut Datagram,
+    front: &Front,
+    tools: &mut Tools,
+    (id, memory): (u64, Memory),
+    (message, receive): (Message, Receive),
+) {
+    let mut taken = vec![message];
+    let answer = deliver(datagram, front, tools, memory, &mut taken, receive);
+    let delivery = tools.listener.answer(id, answer);
+    if delivery == Delivery::Gone && receive.flags & libc::MSG_PEEK == 0 {
+        for message in taken.into_iter().rev() {
+            datagram.put_back(message);
+        }
+    }
+}
+
+fn deliver(
+    datagram: &mut Datagram,
+    front: &Front,
+    tools: &mut Tools,
+    memory: Memory,
+    taken: &mut Vec<Message>,
+    receive: Receive,
+) -> Result<i64, Errno> {
+    let Some(first) = taken.first() else { return Ok(0) };
+    match receive.form {
+        Form::From { buffer, length, address, address_length } => {
+            let room = usize::try_from(length).unwrap_or(usize::MAX);
+            memory.write_cut(buffer, room, &first.bytes)?;
+            if address != 0 {
+                memory.write_counted(address, address_length, &address::encode(first.origin.source))?;
+            }
+            Ok(length_of(first, first.bytes.len().min(room), receive.flags))
+        }
+        Form::Message { header } => {
+            let header = Header::read(memory, header)?;
+            let copied = fill(&header, datagram.ancillary, front, memory, first)?;
+            Ok(length_of(first, copied, receive.flags))
+        }
+        Form::Messages { headers, count } => {
+            let mut filled = 0;
+            while filled < count {
+                let index = filled as usize;
+                if taken.len() == index {
+                    match datagram.next(front, tools) {
+                        Poll::Ready(Ok(message)) => taken.push(message),
+                        _ => break,
+                    }
+                }
+                let Some(message) = taken.get(index) else { break };
+                let header = Header::read(memory, headers + u64::from(filled) * SIZE_OF_MANY)?;
+                let copied = fill(&header, datagram.ancillary, front, memory, message)?;
+                header.write_length(memory, length_of(message, copied, receive.flags) as usize)?;
+                filled += 1;
+            }
+            Ok(filled.into())
+        }
+    }
+}
+
+/// What the call answers: the bytes that were copied, or all there were.
+fn length_of(message: &Message, copied: usize, flags: i32) -> i64 {
+    let length = if flags & libc::MSG_TRUNC != 0 { message.bytes.len() } else { copied };
+    length as i64
+}
+
+fn fill(
+    header: &Header,
+    ancillary: Ancillary,
+    front: &Front,
+    memory: Memory,
+    message: &Message,
+) -> Result<usize, Errno> {
+    let copied = header.scatter(memory, &message.bytes)?;
+    let name = address::encode(message.origin.source);
+    let flags = if copied < message.bytes.len() { libc::MSG_TRUNC } else { 0 };
+    let control = control(ancillary, front, message);
+    header.finish(memory, Some(&name), &control, flags)?;
+    Ok(copied)
+}
+
+fn control(wanted: Ancillary, front: &Front, message: &Message) -> Vec<u8> {
+    let mut control = Vec::new();
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut stamp = |kind, fraction: u32| {
+        let mut time = since.as_secs().to_ne_bytes().to_vec();
+        time.extend(u64::from(fraction).to_ne_bytes());
+        add_control(&mut control, (libc::SOL_SOCKET, kind), &time);
+    };
+    if wanted.timestamp_nanos {
+        stamp(libc::SCM_TIMESTAMPNS, since.subsec_nanos());
+    } else if wanted.timestamp {
+        stamp(libc::SO_TIMESTAMP, since.subsec_micros());
+    }
+    let is_v4 = front.family == sockeye::Family::V4;
+    if wanted.hop_limit {
+        let kind = if is_v4 { (libc::IPPROTO_IP, libc::IP_TTL) } else { (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) };
+        add_control(&mut control, kind, &i32::from(message.origin.hop_limit).to_ne_bytes());
+    }
+    if wanted.packet_info {
+        let index = crate::interface::index_of(&front.ours, message.origin.destination.ip());
+        match message.origin.destination.ip() {
+            std::net::IpAddr::V4(address) if is_v4 => {
+                let mut info = index.to_ne_bytes().to_vec();
+                info.extend(address.octets());
+                info.extend(address.octets());
+                add_control(&mut control, (libc::IPPROTO_IP, libc::IP_PKTINFO), &info);
+            }
+            std::net::IpAddr::V6(address) => {
+                let mut info = address.octets().to_vec();
+                info.extend(index.to_ne_bytes());
+                add_control(&mut control, (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO), &info);
+            }
+            std::net::IpAddr::V4(_) => {}
+        }
+    }
+    control
+}

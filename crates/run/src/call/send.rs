@@ -1,0 +1,146 @@
+//! `sendto`, `sendmsg`, `sendmmsg`. (`write` and `send` are the kernel's own.)
+
+use super::message::{Header, SIZE_OF_MANY};
+use super::name::read_address;
+use super::{Answer, Call, Outcome};
+use crate::address::Given;
+use crate::entry::{Body, Mode, Outgoing, Parked};
+use crate::task::Memory;
+use rustix::io::Errno;
+use rustix::net::sockopt::Timeout;
+use sockeye::Family;
+use std::net::SocketAddr;
+use std::task::Poll;
+
+/// More than any datagram has.
+const MOST: usize = 65_535;
+
+pub(super) fn sendto(call: &mut Call<'_>) -> Outcome {
+    let flags = call.int(3);
+    match &mut call.entry.body {
+        Body::Stream(_) if flags & libc::MSG_OOB != 0 => return urgent(call),
+        Body::Listening(_) => return Err(Errno::PIPE),
+        // The kernel says that a connection needs no address.
+        Body::Stream(_) => return Ok(Answer::Native),
+        Body::Datagram(_) => {}
+    }
+    let length = usize::try_from(call.argument(2)).unwrap_or(usize::MAX);
+    if length > MOST {
+        return Err(Errno::MSGSIZE);
+    }
+    let to = match call.argument(4) {
+        0 => None,
+        at => destination(call.memory, at, call.argument(5), call.entry.front.family)?,
+    };
+    let mut bytes = vec![0; length];
+    call.memory.read_exact(call.argument(1), &mut bytes)?;
+    match submit(call, &bytes, to, flags)? {
+        Poll::Ready(sent) => Ok(Answer::Value(sent as i64)),
+        Poll::Pending => park(call, Outgoing { bytes, to }, flags),
+    }
+}
+
+fn destination(memory: Memory, at: u64, length: u64, family: Family) -> Result<Option<SocketAddr>, Errno> {
+    match read_address(memory, at, length, family)? {
+        Given::Address(address) => Ok(Some(address)),
+        Given::Unspecified => Ok(None),
+    }
+}
+
+/// Hands a datagram to the stack, behind those that the program has written before.
+fn submit(
+    call: &mut Call<'_>,
+    bytes: &[u8],
+    to: Option<SocketAddr>,
+    flags: i32,
+) -> Result<Poll<usize>, Errno> {
+    let front = &mut call.entry.front;
+    let Body::Datagram(datagram) = &mut call.entry.body else { return Err(Errno::OPNOTSUPP) };
+    if flags & libc::MSG_OOB != 0 {
+        return Err(Errno::OPNOTSUPP);
+    }
+    while datagram.there(front, call.tools) {}
+    if let Some(error) = front.error.take() {
+        return Err(error);
+    }
+    match datagram.submit(front, bytes, to) {
+        Poll::Pending => Ok(Poll::Pending),
+        Poll::Ready(sent) => sent.map(Poll::Ready),
+    }
+}
+
+fn park(call: &mut Call<'_>, outgoing: Outgoing, flags: i32) -> Outcome {
+    if call.mode(flags) == Mode::Nonblocking {
+        return Err(Errno::AGAIN);
+    }
+    let (id, memory, deadline) = (call.id(), call.memory, call.deadline(Timeout::Send));
+    if let Body::Datagram(datagram) = &mut call.entry.body {
+        datagram.sends.push_back(Parked { id, memory, deadline, call: outgoing });
+    }
+    Ok(Answer::Later)
+}
+
+/// The message at `header`.
+fn message(call: &Call<'_>, header: u64) -> Result<Outgoing, Errno> {
+    let header = Header::read(call.memory, header)?;
+    let to = match header.name {
+        0 => None,
+        at => destination(call.memory, at, header.name_length.into(), call.entry.front.family)?,
+    };
+    Ok(Outgoing { bytes: header.gather(call.memory, MOST)?, to })
+}
+
+pub(super) fn sendmsg(call: &mut Call<'_>) -> Outcome {
+    let flags = call.int(2);
+    match &call.entry.body {
+        Body::Stream(_) => return Ok(Answer::Native),
+        Body::Listening(_) => return Err(Errno::PIPE),
+        Body::Datagram(_) => {}
+    }
+    let outgoing = message(call, call.argument(1))?;
+    match submit(call, &outgoing.bytes, outgoing.to, flags)? {
+        Poll::Ready(sent) => Ok(Answer::Value(sent as i64)),
+        Poll::Pending => park(call, outgoing, flags),
+    }
+}
+
+pub(super) fn sendmmsg(call: &mut Call<'_>) -> Outcome {
+    let (headers, count, flags) = (call.argument(1), call.argument(2) as u32, call.int(3));
+    match &call.entry.body {
+        Body::Stream(_) => return Ok(Answer::Native),
+        Body::Listening(_) => return Err(Errno::PIPE),
+        Body::Datagram(_) => {}
+    }
+    let mut sent = 0;
+    while sent < count.min(1024) {
+        let at = headers + u64::from(sent) * SIZE_OF_MANY;
+        let outcome = message(call, at).and_then(|outgoing| {
+            let submitted = submit(call, &outgoing.bytes, outgoing.to, flags)?;
+            Ok((submitted, outgoing))
+        });
+        match outcome {
+            Ok((Poll::Ready(length), _)) => {
+                Header::read(call.memory, at)?.write_length(call.memory, length)?;
+                sent += 1;
+            }
+            // What comes after the first is the next call's.
+            Ok((Poll::Pending, _)) | Err(_) if sent > 0 => break,
+            Ok((Poll::Pending, _)) => return Err(Errno::AGAIN),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Answer::Value(sent.into()))
+}
+
+/// Bytes the last of which is urgent, behind what the program has written before.
+fn urgent(call: &mut Call<'_>) -> Outcome {
+    let length = usize::try_from(call.argument(2)).unwrap_or(usize::MAX).min(MOST);
+    let mut bytes = vec![0; length];
+    call.memory.read_exact(call.argument(1), &mut bytes)?;
+    let front = &mut call.entry.front;
+    let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::OPNOTSUPP) };
+    match stream.write_urgent(front, call.tools, &bytes)? {
+        0 if length > 0 => Err(Errno::AGAIN),
+        sent => Ok(Answer::Value(sent as i64)),
+    }
+}
