@@ -89,9 +89,10 @@ impl Supervisor {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
+            let mut calls = None;
             for event in events.drain(..) {
                 match event.data.u64() {
-                    NOTIFICATIONS => self.take_call(event.flags),
+                    NOTIFICATIONS => calls = Some(event.flags),
                     DOORBELL => self.tools.doorbell.clone().take(&mut self.work),
                     CHILD => {
                         // Nobody may want to know any more.
@@ -100,7 +101,12 @@ impl Supervisor {
                     key => self.look(key, event.flags),
                 }
             }
+            // What the program has closed before it made a call is closed before the call is answered.
             self.take_turns();
+            if let Some(flags) = calls {
+                self.take_call(flags);
+                self.take_turns();
+            }
             self.look_at_the_clock();
         }
     }

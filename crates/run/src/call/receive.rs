@@ -144,6 +144,9 @@ pub(crate) fn answer_parked(datagram: &mut Datagram, front: &mut Front, tools: &
                 let _: Delivery = tools.listener.answer(parked.id, Err(error));
             }
             Some(Ok(message)) => {
+                if parked.call.flags & libc::MSG_PEEK != 0 {
+                    datagram.put_back(message.clone());
+                }
                 give(datagram, front, tools, (parked.id, parked.memory), (message, parked.call));
             }
         }

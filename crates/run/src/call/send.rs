@@ -4,24 +4,25 @@ use super::message::{Header, SIZE_OF_MANY};
 use super::name::read_address;
 use super::{Answer, Call, Outcome};
 use crate::address::Given;
-use crate::entry::{Body, Mode, Outgoing, Parked};
+use crate::entry::{Body, Mode, Outgoing, Parked, Write};
 use crate::task::Memory;
 use rustix::io::Errno;
 use rustix::net::sockopt::Timeout;
-use sockeye::Family;
+use sockeye::{Family, SendFlags};
 use std::net::SocketAddr;
 use std::task::Poll;
 
 /// More than any datagram has.
 const MOST: usize = 65_535;
 
+/// The largest piece of a stream that one call takes; the program's next call has the rest.
+const MOST_OF_STREAM: usize = 1 << 20;
+
 pub(super) fn sendto(call: &mut Call<'_>) -> Outcome {
     let flags = call.int(3);
     match &mut call.entry.body {
-        Body::Stream(_) if flags & libc::MSG_OOB != 0 => return urgent(call),
+        Body::Stream(_) => return send_on_stream(call, flags),
         Body::Listening(_) => return Err(Errno::PIPE),
-        // The kernel says that a connection needs no address.
-        Body::Stream(_) => return Ok(Answer::Native),
         Body::Datagram(_) => {}
     }
     let length = usize::try_from(call.argument(2)).unwrap_or(usize::MAX);
@@ -132,15 +133,28 @@ pub(super) fn sendmmsg(call: &mut Call<'_>) -> Outcome {
     Ok(Answer::Value(sent.into()))
 }
 
-/// Bytes the last of which is urgent, behind what the program has written before.
-fn urgent(call: &mut Call<'_>) -> Outcome {
-    let length = usize::try_from(call.argument(2)).unwrap_or(usize::MAX).min(MOST);
+/// Bytes for a stream, behind what the program has written before: those the last of which is urgent, and those with an
+/// address, which a connection does not need and Linux does not look at.
+fn send_on_stream(call: &mut Call<'_>, flags: i32) -> Outcome {
+    let length = usize::try_from(call.argument(2)).unwrap_or(usize::MAX).min(MOST_OF_STREAM);
     let mut bytes = vec![0; length];
     call.memory.read_exact(call.argument(1), &mut bytes)?;
+    let mode = call.mode(flags);
+    let flags = if flags & libc::MSG_OOB != 0 { SendFlags::OUT_OF_BAND } else { SendFlags::NONE };
     let front = &mut call.entry.front;
     let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::OPNOTSUPP) };
-    match stream.write_urgent(front, call.tools, &bytes)? {
-        0 if length > 0 => Err(Errno::AGAIN),
-        sent => Ok(Answer::Value(sent as i64)),
+    let mut write = Write { bytes, written: 0, flags };
+    match stream.write(front, call.tools, &mut write)? {
+        Poll::Ready(sent) => return Ok(Answer::Value(sent as i64)),
+        Poll::Pending if mode == Mode::Nonblocking && write.written > 0 => {
+            return Ok(Answer::Value(write.written as i64));
+        }
+        Poll::Pending if mode == Mode::Nonblocking => return Err(Errno::AGAIN),
+        Poll::Pending => {}
     }
+    let (id, memory, deadline) = (call.id(), call.memory, call.deadline(Timeout::Send));
+    if let Body::Stream(stream) = &mut call.entry.body {
+        stream.writes.push_back(Parked { id, memory, deadline, call: write });
+    }
+    Ok(Answer::Later)
 }

@@ -23,7 +23,7 @@ use std::time::Instant;
 
 pub(crate) use datagram::{Datagram, Message, Outgoing, Take};
 pub(crate) use listening::{AcceptCall, Listening};
-pub(crate) use stream::Stream;
+pub(crate) use stream::{Stream, Write};
 
 /// What a pump has left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

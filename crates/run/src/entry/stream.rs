@@ -22,6 +22,8 @@ pub(crate) struct Stream {
     phase: Phase,
     /// `connect` calls that wait for the handshake, with their destinations.
     connects: VecDeque<Parked<SocketAddr>>,
+    /// Calls that write, and wait for room.
+    pub(crate) writes: VecDeque<Parked<Write>>,
     /// From the program to the connection.
     there: Lane,
     /// From the connection to the program.
@@ -41,6 +43,15 @@ enum Phase {
     Connecting { filling: usize },
     /// Connected, or it has been.
     Connected,
+}
+
+/// A call that writes without the pair.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) bytes: Vec<u8>,
+    /// How many of them the connection has taken.
+    pub(crate) written: usize,
+    pub(crate) flags: sockeye::SendFlags,
 }
 
 /// One direction.
@@ -99,6 +110,7 @@ impl Stream {
         Stream {
             phase,
             connects: VecDeque::new(),
+            writes: VecDeque::new(),
             there: Lane::default(),
             back: Lane::default(),
             has_tail: false,
@@ -138,25 +150,50 @@ impl Stream {
         }
     }
 
-    /// Writes bytes the last of which is urgent, behind all that the program has written before. Says how many there was
-    /// room for.
+    /// Writes behind all that the program has written before.
     ///
     /// # Errors
     /// What the connection says.
-    pub(crate) fn write_urgent(
+    pub(crate) fn write(
         &mut self,
         front: &mut Front,
         tools: &mut Tools,
-        bytes: &[u8],
-    ) -> Result<usize, Errno> {
+        write: &mut Write,
+    ) -> Result<Poll<usize>, Errno> {
         while self.there(front, tools) == Moved::Something {}
         if self.phase != Phase::Connected || self.there.is_closed {
-            return Err(Errno::PIPE);
+            return Err(self.failure.unwrap_or(Errno::PIPE));
         }
-        if !self.there.held().is_empty() {
-            return Ok(0);
+        while self.there.held().is_empty() {
+            let rest = write.bytes.get(write.written..).unwrap_or_default();
+            match hand(front, rest, write.flags)? {
+                0 if !rest.is_empty() => break,
+                sent => write.written += sent,
+            }
+            if write.written == write.bytes.len() {
+                return Ok(Poll::Ready(write.written));
+            }
         }
-        write(front, bytes, sockeye::SendFlags::OUT_OF_BAND)
+        Ok(Poll::Pending)
+    }
+
+    /// Goes on with the calls that write.
+    fn answer_writes(&mut self, front: &mut Front, tools: &mut Tools) {
+        while let Some(mut parked) = self.writes.pop_front() {
+            if !tools.listener.is_waiting(parked.id) {
+                continue;
+            }
+            let answer = match self.write(front, tools, &mut parked.call) {
+                Ok(Poll::Pending) => {
+                    self.writes.push_front(parked);
+                    return;
+                }
+                Ok(Poll::Ready(sent)) => Ok(sent as i64),
+                Err(_) if parked.call.written > 0 => Ok(parked.call.written as i64),
+                Err(error) => Err(error),
+            };
+            let _: Delivery = tools.listener.answer(parked.id, answer);
+        }
     }
 
     pub(crate) fn is_established(&self) -> bool {
@@ -185,6 +222,15 @@ impl Stream {
     pub(super) fn expire(&mut self, tools: &Tools, now: Instant) {
         // As Linux has it: the attempt goes on.
         answer_due(&mut self.connects, tools, now, Errno::INPROGRESS);
+        self.writes.retain(|waiting| {
+            let is_due = waiting.is_due(now);
+            if is_due {
+                let written = waiting.call.written as i64;
+                let answer = if written > 0 { Ok(written) } else { Err(Errno::AGAIN) };
+                let _: Delivery = tools.listener.answer(waiting.id, answer);
+            }
+            !is_due
+        });
     }
 
     /// The program has ended writing, and a byte follows its last one.
@@ -214,6 +260,7 @@ impl Stream {
         if front.near.is_none() {
             return Progress::Waiting;
         }
+        self.answer_writes(front, tools);
         for _ in 0..TURNS {
             let there = self.there(front, tools);
             let back = if front.is_hung_up { Moved::Nothing } else { self.back(front, tools) };
@@ -317,7 +364,7 @@ impl Stream {
                 Ok(0) => self.there.is_ended = true,
                 Ok(bytes) => {
                     let bytes = buffer.get(..bytes).unwrap_or_default();
-                    match write(front, bytes, sockeye::SendFlags::NONE) {
+                    match hand(front, bytes, sockeye::SendFlags::NONE) {
                         Ok(written) => self.there.hold(bytes.get(written..).unwrap_or_default()),
                         Err(error) => self.fail(error),
                     }
@@ -333,7 +380,7 @@ impl Stream {
             }
         }
         if !self.there.held().is_empty() {
-            return match write(front, self.there.held(), sockeye::SendFlags::NONE) {
+            return match hand(front, self.there.held(), sockeye::SendFlags::NONE) {
                 Ok(0) => Moved::Nothing,
                 Ok(written) => {
                     self.there.pass(written);
@@ -415,7 +462,7 @@ fn receive(near: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
 }
 
 /// As many of `bytes` as the connection takes now.
-fn write(front: &Front, bytes: &[u8], flags: sockeye::SendFlags) -> Result<usize, Errno> {
+fn hand(front: &Front, bytes: &[u8], flags: sockeye::SendFlags) -> Result<usize, Errno> {
     let mut context = Front::context(&front.waker);
     match front.ours.poll_write(&mut context, bytes, flags) {
         Poll::Pending => Ok(0),
