@@ -1,17 +1,9 @@
 //! A port of the real machine that leads to a host of ours: TCP connections and UDP datagrams, carried both ways.
-//!
-//! One thread serves a published port, however many connections it carries: real sockets by `mio`, ours by wakers that
-//! put their key on a list and ring the same bell. Between the two ends of a connection stand two buffers of fixed
-//! size; whoever sends too fast fills one, and is stopped by TCP's own means.
 
-mod doorbell;
-mod listener;
-mod relay;
-mod service;
-mod sessions;
-
+use super::doorbell::Doorbell;
+use super::service::Key;
+use super::{listener, service};
 use crate::host::Host;
-use doorbell::Doorbell;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -40,7 +32,7 @@ pub struct Published {
 struct Inner {
     address: SocketAddr,
     target: SocketAddr,
-    doorbell: Arc<Doorbell>,
+    doorbell: Arc<Doorbell<Key>>,
 }
 
 impl Drop for Inner {
