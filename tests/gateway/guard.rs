@@ -156,9 +156,17 @@ fn a_host_without_any_address_and_a_second_gateway_are_refused_with_what_to_do()
     let error = Gateway::open(&inside.router, GatewayPolicy::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().contains("has a gateway to the world already"), "{error}");
-    let nothing = GatewayPolicy { connections: 0, ..GatewayPolicy::default() };
-    let error = Gateway::open(&inside.router, nothing).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let default = GatewayPolicy::default();
+    for (policy, said) in [
+        (GatewayPolicy { connections: 0, ..default.clone() }, "room for one connection"),
+        (GatewayPolicy { flows: 0, ..default.clone() }, "one flow at least"),
+        (GatewayPolicy { flow_timeout: Duration::ZERO, ..default.clone() }, "cannot be zero"),
+        (GatewayPolicy { connect_timeout: Duration::from_secs(76), ..default }, "75s at most"),
+    ] {
+        let error = Gateway::open(&inside.router, policy).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 #[test]

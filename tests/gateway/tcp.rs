@@ -152,6 +152,20 @@ fn a_client_that_gives_up_leaves_nothing() {
 }
 
 #[test]
+fn a_gateway_that_closes_turns_away_who_waits_for_it() {
+    let inside = inside(loopback());
+    let (_listener, _waiting, address) = deaf();
+    let outcome = thread::scope(|scope| {
+        let waiting = scope.spawn(|| TcpStream::connect(&inside.client, by_gateway(address)));
+        eventually("no SYN is held", || inside.router.snapshot().half_open == 1);
+        thread::sleep(Duration::from_millis(50));
+        inside.gateway.close();
+        waiting.join().unwrap()
+    });
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NetworkUnreachable);
+}
+
+#[test]
 fn two_hundred_connections_at_once() {
     const CONNECTIONS: u32 = 200;
     let inside = inside(loopback());

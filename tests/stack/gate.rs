@@ -294,6 +294,33 @@ fn a_router_passes_on_what_it_knows_a_way_for() {
 }
 
 #[test]
+fn a_new_incarnation_of_a_connection_in_time_wait_comes_to_the_gate_too() {
+    let mut network = world();
+    let gate = gate(&mut network);
+    let mut incarnation = |network: &mut Network| {
+        let client = network.hosts[0].open(Family::V4, Kind::Stream).unwrap();
+        network.hosts[0].bind(network.now, client, "10.0.0.1:5555".parse().unwrap()).unwrap();
+        let to = "192.0.2.7:80".parse().unwrap();
+        assert_eq!(network.hosts[0].connect(network.now, client, to), Err(Error::InProgress));
+        network.settle();
+        let syn = network.hosts[1].next_syn(network.now, gate).unwrap();
+        network.hosts[1].admit(network.now, gate, syn.id).unwrap();
+        network.settle();
+        let (server, _) = network.hosts[1].accept(network.now, gate).unwrap();
+        // The gateway's end closes first, and waits.
+        network.close(1, server);
+        network.close(0, client);
+        assert_eq!(network.hosts[1].snapshot().time_wait, 1);
+    };
+    incarnation(&mut network);
+    network.run(Duration::from_secs(2));
+    incarnation(&mut network);
+    network.close(1, gate);
+    network.run(Duration::from_secs(120));
+    network.assert_idle();
+}
+
+#[test]
 fn a_gate_that_closes_forgets_and_resets_what_it_had() {
     let mut network = world();
     let gate = gate(&mut network);

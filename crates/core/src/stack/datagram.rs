@@ -316,7 +316,7 @@ impl Stack {
         let bound = if kind == Kind::Ping { &self.ping } else { &self.udp };
         let id = match bound.demux.flow(&FlowKey::new(local, remote)) {
             Some(Flow::Connection(id)) => Some(id),
-            _ if kind == Kind::Ping => bound.demux.best_bound(local),
+            _ if kind == Kind::Ping && self.whose(local.ip()) == Whose::Own => bound.demux.best_bound(local),
             _ => None,
         };
         let id = id.ok_or(DropReason::NoSocket)?;

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::network::Unreachable;
 use crate::socket::{Body, Listener, Readiness, SocketId};
 use crate::table::Handle;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transport::demux::{CatchAll, Scope};
 use crate::transport::tcp::{Handshake, State, reset_for};
 
@@ -155,6 +155,11 @@ impl Stack {
             self.dropped(now, None, reason, &[]);
         }
         Ok(())
+    }
+
+    /// For how long a gate holds a SYN: [`super::Config::hold_time`].
+    pub fn hold_time(&self) -> Duration {
+        self.config.hold_time
     }
 
     /// Whether a SYN still waits, or its handshake still goes on. `false` once it is accepted, refused or given up.

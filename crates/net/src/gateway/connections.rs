@@ -212,8 +212,9 @@ impl Connections {
                 Connection::Admitted { syn, is_doubted, .. } => (*syn, None, Some(is_doubted)),
                 Connection::Carried(_) => continue,
             };
-            let is_pending = self.gate.call(|state, _, id| Ok(state.stack.is_pending(id, syn.id)));
-            match (is_pending.unwrap_or(false), is_doubted) {
+            let gate = self.gate.id();
+            let is_pending = self.gate.host().engine().look(|stack| stack.is_pending(gate, syn.id));
+            match (is_pending, is_doubted) {
                 (true, None) if until.is_some_and(|until| until <= now) => late.push((*number, syn)),
                 (true, _) => {}
                 (false, Some(is_doubted)) if !*is_doubted => *is_doubted = true,
@@ -247,11 +248,15 @@ impl Connections {
         let _ = registry.deregister(&mut real);
     }
 
-    /// Ends all connections with resets.
+    /// Ends all connections with resets, and turns away those that are being made.
     pub(super) fn reset(&mut self, registry: &Registry) {
-        for relay in self.all.values() {
-            if let Connection::Carried(relay) = relay {
-                relay.reset();
+        for connection in self.all.values() {
+            match connection {
+                Connection::Carried(relay) => relay.reset(),
+                Connection::Connecting { syn, .. } => {
+                    self.refuse(syn, Refusal::Unreachable(Unreachable::Network));
+                }
+                Connection::Admitted { .. } => {}
             }
         }
         let numbers: Vec<_> = self.all.keys().copied().collect();

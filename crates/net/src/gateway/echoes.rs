@@ -83,7 +83,9 @@ impl Echoes {
             });
             match polled {
                 Poll::Pending => return Ok(false),
-                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Err(error)) if error.kind() == ErrorKind::NetworkDown => return Err(error),
+                // An answer that found no way back, told once: nobody is there to hear of it.
+                Poll::Ready(Err(_)) => {}
                 Poll::Ready(Ok(heard)) => {
                     if let Err(reason) = self.pass_on(&heard, signpost, registry) {
                         self.refuse(&heard, reason);

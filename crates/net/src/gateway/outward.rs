@@ -67,7 +67,7 @@ impl Gateway {
     /// `AddrNotAvailable` for a host that takes packets for its own addresses only; `AddrInUse` if it has a gateway already;
     /// `InvalidInput` for a policy that makes no sense; or when no thread or no descriptor is left.
     pub fn open(host: &Host, policy: GatewayPolicy) -> io::Result<Gateway> {
-        if let Some(problem) = policy.problem() {
+        if let Some(problem) = policy.problem(host.engine().look(|stack| stack.hold_time())) {
             return Err(io::Error::new(ErrorKind::InvalidInput, problem));
         }
         let name = host.name();

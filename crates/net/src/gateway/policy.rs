@@ -78,12 +78,20 @@ impl GatewayPolicy {
     }
 
     /// What makes no sense in it, if anything.
-    pub(super) fn problem(&self) -> Option<&'static str> {
-        let is_zero = [self.connect_timeout, self.flow_timeout].iter().any(Duration::is_zero);
+    pub(super) fn problem(&self, hold_time: Duration) -> Option<String> {
+        let (connect, flow) = (self.connect_timeout, self.flow_timeout);
         if self.connections == 0 || self.flows == 0 {
-            return Some("a gateway needs room for one connection and one flow at least");
+            Some("a gateway needs room for one connection and one flow at least".to_owned())
+        } else if connect.is_zero() || flow.is_zero() {
+            Some("a gateway's timeouts cannot be zero: nothing would ever pass".to_owned())
+        } else if connect > hold_time {
+            Some(format!(
+                "a connect timeout of {connect:?} is longer than the host holds a SYN: {hold_time:?} at most, \
+                 or build the host with a longer hold_time"
+            ))
+        } else {
+            None
         }
-        is_zero.then_some("a gateway's timeouts cannot be zero: nothing would ever pass")
     }
 
     fn decide(&self, covers: impl Fn(&GatewayRule) -> bool) -> bool {

@@ -117,6 +117,9 @@ impl Relay {
         // What has been put together at one end shall not wait at the other.
         let _ = real.set_nodelay(true);
         let _ = ours.set(SocketOption::NoDelay(true));
+        // Nor shall it wait for ever at one end when the other has vanished without a word.
+        let _ = ours.set(SocketOption::KeepAlive(true));
+        let _ = rustix::net::sockopt::set_socket_keepalive(&real, true);
         Relay { real, ours, waker, is_connecting: false, there: Pipe::default(), back: Pipe::default() }
     }
 
