@@ -297,7 +297,7 @@ fn a_router_passes_on_what_it_knows_a_way_for() {
 fn a_new_incarnation_of_a_connection_in_time_wait_comes_to_the_gate_too() {
     let mut network = world();
     let gate = gate(&mut network);
-    let mut incarnation = |network: &mut Network| {
+    let incarnation = |network: &mut Network| {
         let client = network.hosts[0].open(Family::V4, Kind::Stream).unwrap();
         network.hosts[0].bind(network.now, client, "10.0.0.1:5555".parse().unwrap()).unwrap();
         let to = "192.0.2.7:80".parse().unwrap();

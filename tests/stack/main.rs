@@ -6,6 +6,7 @@ mod congestion_marks;
 mod datagrams;
 mod fast_open;
 mod gate;
+mod gate_siege;
 mod groups;
 mod hostile;
 mod lifecycle;
