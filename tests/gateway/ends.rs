@@ -9,7 +9,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// What a client inside sees.
 pub(crate) struct Inside {
-    pub(crate) _lan: Lan,
+    pub(crate) lan: Lan,
     pub(crate) router: Host,
     pub(crate) client: Host,
     pub(crate) gateway: Gateway,
@@ -39,7 +39,7 @@ pub(crate) fn inside(policy: GatewayPolicy) -> Inside {
         .build()
         .unwrap();
     let gateway = Gateway::open(&router, policy).unwrap();
-    Inside { _lan: lan, router, client, gateway }
+    Inside { lan, router, client, gateway }
 }
 
 /// The name that a server on the real loopback has inside.

@@ -2,7 +2,7 @@
 
 use crate::ends::{LONG, by_gateway, eventually, inside, loopback, loopbacks, pattern};
 use sha2::{Digest, Sha256};
-use sockeye::{GatewayPolicy, TcpStream};
+use sockeye::{Conditions, GatewayPolicy, TcpStream};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::thread;
@@ -56,6 +56,65 @@ fn megabytes_go_both_ways_at_once_and_arrive_as_they_were() {
         let (answered, asked) = serving.join().unwrap();
         assert!(sent == asked && answered == heard);
     }
+}
+
+#[test]
+fn a_bad_cable_inside_costs_time_and_no_byte() {
+    let inside = inside(loopback());
+    let bad = Conditions {
+        loss: "3%".parse().unwrap(),
+        delay: Duration::from_millis(2),
+        duplicate: "2%".parse().unwrap(),
+        ..Conditions::default()
+    };
+    assert!(inside.lan.set_conditions("client", bad));
+    let (mut near, mut far) = pair(&inside);
+    let bytes = pattern(2 << 20, 9);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            near.write_all(&bytes).unwrap();
+            near.shutdown(Shutdown::Write).unwrap();
+            let mut back = Vec::new();
+            near.read_to_end(&mut back).unwrap();
+            assert!(back == bytes);
+        });
+        let mut heard = Vec::new();
+        far.read_to_end(&mut heard).unwrap();
+        assert!(heard == bytes);
+        far.write_all(&heard).unwrap();
+        far.shutdown(Shutdown::Write).unwrap();
+    });
+}
+
+#[test]
+fn short_connections_one_after_the_other_leave_nothing() {
+    let inside = inside(loopback());
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = by_gateway(server.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        for stream in server.incoming().take(1000) {
+            let mut stream = stream.unwrap();
+            let mut text = [0; 4];
+            stream.read_exact(&mut text).unwrap();
+            stream.write_all(&text).unwrap();
+        }
+    });
+    for number in 0..1000u32 {
+        let mut near = TcpStream::connect(&inside.client, to).unwrap();
+        near.set_read_timeout(Some(LONG)).unwrap();
+        near.write_all(&number.to_be_bytes()).unwrap();
+        let mut echo = [0; 4];
+        near.read_exact(&mut echo).unwrap();
+        assert_eq!(u32::from_be_bytes(echo), number);
+    }
+    serving.join().unwrap();
+    // What the gateway itself holds: the gate, and the two sockets that catch all.
+    eventually("sockets are left", || inside.router.snapshot().sockets.len() == 3);
+    inside.gateway.close();
+    eventually("something but TIME-WAIT is left", || {
+        let snapshot = inside.router.snapshot();
+        snapshot.sockets.is_empty() && snapshot.half_open == 0 && snapshot.deadlines == snapshot.time_wait
+    });
 }
 
 #[test]

@@ -136,6 +136,33 @@ fn the_machines_own_addresses_are_guarded_and_opened_by_host_loopback() {
 }
 
 #[test]
+fn blocks_routed_to_lo_are_guarded_and_binding_to_anything_does_not_fool_the_guard() {
+    in_a_namespace(
+        "world::blocks_routed_to_lo_are_guarded_and_binding_to_anything_does_not_fool_the_guard",
+        || {
+            let world = world();
+            let status = std::process::Command::new("ip")
+                .args(["route", "add", "local", "198.51.100.0/24", "dev", "lo"])
+                .status()
+                .unwrap();
+            assert!(status.success());
+            let inside = inside(GatewayPolicy::default());
+            let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let kind = |to: SocketAddr| TcpStream::connect(&inside.client, to).unwrap_err().kind();
+            assert_eq!(kind(at("198.51.100.9", port)), ErrorKind::HostUnreachable);
+
+            let far = TcpListener::bind(&world, "10.77.0.2:80").unwrap();
+            std::fs::write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1").unwrap();
+            TcpStream::connect(&inside.client, "10.77.0.2:80").unwrap();
+            far.accept().unwrap();
+            assert_eq!(kind(at("10.77.0.1", port)), ErrorKind::HostUnreachable);
+            assert_eq!(kind(at("198.51.100.9", port)), ErrorKind::HostUnreachable);
+        },
+    );
+}
+
+#[test]
 fn echo_requests_are_carried_where_the_system_lets_us() {
     in_a_namespace("world::echo_requests_are_carried_where_the_system_lets_us", || {
         let _world = world();
