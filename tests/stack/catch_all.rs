@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use sockeye_core::drop_reason::DropReason;
 use sockeye_core::error::Error;
 use sockeye_core::network::Unreachable;
-use sockeye_core::socket::{Family, Kind, SocketId};
+use sockeye_core::socket::{CatchAll, Family, Kind, SocketId};
 use sockeye_core::stack::Received;
-use sockeye_core::transport::demux::CatchAll;
 
 use super::gate::world;
 use super::wire::Network;

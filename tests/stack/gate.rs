@@ -5,10 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use sockeye_core::drop_reason::DropReason;
 use sockeye_core::error::Error;
 use sockeye_core::network::{ForeignAddresses, InterfaceId, Route, Unreachable};
-use sockeye_core::socket::{Family, Kind, SocketId, SocketOption};
+use sockeye_core::socket::{CatchAll, Family, Kind, SocketId, SocketOption};
 use sockeye_core::stack::{Config, HeldSyn, Refusal};
 use sockeye_core::time::Duration;
-use sockeye_core::transport::demux::CatchAll;
 use sockeye_core::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
 use super::wire::Network;

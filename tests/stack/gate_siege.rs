@@ -6,10 +6,9 @@ use std::rc::Rc;
 
 use sockeye_core::error::Error;
 use sockeye_core::network::{InterfaceId, Unreachable};
-use sockeye_core::socket::{Family, Kind, SocketId};
+use sockeye_core::socket::{CatchAll, Family, Kind, SocketId};
 use sockeye_core::stack::{ChecksumState, Config, Frame, Received, Refusal, SynId};
 use sockeye_core::time::Duration;
-use sockeye_core::transport::demux::CatchAll;
 
 use super::gate::world_with;
 use super::hostile::{Dice, repair};

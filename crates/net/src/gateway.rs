@@ -6,7 +6,8 @@
 //! buffers of fixed size; whoever sends too fast fills one, and is stopped by TCP's own means.
 //!
 //! Inwards: [`listener`], [`service`], and [`sessions`] for UDP. Outwards: [`policy`] says what may pass, [`way`] where it
-//! goes, [`crossing`] is the thread, [`connections`], [`flows`] and [`echoes`] are TCP, UDP and ICMP.
+//! goes, [`crossing`] is the thread, [`connections`], [`flows`] and [`echoes`] are TCP, UDP and ICMP; [`roster`] is what the
+//! last two remember.
 
 mod connections;
 mod crossing;
@@ -18,6 +19,7 @@ mod outward;
 mod policy;
 mod published;
 mod relay;
+mod roster;
 mod rule;
 mod service;
 mod sessions;

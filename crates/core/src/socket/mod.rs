@@ -12,6 +12,7 @@ use crate::transport::demux::{Dual, FlowKey, Scope, canonical_socket, mapped_soc
 use crate::transport::tcp::{Connection, Settings};
 use crate::transport::udp::DatagramQueue;
 
+pub use crate::transport::demux::CatchAll;
 pub use listener::Listener;
 pub use options::{IpOptions, OptionName, SocketOption};
 pub use readiness::Readiness;

@@ -50,10 +50,9 @@ impl Stack {
     ///
     /// ```
     /// use sockeye_core::network::ForeignAddresses;
-    /// use sockeye_core::socket::{Family, Kind};
+    /// use sockeye_core::socket::{CatchAll, Family, Kind};
     /// use sockeye_core::stack::{Config, Stack};
     /// use sockeye_core::time::Instant;
-    /// use sockeye_core::transport::demux::CatchAll;
     ///
     /// let mut host = Stack::new(Config { foreign: ForeignAddresses::Take, ..Config::default() });
     /// let gate = host.open(Family::V6, Kind::Stream).unwrap();
@@ -113,8 +112,7 @@ impl Stack {
     ///
     /// # Errors
     /// [`Error::ConnectionAborted`] when the SYN is not held any more: its sender has taken it back, or it was given up or
-    /// decided on before. [`Error::InvalidArgument`] for a socket that is no gate; [`Error::NoBuffers`] where the answer
-    /// cannot be sent now.
+    /// decided on before. [`Error::InvalidArgument`] for a socket that is no gate.
     pub fn admit(&mut self, now: Instant, gate: SocketId, syn: SynId) -> Result<(), Error> {
         self.check_held(gate, syn)?;
         let entry = self.tcp.handshakes.get_mut(syn.0).ok_or(Error::ConnectionAborted)?;
@@ -123,14 +121,17 @@ impl Stack {
         let (after, deadline) = (entry.handshake.state(), entry.handshake.poll_timeout());
         self.deadlines.arm(deadline, Owner::Handshake(syn.0));
         self.record_state(now, None, ends, (before, after), "admit");
-        self.reply(ends, answer, self.options_of(gate)).map_err(|_| Error::NoBuffers)
+        if let Err(reason) = self.reply(ends, answer, self.options_of(gate)) {
+            self.dropped(now, None, reason, &[]); // the timer sends it again
+        }
+        Ok(())
     }
 
-    /// Turns a held SYN away.
+    /// Turns a held SYN away. An answer over the rate limit of ICMP, or for which there is no room, is left out: the peer
+    /// tries again.
     ///
     /// # Errors
-    /// As [`Stack::admit`], but for the last: an answer over the rate limit of ICMP, or for which there is no room, is left
-    /// out, and the peer tries again.
+    /// As [`Stack::admit`].
     pub fn refuse(
         &mut self,
         now: Instant,

@@ -8,7 +8,7 @@ use super::policy::{GatewayPolicy, HostLoopback};
 use super::way::Signpost;
 use crate::host::Host;
 use mio::{Events, Poll, Token};
-use sockeye_core::transport::demux::CatchAll;
+use sockeye_core::socket::CatchAll;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;

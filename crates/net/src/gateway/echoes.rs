@@ -3,6 +3,7 @@
 
 use super::crossing::{Key, token_of};
 use super::doorbell::Doorbell;
+use super::roster::{Real, Roster};
 use super::way::{Signpost, Way, refusal_of, unreachable_of};
 use crate::host::Host;
 use crate::socket::Socket;
@@ -11,10 +12,8 @@ use mio::unix::SourceFd;
 use mio::{Interest as Readiness, Registry};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto};
 use sockeye_core::network::Unreachable;
-use sockeye_core::socket::{Family, Kind};
+use sockeye_core::socket::{CatchAll, Family, Kind};
 use sockeye_core::stack::Received;
-use sockeye_core::transport::demux::CatchAll;
-use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -38,32 +37,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Echoes {
     ours: Socket,
     waker: Waker,
-    all: HashMap<usize, Conversation>,
-    /// By who asks, with his identifier, and who is asked.
-    by_ends: HashMap<(SocketAddr, IpAddr), usize>,
-    next: usize,
+    /// By who asks, with his identifier, and who is asked. The system gives each of its sockets an identifier of its own.
+    all: Roster<(SocketAddr, IpAddr), OwnedFd>,
     buffer: Vec<u8>,
 }
 
-/// Who asks whom. The system gives each of its sockets an identifier of its own.
-struct Conversation {
-    real: OwnedFd,
-    last_heard: Received,
-    until: Instant,
+impl Real for OwnedFd {
+    fn deregister(&mut self, registry: &Registry) {
+        let _ = registry.deregister(&mut SourceFd(&self.as_raw_fd()));
+    }
 }
 
 impl Echoes {
     pub(super) fn open(host: &Host, doorbell: &Arc<Doorbell<Key>>) -> io::Result<Echoes> {
         let ours = Socket::open_family(host, Family::V6, Kind::Ping)?;
         ours.call(|state, now, id| state.stack.catch_all(now, id, CatchAll::Foreign))?;
-        Ok(Echoes {
-            ours,
-            waker: doorbell.waker(Key::Echoes),
-            all: HashMap::new(),
-            by_ends: HashMap::new(),
-            next: 0,
-            buffer: vec![0; LARGEST],
-        })
+        Ok(Echoes { ours, waker: doorbell.waker(Key::Echoes), all: Roster::new(), buffer: vec![0; LARGEST] })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -103,11 +92,11 @@ impl Echoes {
         registry: &Registry,
     ) -> Result<(), Option<Unreachable>> {
         let destination = heard.destination.ip().to_canonical();
-        let number = match self.by_ends.get(&(heard.source, destination)) {
-            Some(number) => *number,
+        let number = match self.all.find(&(heard.source, destination)) {
+            Some(number) => number,
             None => self.begin(heard, destination, signpost, registry)?,
         };
-        let Some(conversation) = self.all.get_mut(&number) else { return Ok(()) };
+        let Some(conversation) = self.all.get_mut(number) else { return Ok(()) };
         conversation.last_heard = *heard;
         conversation.until = Instant::now() + PATIENCE;
         let Some(message) = self.buffer.get_mut(..HEADER + heard.copied) else { return Ok(()) };
@@ -134,21 +123,15 @@ impl Echoes {
             Way::To(_) => {}
             Way::Refused(refusal) => return Err(unreachable_of(refusal)),
         }
-        self.make_room(signpost.policy().flows / 4, registry);
-        let number = self.next;
-        let begun = ping_socket(destination).and_then(|real| {
-            registry.register(
-                &mut SourceFd(&real.as_raw_fd()),
-                token_of(Key::Echo(number)),
-                Readiness::READABLE,
-            )?;
+        let open = |number| {
+            let real = ping_socket(destination)?;
+            let token = token_of(Key::Echo(number));
+            registry.register(&mut SourceFd(&real.as_raw_fd()), token, Readiness::READABLE)?;
             Ok(real)
-        });
-        let real = begun.map_err(|error| unreachable_of(refusal_of(&error)))?;
-        self.next += 1;
-        self.by_ends.insert((heard.source, destination), number);
-        self.all.insert(number, Conversation { real, last_heard: *heard, until: Instant::now() });
-        Ok(number)
+        };
+        let begun =
+            self.all.begin(((heard.source, destination), heard), signpost.policy().flows / 4, registry, open);
+        begun.map_err(|error: io::Error| unreachable_of(refusal_of(&error)))
     }
 
     fn refuse(&self, heard: &Received, reason: Option<Unreachable>) {
@@ -160,7 +143,7 @@ impl Echoes {
     /// Carries what has been answered. `true` if there may be more.
     pub(super) fn carry_back(&mut self, number: usize) -> bool {
         for _ in 0..TURN {
-            let Some(conversation) = self.all.get_mut(&number) else { return false };
+            let Some(conversation) = self.all.get_mut(number) else { return false };
             let mut heard = conversation.last_heard;
             let received = rustix::net::recv(&conversation.real, &mut self.buffer[..], RecvFlags::empty());
             match received {
@@ -183,29 +166,9 @@ impl Echoes {
         true
     }
 
-    fn make_room(&mut self, limit: usize, registry: &Registry) {
-        if self.all.len() < limit.max(1) {
-            return;
-        }
-        let oldest = self.all.iter().min_by_key(|(_, entry)| entry.until).map(|(number, _)| *number);
-        if let Some(oldest) = oldest {
-            self.remove(oldest, registry);
-        }
-    }
-
     /// Forgets those from whom no answer has come for too long.
     pub(super) fn sweep(&mut self, registry: &Registry) {
-        let now = Instant::now();
-        let silent: Vec<_> =
-            self.all.iter().filter(|(_, entry)| entry.until <= now).map(|(number, _)| *number).collect();
-        silent.into_iter().for_each(|number| self.remove(number, registry));
-    }
-
-    fn remove(&mut self, number: usize, registry: &Registry) {
-        let Some(conversation) = self.all.remove(&number) else { return };
-        let heard = conversation.last_heard;
-        self.by_ends.remove(&(heard.source, heard.destination.ip().to_canonical()));
-        let _ = registry.deregister(&mut SourceFd(&conversation.real.as_raw_fd()));
+        self.all.sweep(registry);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::crossing::{Key, token_of};
 use super::doorbell::Doorbell;
+use super::roster::{Real, Roster};
 use super::way::{Signpost, Way, refusal_of, unreachable_of};
 use crate::host::Host;
 use crate::socket::Socket;
@@ -9,10 +10,8 @@ use crate::waiting::{Interest, WakerKey};
 use mio::net::UdpSocket;
 use mio::{Interest as Readiness, Registry};
 use sockeye_core::network::Unreachable;
-use sockeye_core::socket::{Family, Kind, SocketOption};
+use sockeye_core::socket::{CatchAll, Family, Kind, SocketOption};
 use sockeye_core::stack::Received;
-use sockeye_core::transport::demux::CatchAll;
-use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -36,19 +35,15 @@ const AFTER_DNS_ANSWER: Duration = Duration::from_secs(5);
 pub(super) struct Flows {
     ours: Socket,
     waker: Waker,
-    all: HashMap<usize, Flow>,
     /// By their two ends inside: the client's and the foreign one.
-    by_ends: HashMap<(SocketAddr, SocketAddr), usize>,
-    next: usize,
+    all: Roster<(SocketAddr, SocketAddr), UdpSocket>,
     buffer: Vec<u8>,
 }
 
-struct Flow {
-    real: UdpSocket,
-    /// The last datagram that came from inside: it is the one an ICMP error is about.
-    last_heard: Received,
-    /// When it is forgotten if nothing passes.
-    until: Instant,
+impl Real for UdpSocket {
+    fn deregister(&mut self, registry: &Registry) {
+        let _ = registry.deregister(self);
+    }
 }
 
 impl Flows {
@@ -60,9 +55,7 @@ impl Flows {
         Ok(Flows {
             ours,
             waker: doorbell.waker(Key::Datagrams),
-            all: HashMap::new(),
-            by_ends: HashMap::new(),
-            next: 0,
+            all: Roster::new(),
             buffer: vec![0; LARGEST],
         })
     }
@@ -94,15 +87,14 @@ impl Flows {
     }
 
     fn pass_on(&mut self, heard: &Received, signpost: &Signpost, registry: &Registry) {
-        let ends = (heard.source, heard.destination);
-        let number = match self.by_ends.get(&ends) {
-            Some(number) => *number,
+        let number = match self.all.find(&(heard.source, heard.destination)) {
+            Some(number) => number,
             None => match self.begin(heard, signpost, registry) {
                 Ok(number) => number,
                 Err(reason) => return self.refuse(heard, reason),
             },
         };
-        let Some(flow) = self.all.get_mut(&number) else { return };
+        let Some(flow) = self.all.get_mut(number) else { return };
         flow.last_heard = *heard;
         flow.until = Instant::now() + signpost.policy().flow_timeout;
         let Some(bytes) = self.buffer.get(..heard.copied) else { return };
@@ -135,13 +127,9 @@ impl Flows {
             Way::To(to) => to,
             Way::Refused(refusal) => return Err(unreachable_of(refusal)),
         };
-        self.make_room(signpost.policy().flows, registry);
-        let number = self.next;
-        let real = connect(to, number, registry).map_err(|error| unreachable_of(refusal_of(&error)))?;
-        self.next += 1;
-        self.by_ends.insert((heard.source, heard.destination), number);
-        self.all.insert(number, Flow { real, last_heard: *heard, until: Instant::now() });
-        Ok(number)
+        let ends = (heard.source, heard.destination);
+        let open = |number| connect(to, number, registry).map_err(|error| unreachable_of(refusal_of(&error)));
+        self.all.begin((ends, heard), signpost.policy().flows, registry, open)
     }
 
     fn refuse(&self, heard: &Received, reason: Option<Unreachable>) {
@@ -152,7 +140,7 @@ impl Flows {
 
     /// Carries what has come back for one flow. `true` if there may be more.
     pub(super) fn carry_back(&mut self, number: usize, signpost: &Signpost) -> bool {
-        let Some(flow) = self.all.get_mut(&number) else { return false };
+        let Some(flow) = self.all.get_mut(number) else { return false };
         let Received { source, destination, .. } = flow.last_heard;
         for _ in 0..TURN {
             match flow.real.recv(&mut self.buffer) {
@@ -181,28 +169,9 @@ impl Flows {
         true
     }
 
-    fn make_room(&mut self, limit: usize, registry: &Registry) {
-        if self.all.len() < limit.max(1) {
-            return;
-        }
-        let oldest = self.all.iter().min_by_key(|(_, flow)| flow.until).map(|(number, _)| *number);
-        if let Some(oldest) = oldest {
-            self.remove(oldest, registry);
-        }
-    }
-
     /// Forgets flows that have been silent for too long.
     pub(super) fn sweep(&mut self, registry: &Registry) {
-        let now = Instant::now();
-        let silent: Vec<_> =
-            self.all.iter().filter(|(_, flow)| flow.until <= now).map(|(number, _)| *number).collect();
-        silent.into_iter().for_each(|number| self.remove(number, registry));
-    }
-
-    fn remove(&mut self, number: usize, registry: &Registry) {
-        let Some(mut flow) = self.all.remove(&number) else { return };
-        self.by_ends.remove(&(flow.last_heard.source, flow.last_heard.destination));
-        let _ = registry.deregister(&mut flow.real);
+        self.all.sweep(registry);
     }
 }
 
