@@ -239,7 +239,11 @@ impl Connections {
             }
             Connection::Connecting { real, .. } => real,
             Connection::Admitted { real, syn, .. } => {
-                self.admitted.remove(&(syn.source, syn.destination));
+                // Unless the client has come again from the same port meanwhile.
+                let ends = (syn.source, syn.destination);
+                if self.admitted.get(&ends) == Some(&number) {
+                    self.admitted.remove(&ends);
+                }
                 real
             }
         };
