@@ -2,7 +2,7 @@
 
 use crate::ends::{LONG, by_gateway, eventually, inside, loopback, loopbacks, pattern};
 use sha2::{Digest, Sha256};
-use sockeye::{Conditions, GatewayPolicy, TcpStream};
+use sockeye::{Conditions, GatewayPolicy, Publish, TcpStream};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::thread;
@@ -84,6 +84,26 @@ fn a_bad_cable_inside_costs_time_and_no_byte() {
         far.write_all(&heard).unwrap();
         far.shutdown(Shutdown::Write).unwrap();
     });
+}
+
+#[test]
+fn the_way_in_and_the_way_out_share_a_host() {
+    let inside = inside(loopback());
+    let ours = sockeye::TcpListener::bind(&inside.client, "10.0.0.2:7").unwrap();
+    let publish = Publish { listen: "127.0.0.1:0".parse().unwrap(), host: "client".into(), port: 7 };
+    let published = inside.lan.publish(publish).unwrap();
+    // From the real machine into the LAN and out of it again.
+    let mut near = TcpStream::connect(&inside.client, by_gateway(published.local_addr())).unwrap();
+    let (mut far, peer) = ours.accept().unwrap();
+    assert_eq!(peer.ip().to_string(), "10.0.0.1");
+    near.write_all(b"round").unwrap();
+    near.shutdown(Shutdown::Write).unwrap();
+    let mut text = String::new();
+    far.read_to_string(&mut text).unwrap();
+    far.write_all(b"trip").unwrap();
+    drop(far);
+    near.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "roundtrip");
 }
 
 #[test]

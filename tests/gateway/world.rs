@@ -1,7 +1,7 @@
 //! Addresses that are not the real machine's own: a host of ours beyond a TAP interface stands for the world.
 
 use crate::apart::in_a_namespace;
-use crate::ends::{Inside, LONG, inside, loopback, pattern};
+use crate::ends::{Inside, LONG, eventually, inside, loopback, pattern};
 use sockeye::sockeye_device::{Offloads, Tap};
 use sockeye::{GatewayPolicy, Host, PingSocket, TcpListener, TcpStream, UdpSocket};
 use std::io::{ErrorKind, Read, Write};
@@ -83,6 +83,34 @@ fn connections_and_datagrams_reach_the_world() {
             near.send(b"still there?").unwrap();
             assert_eq!(near.recv(&mut buffer).unwrap_err().kind(), ErrorKind::ConnectionRefused);
         }
+    });
+}
+
+/// How many UDP sockets of the real machine are connected to a port of the world.
+fn flows_to(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/self/net/udp").unwrap();
+    table.lines().filter(|line| line.contains(&format!(" 02004D0A:{port:04X} "))).count()
+}
+
+#[test]
+fn a_flow_to_dns_is_forgotten_soon_after_its_answer() {
+    in_a_namespace("world::a_flow_to_dns_is_forgotten_soon_after_its_answer", || {
+        let world = world();
+        let inside = inside(GatewayPolicy::default());
+        for port in [53, 54] {
+            let far = UdpSocket::bind(&world, at("10.77.0.2", port)).unwrap();
+            let near = UdpSocket::bind(&inside.client, "0.0.0.0:0").unwrap();
+            near.connect(at("10.77.0.2", port)).unwrap();
+            near.set_read_timeout(Some(LONG)).unwrap();
+            near.send(b"question").unwrap();
+            let mut buffer = [0; 20];
+            let (_, from) = far.recv_from(&mut buffer).unwrap();
+            far.send_to(b"answer", from).unwrap();
+            near.recv(&mut buffer).unwrap();
+            assert_eq!(flows_to(port), 1);
+        }
+        eventually("the flow to DNS stays", || flows_to(53) == 0);
+        assert_eq!(flows_to(54), 1);
     });
 }
 
