@@ -19,10 +19,10 @@ const HALF_OPEN: usize = 8;
 const TIME_WAIT: usize = 5;
 
 /// xorshift64*: small, and the same everywhere.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
+    pub fn roll(&mut self, below: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -37,7 +37,7 @@ impl Dice {
         (self.roll(1 << 16) << 16 | self.roll(1 << 16)) as u32
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         from.get(self.roll(from.len())).copied()
     }
 }
@@ -316,7 +316,7 @@ impl Siege {
 }
 
 /// Puts the checksum of an IPv4 header right.
-fn repair(frame: &mut [u8]) {
+pub fn repair(frame: &mut [u8]) {
     let Some(packet) = frame.get_mut(14..) else { return };
     let length = packet.first().map_or(0, |byte| usize::from(byte & 15) * 4);
     if let Some(header) = packet.get_mut(..length)

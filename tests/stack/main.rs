@@ -1,9 +1,12 @@
 //! Two or three hosts wired together in virtual time, driven through the socket calls alone.
 
 mod bounds;
+mod catch_all;
 mod congestion_marks;
 mod datagrams;
 mod fast_open;
+mod gate;
+mod gate_siege;
 mod groups;
 mod hostile;
 mod lifecycle;

@@ -9,7 +9,7 @@ use crate::lan::{Cabling, Lan, PlugError};
 use crate::port::Port;
 use sockeye_core::lan::Conditions;
 use sockeye_core::link::{Detection, Medium};
-use sockeye_core::network::{Forwarding, Route};
+use sockeye_core::network::{ForeignAddresses, Forwarding, Route};
 use sockeye_core::stack::{ChecksumOffload, Config, InterfaceConfig, Stack};
 use sockeye_core::time::Duration;
 use sockeye_core::wire::Cidr;
@@ -198,6 +198,13 @@ impl HostBuilder {
     /// Makes the host a router: it passes on packets that are not for itself.
     pub fn forwarding(mut self) -> Self {
         self.config.forwarding = Forwarding::On;
+        self
+    }
+
+    /// Makes the host take packets for any address, and not only for its own: what no socket of its own is for, and what it
+    /// does not pass on as a router, is for its [`Gateway`](crate::Gateway). Without one it is dropped as before.
+    pub fn any_address(mut self) -> Self {
+        self.config.foreign = ForeignAddresses::Take;
         self
     }
 

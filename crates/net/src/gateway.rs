@@ -1,83 +1,32 @@
-//! A port of the real machine that leads to a host of ours: TCP connections and UDP datagrams, carried both ways.
+//! Between the hosts of a LAN and the real machine: inwards, [`Published`] carries what reaches a port of the real machine
+//! to a host of ours; outwards, [`Gateway`] carries what hosts of ours send to the world through the machine's own sockets.
 //!
-//! One thread serves a published port, however many connections it carries: real sockets by `mio`, ours by wakers that
-//! put their key on a list and ring the same bell. Between the two ends of a connection stand two buffers of fixed
-//! size; whoever sends too fast fills one, and is stopped by TCP's own means.
+//! One thread serves each of them, however many connections it carries: real sockets by `mio`, ours by wakers that put
+//! their key on a list and ring the same bell ([`doorbell`]). Between the two ends of a connection ([`relay`]) stand two
+//! buffers of fixed size; whoever sends too fast fills one, and is stopped by TCP's own means.
+//!
+//! Inwards: [`listener`], [`service`], and [`sessions`] for UDP. Outwards: [`policy`] says what may pass, [`way`] where it
+//! goes, [`crossing`] is the thread, [`connections`], [`flows`] and [`echoes`] are TCP, UDP and ICMP; [`roster`] is what the
+//! last two remember.
 
+mod connections;
+mod crossing;
 mod doorbell;
+mod echoes;
+mod flows;
 mod listener;
+mod outward;
+mod policy;
+mod published;
 mod relay;
+mod roster;
+mod rule;
 mod service;
 mod sessions;
+mod way;
 
-use crate::host::Host;
-use doorbell::Doorbell;
-use std::fmt;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-/// Where the connections of a published port go.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Target {
-    address: SocketAddr,
-}
-
-impl Target {
-    pub(crate) fn new(address: SocketAddr) -> Target {
-        Target { address }
-    }
-}
-
-/// A published port. The value is a handle; when the last one is dropped, or [`close`](Published::close) is called,
-/// nothing listens there any more and the connections that are being carried are reset. A LAN keeps one handle to each
-/// port it has published.
-#[derive(Clone)]
-pub struct Published {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    address: SocketAddr,
-    target: SocketAddr,
-    doorbell: Arc<Doorbell>,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.doorbell.close();
-    }
-}
-
-impl Published {
-    /// Listens on `listen` of the real machine and carries what arrives there over the stack of `carrier`.
-    pub(crate) fn start(carrier: Host, listen: SocketAddr, target: Target) -> io::Result<Published> {
-        let (address, tcp, udp) = listener::open(listen)?;
-        let doorbell = service::start(carrier, target.address, tcp, udp)?;
-        Ok(Published { inner: Arc::new(Inner { address, target: target.address, doorbell }) })
-    }
-
-    /// Where the real machine listens, TCP and UDP; with the port it chose if 0 was asked for.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.inner.address
-    }
-
-    /// Where the connections go.
-    pub fn target(&self) -> SocketAddr {
-        self.inner.target
-    }
-
-    /// Ends it now, for all handles.
-    pub fn close(&self) {
-        self.inner.doorbell.close();
-    }
-}
-
-impl fmt::Debug for Published {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Published")
-            .field("listen", &self.local_addr())
-            .field("target", &self.target())
-            .finish()
-    }
-}
+pub use outward::Gateway;
+pub use policy::{GatewayPolicy, HostLoopback};
+pub use published::Published;
+pub(crate) use published::Target;
+pub use rule::{GatewayRule, RuleError};

@@ -60,7 +60,7 @@ pub use any_socket::AnySocket;
 pub use builder::{BuildError, HostBuilder};
 pub use clock::{now, wall_clock};
 pub use datagram::UdpSocket;
-pub use gateway::Published;
+pub use gateway::{Gateway, GatewayPolicy, GatewayRule, HostLoopback, Published, RuleError};
 pub use host::{Host, Interface};
 pub use lan::{Lan, LanBuilder, PlugError, Publish};
 pub use listener::{Incoming, IntoIncoming, TcpListener};

@@ -99,10 +99,10 @@ impl Delivery<'_> {
     }
 }
 
-/// The answer to an echo request.
+/// The answer to an echo request; or a request, for somebody else to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Echo<'p> {
-    /// Who answered, and how the answer came.
+    /// Who sent it, and how it came.
     pub meta: IpMeta,
     /// The identifier of the request.
     pub id: u16,
@@ -144,6 +144,8 @@ pub enum NetworkReceive<'p> {
     Deliver(Delivery<'p>),
     /// For the ping socket with this identifier.
     EchoReply(Echo<'p>),
+    /// An echo request to a foreign address, for the socket that answers in its name.
+    EchoRequest(Echo<'p>),
     /// For the socket that had sent the quoted packet.
     IcmpError(IcmpError),
     /// For the link ([`crate::link::Link::on_ndp`]).

@@ -88,7 +88,7 @@ impl Network {
 
     /// The way to somebody else: never to all on a link (RFC 2644). Its MTU is the link's; what the path beyond it
     /// carries is the sender's concern.
-    fn way_out(&self, destination: IpAddr) -> Option<Path> {
+    pub(super) fn way_out(&self, destination: IpAddr) -> Option<Path> {
         let path = self.route(destination, None, None).ok()?;
         let link = self.interfaces.get(path.interface)?;
         matches!(path.next_hop, Hop::Unicast(_)).then_some(Path { mtu: link.mtu, ..path })

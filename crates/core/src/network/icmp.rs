@@ -76,6 +76,10 @@ impl Network {
         match icmp {
             // A request to all would have all answer: the amplifier of the "smurf" attack (RFC 1122 section 3.2.2.6).
             Icmpv4::EchoRequest { .. } if !meta.is_unicast() => Err(DropReason::IgnoredIcmp),
+            Icmpv4::EchoRequest { id, seq } if self.is_foreign(&meta) => {
+                Ok(NetworkReceive::EchoRequest(echo(delivery, (id, seq), Icmpv4::LEN)))
+            }
+            Icmpv4::EchoReply { .. } if self.is_foreign(&meta) => Err(DropReason::NotOurAddress),
             Icmpv4::EchoRequest { id, seq } => {
                 let mut headers = Headers::new();
                 Icmpv4::EchoReply { id, seq }.prepend(&mut headers, data);
@@ -107,6 +111,9 @@ impl Network {
         let meta = delivery.meta;
         let payload = delivery.payload();
         let kind = payload.first().copied().ok_or(DropReason::Malformed)?;
+        if self.is_foreign(&meta) && (Ndp::is_ndp(kind) || MldQuery::is_query(kind)) {
+            return Err(DropReason::NotOurAddress);
+        }
         if Ndp::is_ndp(kind) {
             let message = Ndp::parse(payload, header).map_err(reason_of)?;
             return Ok(NetworkReceive::Ndp {
@@ -123,6 +130,10 @@ impl Network {
         let (icmp, data) = Icmpv6::parse(payload, &header.pseudo()).map_err(reason_of)?;
         match icmp {
             Icmpv6::EchoRequest { .. } if header.source.is_unspecified() => Err(DropReason::IgnoredIcmp),
+            Icmpv6::EchoRequest { id, seq } if self.is_foreign(&meta) => {
+                Ok(NetworkReceive::EchoRequest(echo(delivery, (id, seq), Icmpv6::LEN)))
+            }
+            Icmpv6::EchoReply { .. } if self.is_foreign(&meta) => Err(DropReason::NotOurAddress),
             Icmpv6::EchoRequest { id, seq } => {
                 let mut headers = Headers::new();
                 let own = self.own_end(&meta)?;
@@ -188,8 +199,7 @@ impl Network {
         quote: Quote,
         next_hop_mtu: usize,
     ) -> Result<NetworkReceive<'p>, DropReason> {
-        let is_about_us =
-            self.interfaces.is_local(quote.source) && quote.source.is_ipv4() == meta.source.is_ipv4();
+        let is_about_us = self.speaks_for(quote.source) && quote.source.is_ipv4() == meta.source.is_ipv4();
         if !meta.is_unicast() || !is_about_us {
             return Err(DropReason::IgnoredIcmp);
         }
@@ -204,9 +214,8 @@ impl Network {
             Some(4) => Quote::parse_v4(packet).ok()?,
             _ => Quote::parse_v6(packet).ok()?,
         };
-        if !self.interfaces.is_local(quote.source) {
-            // It was unicast, or it would have found its way without a neighbour.
-            let _ = self.icmp_error(now, super::Unreachable::Host, packet, super::Cast::Unicast);
+        if !self.speaks_for(quote.source) {
+            self.turn_back_undeliverable(now, packet);
             return None;
         }
         Some(IcmpError {
@@ -217,9 +226,15 @@ impl Network {
             quote,
         })
     }
+
+    /// A packet that was forwarded, and whose next hop never answered: its sender is told.
+    pub fn turn_back_undeliverable(&mut self, now: Instant, packet: &[u8]) {
+        // It was unicast, or it would have found its way without a neighbour.
+        let _ = self.icmp_error(now, super::Unreachable::Host, packet, super::Cast::Unicast);
+    }
 }
 
-/// An echo reply with the data behind its header.
+/// An echo message with the data behind its header.
 fn echo(delivery: Delivery<'_>, (id, seq): (u16, u16), header: usize) -> Echo<'_> {
     let start = delivery.payload_start + header;
     let data = match delivery.packet {

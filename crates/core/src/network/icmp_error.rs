@@ -148,7 +148,8 @@ impl Network {
             return Err(DropReason::IgnoredIcmp);
         }
         let quote = packet.get(..LONGEST_V4 - Ipv4Header::MIN_LEN - Icmpv4::LEN).unwrap_or(packet);
-        let (source, destination) = (IpAddr::V4(header.destination), IpAddr::V4(header.source));
+        let (source, destination) =
+            (self.voice(problem, header.destination.into()), IpAddr::V4(header.source));
         let mut headers = Headers::new();
         problem.v4().prepend(&mut headers, quote);
         self.complain(now, source, destination, Protocol::Icmp, |_| headers, quote)
@@ -186,20 +187,28 @@ impl Network {
             problem.v6().prepend(&mut headers, &pseudo, quote);
             headers
         };
-        self.complain(now, to.into(), from.into(), Protocol::Icmpv6, write, quote)
+        let source = self.voice(problem, to.into());
+        self.complain(now, source, from.into(), Protocol::Icmpv6, write, quote)
     }
 
-    /// Sends an error from the address the packet went to, if it is ours, or else from one that leads back.
+    /// The address in whose name a problem is told: the one the packet went to, if it is ours. That a port is closed
+    /// a foreign address says itself; everything else is a router's word.
+    fn voice(&self, problem: Problem, destination: IpAddr) -> Option<IpAddr> {
+        let is_hosts_own = problem == Problem::Unreachable(Unreachable::Port);
+        let is_ours = self.interfaces.is_local(destination) || is_hosts_own && self.speaks_for(destination);
+        is_ours.then_some(destination)
+    }
+
+    /// Sends an error from this address, or else from one that leads back.
     fn complain(
         &mut self,
         now: Instant,
-        own: IpAddr,
+        own: Option<IpAddr>,
         destination: IpAddr,
         protocol: Protocol,
         write: impl FnOnce(IpAddr) -> Headers,
         quote: &[u8],
     ) -> Result<(), DropReason> {
-        let own = Some(own).filter(|own| self.interfaces.is_local(*own));
         let path = self.route(destination, own, None).map_err(|_| DropReason::NoRoute)?;
         if !self.limiter.takes(now) {
             return Err(DropReason::RateLimited);

@@ -49,6 +49,7 @@ impl Network {
             Owner::All => Cast::Broadcast,
             Owner::Group if self.groups.is_member(arrival.interface, destination) => Cast::Multicast,
             Owner::Group => return Err(DropReason::NotOurAddress),
+            Owner::Other if self.takes(arrival, destination) => Cast::Unicast,
             Owner::Other => return self.forward_v4(now, arrival, &header, packet),
         };
         if !header.is_fragment() {
@@ -92,6 +93,7 @@ impl Network {
         match meta.protocol {
             Protocol::Tcp | Protocol::Udp => Ok(NetworkReceive::Deliver(delivery)),
             Protocol::Icmp => self.on_icmpv4(delivery),
+            Protocol::Igmp if self.is_foreign(&meta) => Err(DropReason::NotOurAddress),
             Protocol::Igmp => self.on_igmp(now, &meta, delivery.payload()).map(|()| NetworkReceive::Consumed),
             _ => {
                 // Whether or not the sender could be told, the packet itself was for nobody.

@@ -55,6 +55,7 @@ impl Network {
             Owner::Local => Cast::Unicast,
             Owner::Group if self.groups.is_member(arrival.interface, destination) => Cast::Multicast,
             Owner::Group => return Err(DropReason::NotOurAddress),
+            Owner::Other if self.takes(arrival, destination) => Cast::Unicast,
             // Extension headers but the hop-by-hop options are none of a router's business.
             Owner::All | Owner::Other => {
                 return self.forward_v6(now, arrival, ends.source, ends.destination, packet);

@@ -7,6 +7,7 @@
 
 mod attributes;
 mod delivery;
+mod foreign;
 mod forward;
 mod icmp;
 mod icmp_error;
@@ -33,6 +34,7 @@ pub use crate::wire::cast::Cast;
 pub use crate::wire::offload::{Offload, PartialChecksum};
 pub use attributes::RouteAttributes;
 pub use delivery::{Arrival, ArrivalChecksum, Delivery, Echo, Hardness, IcmpError, IpMeta, NetworkReceive};
+pub use foreign::ForeignAddresses;
 pub use icmp_error::Unreachable;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use outbox::OutPacket;
@@ -63,6 +65,8 @@ pub enum Forwarding {
 pub struct NetworkConfig {
     /// Whether the host is a router.
     pub forwarding: Forwarding,
+    /// Whether packets to foreign addresses are taken.
+    pub foreign: ForeignAddresses,
     /// TTL or hop limit of packets whose sender does not say.
     pub hop_limit: u8,
     /// Where its secrets come from.
@@ -81,6 +85,7 @@ impl Default for NetworkConfig {
     fn default() -> Self {
         NetworkConfig {
             forwarding: Forwarding::Off,
+            foreign: ForeignAddresses::Refuse,
             hop_limit: 64,
             seed: 0,
             reassembly_bytes: 4 << 20,

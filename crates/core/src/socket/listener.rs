@@ -1,4 +1,5 @@
-//! A listening socket: the queue of accepted connections, bounded by the backlog, and the count of half-open ones.
+//! A listening socket: the queue of accepted connections, bounded by the backlog, and the count of half-open ones. A gate
+//! is a listener that has SYNs wait for its program's word, too.
 
 use std::collections::VecDeque;
 
@@ -36,6 +37,8 @@ pub struct Listener {
     half_open: usize,
     last_cookie: Option<Instant>,
     queue: VecDeque<Handle>,
+    /// Of a gate: half-open connections whose SYN its program has not been told of yet.
+    held: Option<VecDeque<Handle>>,
     /// Connections in use whose handshake is not complete (RFC 7413).
     unconfirmed: usize,
     /// When those that were reset meanwhile need not be counted any more.
@@ -53,11 +56,47 @@ impl Listener {
             half_open: 0,
             last_cookie: None,
             queue: VecDeque::new(),
+            held: None,
             unconfirmed: 0,
             reset_until: VecDeque::new(),
         };
         listener.set_backlog(backlog);
         listener
+    }
+
+    /// Makes it a gate: SYNs are held until the program says what shall become of them.
+    #[must_use]
+    pub fn as_gate(self) -> Self {
+        Listener { held: Some(VecDeque::new()), ..self }
+    }
+
+    /// Whether it is a gate.
+    pub const fn is_gate(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// A SYN is held that the program is to be told of.
+    pub fn push_held(&mut self, handshake: Handle) {
+        if let Some(held) = &mut self.held {
+            held.push_back(handshake);
+        }
+    }
+
+    /// The SYN that waits longest for being told of.
+    pub fn pop_held(&mut self) -> Option<Handle> {
+        self.held.as_mut()?.pop_front()
+    }
+
+    /// A SYN need not be told of any more: there are never more of them than half-open connections.
+    pub fn forget_held(&mut self, handshake: Handle) {
+        if let Some(held) = &mut self.held {
+            held.retain(|waiting| *waiting != handshake);
+        }
+    }
+
+    /// Whether `accept` or `next_syn` would find something.
+    pub fn is_readable(&self) -> bool {
+        !self.queue.is_empty() || self.held.as_ref().is_some_and(|held| !held.is_empty())
     }
 
     /// Changes the backlog; what waits already stays.

@@ -12,6 +12,7 @@ use crate::transport::demux::{Dual, FlowKey, Scope, canonical_socket, mapped_soc
 use crate::transport::tcp::{Connection, Settings};
 use crate::transport::udp::DatagramQueue;
 
+pub use crate::transport::demux::CatchAll;
 pub use listener::Listener;
 pub use options::{IpOptions, OptionName, SocketOption};
 pub use readiness::Readiness;
@@ -163,6 +164,8 @@ pub struct Datagram {
     pub peer: Option<SocketAddr>,
     /// Our own address towards the peer, chosen by `connect` where `bind` has named none.
     pub source: Option<IpAddr>,
+    /// Whether it catches all that is nobody's: then it answers in the name of whatever address that came to.
+    pub catches_all: bool,
     /// What came and was not read yet.
     pub received: DatagramQueue,
     /// What was sent and has not left yet.
@@ -183,6 +186,7 @@ impl Datagram {
             kind,
             peer: None,
             source: None,
+            catches_all: false,
             received: DatagramQueue::new(DATAGRAM_BUFFER),
             sending: DatagramQueue::new(DATAGRAM_BUFFER),
             read_closed: false,
@@ -292,7 +296,7 @@ impl Socket {
         match &self.body {
             // A stream socket that was never connected polls as hung up and writable, as on Linux.
             Body::Idle(_) => base | Readiness::WRITABLE | Readiness::WRITE_CLOSED | Readiness::READ_CLOSED,
-            Body::Listener(listener) => base.with_if(Readiness::READABLE, !listener.waiting().is_empty()),
+            Body::Listener(listener) => base.with_if(Readiness::READABLE, listener.is_readable()),
             Body::Stream(stream) => {
                 let connection = &stream.connection;
                 base.with_if(Readiness::READABLE, connection.is_readable())

@@ -1,7 +1,7 @@
 //! How a host and its interfaces are set up.
 
 use crate::link::{Detection, Medium};
-use crate::network::Forwarding;
+use crate::network::{ForeignAddresses, Forwarding};
 use crate::time::Duration;
 use crate::transport::tcp::{FastOpen, FastOpenKeys, Settings};
 use crate::wire::ethernet::MacAddr;
@@ -17,6 +17,11 @@ pub struct Config {
     pub seed: u64,
     /// Whether packets for others are passed on: whether the host is a router.
     pub forwarding: Forwarding,
+    /// Whether packets to addresses that are none of the host's, and that are not passed on, are taken for sockets that
+    /// ask for them ([`super::Stack::open_gate`], [`super::Stack::catch_all`]).
+    pub foreign: ForeignAddresses,
+    /// For how long a gate holds a SYN that its program says nothing about.
+    pub hold_time: Duration,
     /// Whether a new address is first checked for a duplicate (RFC 5227, RFC 4862), which takes a second or more.
     pub detection: Detection,
     /// What TCP connections start with.
@@ -49,6 +54,8 @@ impl Default for Config {
         Config {
             seed: 0,
             forwarding: Forwarding::Off,
+            foreign: ForeignAddresses::Refuse,
+            hold_time: Duration::from_secs(75),
             detection: Detection::Off,
             tcp: Settings::default(),
             fast_open: FastOpen::default(),

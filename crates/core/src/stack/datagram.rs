@@ -9,7 +9,7 @@ use crate::link::Cast;
 use crate::network::{Hop, IpMeta, Path};
 use crate::socket::{Body, Datagram, Kind, Readiness, Socket, SocketId};
 use crate::time::Instant;
-use crate::transport::demux::{Flow, FlowKey};
+use crate::transport::demux::{Flow, FlowKey, Whose};
 use crate::transport::udp::{Entry, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6};
 use crate::wire::checksum::PseudoHeader;
 use crate::wire::ip::Protocol;
@@ -22,9 +22,10 @@ pub struct Received {
     pub copied: usize,
     /// Bytes the datagram has; more than `copied` where it was cut (`MSG_TRUNC`).
     pub length: usize,
-    /// Who sent it.
+    /// Who sent it; of an echo request, the port is its identifier.
     pub source: SocketAddr,
-    /// Which address it was sent to (`IP_PKTINFO`): one of ours, a group's or a broadcast address.
+    /// Which address it was sent to (`IP_PKTINFO`): one of ours, a group's or a broadcast address; on a socket that catches
+    /// all, any.
     pub destination: SocketAddr,
     /// Echo sequence number, on a ping socket.
     pub sequence: u16,
@@ -139,26 +140,36 @@ impl Stack {
         if datagram.write_closed {
             return Err(Error::BrokenPipe);
         }
+        if datagram.catches_all {
+            return Err(Error::NotSupported); // it has no address of its own to send from
+        }
         let kind = datagram.kind;
         let peer = target.or(datagram.peer).ok_or(Error::DestinationRequired)?;
         if peer.port() == 0 && kind == Kind::Datagram {
             return Err(Error::InvalidArgument);
         }
-        let most = if peer.is_ipv4() { MAX_PAYLOAD_V4 } else { MAX_PAYLOAD_V6 };
-        if bytes.len() > most {
-            return Err(Error::MessageTooLong);
-        }
+        check_length(peer, bytes)?;
         let path = self.datagram_path(self.held(id)?, peer)?;
         if path.next_hop == Hop::Broadcast && !broadcast {
             return Err(Error::PermissionDenied);
         }
         self.bind_if_needed(id)?;
-        let socket = self.held_mut(id)?;
-        let Body::Datagram(datagram) = &mut socket.body else { return Err(Error::NotSupported) };
         let local = SocketAddr::new(path.source, 0);
         let entry = Entry { peer, local, length: bytes.len(), mark, hop_limit: 0 };
+        self.queue_datagram(id, entry, bytes)
+    }
+
+    /// Puts a datagram among those that wait to leave.
+    pub(super) fn queue_datagram(
+        &mut self,
+        id: SocketId,
+        entry: Entry,
+        bytes: &[u8],
+    ) -> Result<usize, Error> {
+        let socket = self.held_mut(id)?;
+        let Body::Datagram(datagram) = &mut socket.body else { return Err(Error::NotSupported) };
         if !datagram.sending.push(entry, &[bytes]) {
-            self.refuse(id, Readiness::WRITABLE);
+            self.would_block(id, Readiness::WRITABLE);
             return Err(Error::WouldBlock);
         }
         self.make_ready(id);
@@ -196,7 +207,7 @@ impl Stack {
         let Some((entry, copied)) = datagram.received.copy_front(buffer) else {
             let read_closed = datagram.read_closed;
             if !read_closed {
-                self.refuse(id, Readiness::READABLE);
+                self.would_block(id, Readiness::READABLE);
                 return Err(Error::WouldBlock);
             }
             // After a shutdown of reading: the end, as an empty message.
@@ -253,15 +264,15 @@ impl Stack {
             self.hearers = hearers;
             return if nobody { Err(DropReason::NoSocket) } else { Ok(()) };
         }
+        let whose = self.whose(local.ip());
         let id = match bound.demux.flow(&FlowKey::new(local, entry.peer)) {
-            Some(Flow::Connection(id)) => id,
+            Some(Flow::Connection(id)) => Some(id),
             // Among sockets that share the port, one that is connected to somebody else does not hear this.
-            _ => bound
-                .demux
-                .ranked_bound(local)
-                .find(|id| self.hears(*id, &entry))
-                .ok_or(DropReason::NoSocket)?,
+            _ if whose == Whose::Own => bound.demux.ranked_bound(local).find(|id| self.hears(*id, &entry)),
+            _ => None,
         };
+        let nobody = if whose == Whose::Own { DropReason::NoSocket } else { DropReason::NotOurAddress };
+        let id = id.or_else(|| bound.demux.catcher(local.ip(), whose)).ok_or(nobody)?;
         self.enqueue(id, entry, payload)
     }
 
@@ -274,7 +285,7 @@ impl Stack {
         })
     }
 
-    fn enqueue(&mut self, id: SocketId, entry: Entry, payload: &[u8]) -> Result<(), DropReason> {
+    pub(super) fn enqueue(&mut self, id: SocketId, entry: Entry, payload: &[u8]) -> Result<(), DropReason> {
         let socket = self.sockets.get_mut(id).ok_or(DropReason::NoSocket)?;
         let Body::Datagram(datagram) = &mut socket.body else { return Err(DropReason::NoSocket) };
         if datagram.read_closed {
@@ -305,7 +316,7 @@ impl Stack {
         let bound = if kind == Kind::Ping { &self.ping } else { &self.udp };
         let id = match bound.demux.flow(&FlowKey::new(local, remote)) {
             Some(Flow::Connection(id)) => Some(id),
-            _ if kind == Kind::Ping => bound.demux.best_bound(local),
+            _ if kind == Kind::Ping && self.whose(local.ip()) == Whose::Own => bound.demux.best_bound(local),
             _ => None,
         };
         let id = id.ok_or(DropReason::NoSocket)?;
@@ -313,6 +324,12 @@ impl Stack {
         self.report(id);
         Ok(())
     }
+}
+
+/// Whether one datagram can hold so much.
+pub(super) fn check_length(peer: SocketAddr, bytes: &[u8]) -> Result<(), Error> {
+    let most = if peer.is_ipv4() { MAX_PAYLOAD_V4 } else { MAX_PAYLOAD_V6 };
+    if bytes.len() > most { Err(Error::MessageTooLong) } else { Ok(()) }
 }
 
 impl Datagram {

@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::lower::Message;
+use super::lower::{Carries, Message};
 use super::{LOOPBACK, Stack};
 use crate::error::Error;
 use crate::link::Cast;
@@ -147,7 +147,7 @@ pub(super) fn own_copy(
         Hop::Multicast(_) if options.multicast_loop => Cast::Multicast,
         _ => return None,
     };
-    if message.kind != Kind::Datagram {
+    if message.carries != Carries::Datagram {
         return None;
     }
     let payload = message.payload.concat();

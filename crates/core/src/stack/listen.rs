@@ -11,7 +11,7 @@ use crate::network::{Hardness, IcmpError};
 use crate::socket::{Body, Holder, IpOptions, Listener, Readiness, Socket, SocketId, Stream, StreamMemory};
 use crate::table::Handle;
 use crate::time::Instant;
-use crate::transport::demux::{Flow, FlowKey};
+use crate::transport::demux::{Flow, FlowKey, Whose};
 use crate::transport::tcp::{
     Connection, Endpoints, Handshake, HandshakeStep, Opening, Settings, State, cookie, reset_for,
 };
@@ -29,7 +29,12 @@ impl Stack {
         if segment.flags.contains(Flags::RST) {
             return Err(DropReason::NoSocket);
         }
-        if let Some(listener) = self.listener_at(ends.local) {
+        let listener = self.listener_at(ends.local);
+        if listener.is_none() && !self.network.is_local(ends.local.ip()) {
+            // Nobody here speaks for that address: it shall look as if nobody were there.
+            return Err(DropReason::NotOurAddress);
+        }
+        if let Some(listener) = listener {
             if segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK) {
                 return self.on_syn(now, listener, ends, (segment, payload), None);
             }
@@ -56,22 +61,25 @@ impl Stack {
         Err(DropReason::NoSocket)
     }
 
+    /// The listener for connections to `local`; where there is none, and for an address that is none of ours, the gate.
     pub(super) fn listener_at(&self, local: SocketAddr) -> Option<SocketId> {
-        self.tcp.demux.best_bound(local)
+        let whose = self.whose(local.ip());
+        let bound = (whose == Whose::Own).then(|| self.tcp.demux.best_bound(local)).flatten();
+        bound.or_else(|| self.tcp.demux.catcher(local.ip(), whose))
     }
 
     fn listener_settings(&self, listener: SocketId) -> Option<Settings> {
         Some((*self.listener(listener)?.settings).clone())
     }
 
-    fn listener(&self, id: SocketId) -> Option<&Listener> {
+    pub(super) fn listener(&self, id: SocketId) -> Option<&Listener> {
         match &self.sockets.get(id)?.body {
             Body::Listener(listener) => Some(listener),
             _ => None,
         }
     }
 
-    fn listener_mut(&mut self, id: SocketId) -> Option<&mut Listener> {
+    pub(super) fn listener_mut(&mut self, id: SocketId) -> Option<&mut Listener> {
         match &mut self.sockets.get_mut(id)?.body {
             Body::Listener(listener) => Some(listener),
             _ => None,
@@ -121,9 +129,12 @@ impl Stack {
             // Nobody accepts: the peer may try again (Linux does the same).
             return Err(DropReason::AcceptQueueFull);
         }
-        let has_room = entry.has_half_open_room();
+        let (has_room, is_gate) = (entry.has_half_open_room(), entry.is_gate());
         let settings = settings_on(&self.attributes(&ends), &entry.settings);
         let handshake = Handshake::on_syn(now, ends, segment, opening, &settings).met(self.tcp.codepoint);
+        if is_gate {
+            return self.hold_syn(now, listener, handshake);
+        }
         if !has_room {
             let iss = cookie::encode(now, &ends, segment, &self.tcp.cookie_secret);
             let answer = handshake.cookie_syn_ack(now, iss, segment);
@@ -140,7 +151,18 @@ impl Stack {
         };
         let mut answer = handshake.syn_ack(now);
         answer.options.fast_open = cookie;
-        let deadline = handshake.poll_timeout();
+        self.begin_handshake(handshake, listener)?;
+        self.record_state(now, None, ends, (State::Listen, State::SynReceived), "segment");
+        self.reply(ends, answer, self.options_of(listener))
+    }
+
+    /// Keeps a half-open connection.
+    pub(super) fn begin_handshake(
+        &mut self,
+        handshake: Handshake,
+        listener: SocketId,
+    ) -> Result<Handle, DropReason> {
+        let (ends, deadline) = (handshake.endpoints(), handshake.poll_timeout());
         let handle =
             self.tcp.handshakes.insert(HalfOpen { handshake, listener }).ok_or(DropReason::QueueFull)?;
         self.tcp.demux.insert_flow(FlowKey::new(ends.local, ends.remote), Flow::Handshake(handle));
@@ -148,8 +170,7 @@ impl Stack {
         if let Some(listener) = self.listener_mut(listener) {
             listener.on_half_open();
         }
-        self.record_state(now, None, ends, (State::Listen, State::SynReceived), "segment");
-        self.reply(ends, answer, self.options_of(listener))
+        Ok(handle)
     }
 
     /// What a connection between `ends` starts with.
@@ -171,7 +192,7 @@ impl Stack {
         payload: &[u8],
     ) -> Result<(), DropReason> {
         let entry = self.tcp.handshakes.get_mut(handle).ok_or(DropReason::NoSocket)?;
-        let listener = entry.listener;
+        let (listener, before) = (entry.listener, entry.handshake.state());
         match entry.handshake.on_segment(now, segment) {
             HandshakeStep::Complete => {
                 if !self.listener(listener).is_some_and(Listener::has_room) {
@@ -189,7 +210,7 @@ impl Stack {
             HandshakeStep::Silent => Ok(()),
             HandshakeStep::Closed => {
                 self.end_handshake(handle);
-                self.record_state(now, None, ends, (State::SynReceived, State::Closed), "segment");
+                self.record_state(now, None, ends, (before, State::Closed), "segment");
                 Ok(())
             }
             HandshakeStep::Drop(reason) => Err(reason),
@@ -204,6 +225,9 @@ impl Stack {
         self.tcp.demux.remove_flow(&FlowKey::new(ends.local, ends.remote), Flow::Handshake(handle));
         if let Some(listener) = self.listener_mut(entry.listener) {
             listener.on_half_open_end();
+            if entry.handshake.is_held() {
+                listener.forget_held(handle);
+            }
         }
         Some(entry)
     }
@@ -265,7 +289,10 @@ impl Stack {
         let reuse = socket.options.reuse;
         let id = self.sockets.insert(socket).ok_or(DropReason::QueueFull)?;
         self.tcp.demux.insert_flow(FlowKey::new(ends.local, ends.remote), Flow::Connection(id));
-        self.tcp.ports.hold(ends.local, reuse);
+        if self.whose(ends.local.ip()) == Whose::Own {
+            // At a foreign address there is no port that anybody here could want.
+            self.tcp.ports.hold(ends.local, reuse);
+        }
         self.record_state(now, Some(id), ends, (State::SynReceived, State::Established), "segment");
         if let Some(queue) = self.listener_mut(listener) {
             queue.push(id);
@@ -288,6 +315,7 @@ impl Stack {
             self.tcp.ports.unlisten(binding.address.port(), id);
             self.tcp.demux.remove_bound(binding.address.port(), id);
         }
+        self.tcp.demux.remove_catcher(id);
         self.report(id);
     }
 
@@ -304,14 +332,8 @@ impl Stack {
         };
         for handle in half_open {
             if let Some(entry) = self.end_handshake(handle) {
-                let ends = entry.handshake.endpoints();
-                self.record_state(
-                    now,
-                    None,
-                    ends,
-                    (State::SynReceived, State::Closed),
-                    "close of the listener",
-                );
+                let moved = (entry.handshake.state(), State::Closed);
+                self.record_state(now, None, entry.handshake.endpoints(), moved, "close of the listener");
             }
         }
         while let Some(waiting) = self.listener_mut(id).and_then(Listener::pop) {

@@ -8,7 +8,7 @@ use super::{ChecksumOffload, Interface};
 use crate::drop_reason::DropReason;
 use crate::link::{LinkSend, NextHop, Offload, PartialChecksum};
 use crate::network::{Fragmentation, Hop, InterfaceId, Network, Path, Send};
-use crate::socket::{IpOptions, Kind};
+use crate::socket::IpOptions;
 use crate::time::Instant;
 use crate::transport::tcp::Endpoints;
 use crate::wire::checksum::{ChecksumEmit, PseudoHeader};
@@ -86,9 +86,20 @@ pub(super) struct SegmentDown<'a> {
     pub(super) options: &'a IpOptions,
 }
 
-/// A datagram or echo request on its way down.
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carries {
+    /// A UDP datagram.
+    Datagram,
+    /// An echo request; its identifier is the local port.
+    EchoRequest,
+    /// The reply to one; its identifier is the remote port.
+    EchoReply,
+}
+
+/// A datagram or echo message on its way down.
 pub(super) struct Message<'a> {
-    pub(super) kind: Kind,
+    pub(super) carries: Carries,
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
     pub(super) mark: u16,
@@ -191,7 +202,7 @@ impl Lower<'_> {
         self.hand_down(now, Down { path, send, payload, partial, segment_size })
     }
 
-    /// From the datagram or echo request to the frame.
+    /// From the datagram or echo message to the frame.
     pub(super) fn hand_down_datagram(
         &mut self,
         now: Instant,
@@ -202,19 +213,23 @@ impl Lower<'_> {
         let (source, destination) = (message.local.ip(), message.remote.ip());
         let (port, payload) = (message.local.port(), message.payload);
         let mut partial = None;
-        let protocol = match (message.kind, destination) {
-            (Kind::Ping, IpAddr::V4(_)) => {
-                let echo = Icmpv4::EchoRequest { id: port, seq: message.mark };
+        let is_reply = message.carries == Carries::EchoReply;
+        let (id, seq) = (if is_reply { message.remote.port() } else { port }, message.mark);
+        let protocol = match (message.carries, destination) {
+            (Carries::EchoRequest | Carries::EchoReply, IpAddr::V4(_)) => {
+                let echo =
+                    if is_reply { Icmpv4::EchoReply { id, seq } } else { Icmpv4::EchoRequest { id, seq } };
                 echo.prepend(self.headers, &whole(payload));
                 Protocol::Icmp
             }
-            (Kind::Ping, IpAddr::V6(_)) => {
+            (Carries::EchoRequest | Carries::EchoReply, IpAddr::V6(_)) => {
                 let pseudo = PseudoHeader::new(source, destination, Protocol::Icmpv6, 0);
-                let echo = Icmpv6::EchoRequest { id: port, seq: message.mark };
+                let echo =
+                    if is_reply { Icmpv6::EchoReply { id, seq } } else { Icmpv6::EchoRequest { id, seq } };
                 echo.prepend(self.headers, &pseudo, &whole(payload));
                 Protocol::Icmpv6
             }
-            _ => {
+            (Carries::Datagram, _) => {
                 let length = payload[0].len() + payload[1].len();
                 let fits = length + Udp::LEN + IP_HEADERS <= path.mtu;
                 // A device completes a checksum only over a whole datagram, not over fragments of one.

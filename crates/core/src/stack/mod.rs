@@ -14,10 +14,12 @@
 //! After any input or call, poll the transmissions until there are none, then the events, then the timeout. A timeout
 //! that has passed already says that the stack has put work off: [`Stack::handle_timeout`], and poll again.
 
+mod catch_all;
 mod config;
 mod datagram;
 mod deadlines;
 mod fast_open;
+mod gate;
 mod group;
 mod listen;
 mod lower;
@@ -26,6 +28,7 @@ mod open;
 mod option;
 mod queue;
 mod receive;
+mod refusal;
 mod route;
 mod snapshot;
 mod stream;
@@ -60,6 +63,7 @@ use crate::wire::tcp::Segment;
 
 pub use config::{ChecksumOffload, Config, InterfaceConfig, MemoryLimits};
 pub use datagram::Received;
+pub use gate::{HeldSyn, Refusal, SynId};
 pub use lower::FrameOffload;
 pub use receive::{ChecksumState, Frame};
 pub use snapshot::{InterfaceSnapshot, Snapshot, SocketSnapshot};
@@ -214,6 +218,7 @@ impl Stack {
             (secret(), secret(), secret(), secret(), secret(), secret());
         let network = Network::new(NetworkConfig {
             forwarding: config.forwarding,
+            foreign: config.foreign,
             seed: dice.next_u64(),
             ..NetworkConfig::default()
         });

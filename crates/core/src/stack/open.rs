@@ -175,7 +175,7 @@ impl Stack {
                 _ => return Err(Error::InvalidArgument),
             };
             let Some(connection) = listener.pop() else {
-                self.refuse(id, Readiness::READABLE);
+                self.would_block(id, Readiness::READABLE);
                 return Err(Error::WouldBlock);
             };
             self.report(id);

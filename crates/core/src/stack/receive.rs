@@ -118,6 +118,7 @@ impl Stack {
         let outcome = match self.network.receive(now, &arrival, packet) {
             NetworkReceive::Deliver(delivery) => self.receive_delivery(now, &delivery),
             NetworkReceive::EchoReply(echo) => self.receive_echo_reply(&echo),
+            NetworkReceive::EchoRequest(echo) => self.receive_echo_request(&echo),
             NetworkReceive::IcmpError(error) => self.on_icmp_error(now, &error),
             NetworkReceive::Ndp { source, destination, message } => {
                 let link = self.link_mut(interface);
@@ -199,8 +200,13 @@ impl Stack {
     pub(super) fn on_neighbor_unreachable(&mut self, now: Instant, interface: InterfaceId, packet: &[u8]) {
         self.dropped(now, Some(interface), DropReason::NeighborUnreachable, packet);
         if let Some(error) = self.network.on_undeliverable(now, packet) {
-            // Whether or not a socket is concerned, the packet is counted already.
-            let _ = self.on_icmp_error(now, &error);
+            // The packet is counted already. Where this host speaks for others, only its sockets can tell whether it has
+            // sent it itself, or passed it on.
+            let is_ours = self.on_icmp_error(now, &error) != Err(DropReason::NoSocket)
+                || self.network.is_local(error.quote.source);
+            if !is_ours {
+                self.network.turn_back_undeliverable(now, packet);
+            }
         }
     }
 

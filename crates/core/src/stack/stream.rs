@@ -121,7 +121,7 @@ impl Stack {
         }
         let result = self.with_connection(now, id, "call", call).unwrap_or(Err(Error::NotConnected));
         if result == Err(Error::WouldBlock) {
-            self.refuse(id, wanted);
+            self.would_block(id, wanted);
             if wanted == Readiness::WRITABLE {
                 self.await_memory(id);
             }
@@ -242,9 +242,7 @@ impl Stack {
     /// Nothing that comes is for this socket any more, and its port is free.
     pub(super) fn unbind(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get(id) else { return };
-        let Some(binding) = socket.binding else { return };
-        let port = binding.address.port();
-        let flow = socket.datagram_flow();
+        let (binding, flow) = (socket.binding, socket.datagram_flow());
         let (ports, demux) = match &socket.body {
             Body::Datagram(datagram) if datagram.kind == Kind::Ping => {
                 (&mut self.ping.ports, &mut self.ping.demux)
@@ -252,6 +250,9 @@ impl Stack {
             Body::Datagram(_) => (&mut self.udp.ports, &mut self.udp.demux),
             _ => (&mut self.tcp.ports, &mut self.tcp.demux),
         };
+        demux.remove_catcher(id);
+        let Some(binding) = binding else { return };
+        let port = binding.address.port();
         ports.unbind(port, id);
         demux.remove_bound(port, id);
         if let Some(flow) = flow {
@@ -281,7 +282,7 @@ impl Stack {
     }
 
     /// A call would have had to wait for `wanted`: when that comes (again), it is news, whatever was reported before.
-    pub(super) fn refuse(&mut self, id: SocketId, wanted: Readiness) {
+    pub(super) fn would_block(&mut self, id: SocketId, wanted: Readiness) {
         self.report(id);
         if let Some(socket) = self.sockets.get_mut(id) {
             socket.reported = socket.reported.without(wanted);

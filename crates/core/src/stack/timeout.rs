@@ -56,10 +56,11 @@ impl Stack {
             self.deadlines.arm(due, Owner::Handshake(handle));
             return;
         }
-        let (ends, listener) = (entry.handshake.endpoints(), entry.listener);
+        let (ends, listener, before) = (entry.handshake.endpoints(), entry.listener, entry.handshake.state());
         let outcome = entry.handshake.on_timeout(now);
         let next = entry.handshake.poll_timeout();
-        self.record(now, || TraceEvent::Timer { socket: None, timer: "retransmit" });
+        let timer = if before == State::Listen { "hold" } else { "retransmit" };
+        self.record(now, || TraceEvent::Timer { socket: None, timer });
         match outcome {
             HandshakeTimeout::Resend(segment) => {
                 self.deadlines.arm(next, Owner::Handshake(handle));
@@ -79,7 +80,7 @@ impl Stack {
             HandshakeTimeout::Wait => self.deadlines.arm(next, Owner::Handshake(handle)),
             HandshakeTimeout::GiveUp => {
                 self.end_handshake(handle);
-                self.record_state(now, None, ends, (State::SynReceived, State::Closed), "timer");
+                self.record_state(now, None, ends, (before, State::Closed), "timer");
             }
         }
     }

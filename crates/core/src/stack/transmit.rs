@@ -8,12 +8,12 @@ use core::net::SocketAddr;
 use super::Stack;
 use super::group::own_copy;
 use super::lower::{
-    FrameOffload, Handed, Lower, Message, SegmentDown, frame_offload, mss_of, tcp_header_end,
+    Carries, FrameOffload, Handed, Lower, Message, SegmentDown, frame_offload, mss_of, tcp_header_end,
 };
 use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::network::{Hop, InterfaceId};
-use crate::socket::{Body, IpOptions, SocketId};
+use crate::socket::{Body, IpOptions, Kind, SocketId};
 use crate::time::Instant;
 use crate::trace::{Direction, TraceEvent};
 use crate::transport::tcp::Endpoints;
@@ -365,7 +365,17 @@ impl Stack {
         let Some((entry, payload)) = datagram.sending.front() else { return Poll::Done };
         let (kind, options) = (datagram.kind, socket.options);
         let local_port = socket.binding.map_or(0, |binding| binding.address.port());
-        let path = match self.datagram_path(socket, entry.peer) {
+        let carries = match kind {
+            Kind::Ping if datagram.catches_all => Carries::EchoReply,
+            Kind::Ping => Carries::EchoRequest,
+            _ => Carries::Datagram,
+        };
+        let speaks_as = datagram.catches_all.then_some(entry.local);
+        let path = match speaks_as {
+            Some(local) => self.network.route(entry.peer.ip(), Some(local.ip()), None),
+            None => self.datagram_path(socket, entry.peer),
+        };
+        let path = match path {
             Ok(path) => path,
             Err(error) => {
                 self.fail_datagram(id, error);
@@ -383,8 +393,8 @@ impl Stack {
         };
         lower.headers.clear();
         self.turn_bytes += entry.length + TURN_OVERHEAD;
-        let local = SocketAddr::new(path.source, local_port);
-        let message = Message { kind, local, remote: entry.peer, mark: entry.mark, payload };
+        let local = speaks_as.unwrap_or(SocketAddr::new(path.source, local_port));
+        let message = Message { carries, local, remote: entry.peer, mark: entry.mark, payload };
         let own_copy = own_copy(&message, &path, &options, lower.network.hop_limit());
         let stays = matches!(path.next_hop, Hop::Multicast(_)) && options.multicast_hop_limit == 0;
         let handed =

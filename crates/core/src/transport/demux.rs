@@ -3,6 +3,7 @@
 use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
 
+use crate::error::Error;
 use crate::hash::{SecretMap, SecretState};
 use crate::table::Handle;
 
@@ -132,23 +133,53 @@ pub fn mapped_socket(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// Whose address a packet came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The host's own.
+    Own,
+    /// None of the host's.
+    Foreign,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Bound {
     scope: Scope,
     socket: Handle,
 }
 
-/// Flows by their four numbers, and bound sockets by port.
+/// What a socket takes that asks for what nobody else is there for, whatever the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatchAll {
+    /// What comes to addresses that are none of the host's.
+    Foreign,
+    /// That, and what comes to the host's own addresses at ports where no socket is; not to 127.0.0.0/8 and ::1.
+    Unclaimed,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Catcher {
+    scope: Scope,
+    what: CatchAll,
+    socket: Handle,
+}
+
+/// Flows by their four numbers, bound sockets by port, and the few that take what is left.
 #[derive(Debug)]
 pub struct Demux {
     flows: SecretMap<FlowKey, Flow>,
     bound: SecretMap<u16, Vec<Bound>>,
+    catchers: Vec<Catcher>,
 }
 
 impl Demux {
     /// An empty table hashed with `secret`.
     pub fn new(secret: SecretState) -> Self {
-        Demux { flows: SecretMap::with_hasher(secret), bound: SecretMap::with_hasher(secret) }
+        Demux {
+            flows: SecretMap::with_hasher(secret),
+            bound: SecretMap::with_hasher(secret),
+            catchers: Vec::new(),
+        }
     }
 
     /// What stands behind the flow, if anything.
@@ -174,9 +205,38 @@ impl Demux {
         self.flows.len()
     }
 
-    /// How many bound sockets there are.
+    /// How many bound sockets there are, and such as catch all.
     pub fn bound(&self) -> usize {
-        self.bound.values().map(Vec::len).sum()
+        self.bound.values().map(Vec::len).sum::<usize>() + self.catchers.len()
+    }
+
+    /// Lets `socket` receive what comes within `scope`, to any port, and is nobody's.
+    ///
+    /// # Errors
+    /// [`Error::AddressInUse`] when another socket does so already.
+    pub fn insert_catcher(&mut self, scope: Scope, what: CatchAll, socket: Handle) -> Result<(), Error> {
+        if self.catchers.iter().any(|other| other.scope.overlaps(scope)) {
+            return Err(Error::AddressInUse);
+        }
+        self.catchers.push(Catcher { scope, what, socket });
+        Ok(())
+    }
+
+    /// The socket no longer catches all.
+    pub fn remove_catcher(&mut self, socket: Handle) {
+        self.catchers.retain(|catcher| catcher.socket != socket);
+    }
+
+    /// The socket that takes what came to `address`, if nobody else does; `whose` tells whose address that is.
+    pub fn catcher(&self, address: IpAddr, whose: Whose) -> Option<Handle> {
+        let takes = |catcher: &&Catcher| {
+            catcher.scope.fit(address).is_some()
+                && match whose {
+                    Whose::Foreign => true,
+                    Whose::Own => catcher.what == CatchAll::Unclaimed && !address.is_loopback(),
+                }
+        };
+        self.catchers.iter().find(takes).map(|catcher| catcher.socket)
     }
 
     /// Lets `socket` receive what comes for `port` within `scope` and belongs to no flow.
@@ -247,6 +307,25 @@ mod tests {
         assert_eq!(demux.all_bound(here).count(), 3);
         demux.remove_bound(80, exact);
         assert_eq!(demux.best_bound(here), Some(v4));
+    }
+
+    #[test]
+    fn what_is_nobodys_goes_to_the_one_that_catches_all() {
+        let mut table = Table::new();
+        let mut demux = Demux::new(SecretState::new(1, 2));
+        let [one, other] = [(); 2].map(|()| table.insert(()).unwrap());
+        let scope = |address: &str| Scope::new(address.parse().unwrap(), Dual::Stack);
+        let [world, own, loopback] = ["192.0.2.1", "10.0.0.1", "127.0.0.1"].map(|text| text.parse().unwrap());
+        demux.insert_catcher(scope("0.0.0.0"), CatchAll::Foreign, one).unwrap();
+        assert_eq!(demux.insert_catcher(scope("::"), CatchAll::Foreign, other), Err(Error::AddressInUse));
+        assert_eq!(demux.catcher(world, Whose::Foreign), Some(one));
+        assert_eq!(demux.catcher(own, Whose::Own), None);
+        assert_eq!(demux.catcher("2001:db8::1".parse().unwrap(), Whose::Foreign), None);
+        demux.remove_catcher(one);
+        demux.insert_catcher(scope("::"), CatchAll::Unclaimed, other).unwrap();
+        assert_eq!(demux.catcher(own, Whose::Own), Some(other));
+        assert_eq!(demux.catcher(loopback, Whose::Own), None);
+        assert_eq!(demux.bound(), 1);
     }
 
     #[test]

@@ -1,39 +1,40 @@
 //! How our sockets reach a thread that waits in `mio`.
 
 use parking_lot::Mutex;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-/// What a waker stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
-    /// A TCP connection, by its number; numbers are not used twice.
-    Connection(usize),
-    /// The UDP session of this real client.
-    Session(SocketAddr),
-}
-
-/// A list of what is ready, and the bell that is rung when it is no longer empty.
-pub(super) struct Doorbell {
-    ready: Mutex<Vec<Key>>,
+/// A list of what is ready, by the keys its owner has given out, and the bell that is rung when it is no longer empty.
+pub(super) struct Doorbell<K> {
+    ready: Mutex<Vec<K>>,
     is_closed: AtomicBool,
     bell: mio::Waker,
 }
 
-impl Doorbell {
-    pub(super) fn new(bell: mio::Waker) -> Doorbell {
+impl<K: Copy + Send + Sync + 'static> Doorbell<K> {
+    pub(super) fn new(bell: mio::Waker) -> Doorbell<K> {
         Doorbell { ready: Mutex::new(Vec::new()), is_closed: AtomicBool::new(false), bell }
     }
 
     /// A waker that puts `key` on the list.
-    pub(super) fn waker(self: &Arc<Self>, key: Key) -> Waker {
+    pub(super) fn waker(self: &Arc<Self>, key: K) -> Waker {
         Waker::from(Arc::new(Ringer { key, doorbell: Arc::clone(self) }))
     }
 
+    /// Puts `key` on the list.
+    pub(super) fn ring(&self, key: K) {
+        let mut ready = self.ready.lock();
+        ready.push(key);
+        let is_first = ready.len() == 1;
+        drop(ready);
+        if is_first {
+            let _ = self.bell.wake();
+        }
+    }
+
     /// Takes the list.
-    pub(super) fn take(&self, into: &mut Vec<Key>) {
+    pub(super) fn take(&self, into: &mut Vec<K>) {
         into.append(&mut self.ready.lock());
     }
 
@@ -49,23 +50,17 @@ impl Doorbell {
     }
 }
 
-struct Ringer {
-    key: Key,
-    doorbell: Arc<Doorbell>,
+struct Ringer<K> {
+    key: K,
+    doorbell: Arc<Doorbell<K>>,
 }
 
-impl Wake for Ringer {
+impl<K: Copy + Send + Sync + 'static> Wake for Ringer<K> {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let mut ready = self.doorbell.ready.lock();
-        ready.push(self.key);
-        let is_first = ready.len() == 1;
-        drop(ready);
-        if is_first {
-            let _ = self.doorbell.bell.wake();
-        }
+        self.doorbell.ring(self.key);
     }
 }

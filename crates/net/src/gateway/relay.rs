@@ -1,8 +1,9 @@
-//! One TCP connection of a published port: a real socket, one of ours, and a buffer each way.
+//! One TCP connection that is carried, inwards or outwards: a real socket, one of ours, and a buffer each way.
 
 use crate::host::Host;
 use crate::socket::Socket;
 use crate::waiting::{Interest, WakerKey};
+use mio::Registry;
 use mio::net::TcpStream;
 use sockeye_core::socket::{Kind, Shutdown, SocketOption};
 use std::io::{self, ErrorKind, Read, Write};
@@ -29,7 +30,7 @@ pub(super) enum Progress {
 
 /// A connection that is being carried.
 pub(super) struct Relay {
-    pub(super) real: TcpStream,
+    real: TcpStream,
     ours: Socket,
     waker: Waker,
     is_connecting: bool,
@@ -95,28 +96,35 @@ impl Pipe {
 }
 
 impl Relay {
-    /// Begins to carry `real` to `target`. `waker` is for our end.
-    pub(super) fn new(
+    /// Begins to carry `real` inwards, to `target`. `waker` is for our end.
+    pub(super) fn inwards(
         carrier: &Host,
         target: SocketAddr,
         real: TcpStream,
         waker: Waker,
     ) -> io::Result<Relay> {
-        let ours = match Self::begin(carrier, target) {
-            Ok(ours) => ours,
+        match Self::begin(carrier, target) {
+            Ok(ours) => Ok(Relay { is_connecting: true, ..Self::between(real, ours, waker) }),
             Err(error) => {
                 reset_real(&real);
-                return Err(error);
+                Err(error)
             }
-        };
+        }
+    }
+
+    /// Carries what two connected sockets have to say to each other.
+    pub(super) fn between(real: TcpStream, ours: Socket, waker: Waker) -> Relay {
         // What has been put together at one end shall not wait at the other.
         let _ = real.set_nodelay(true);
-        Ok(Relay { real, ours, waker, is_connecting: true, there: Pipe::default(), back: Pipe::default() })
+        let _ = ours.set(SocketOption::NoDelay(true));
+        // Nor shall it wait for ever at one end when the other has vanished without a word.
+        let _ = ours.set(SocketOption::KeepAlive(true));
+        let _ = rustix::net::sockopt::set_socket_keepalive(&real, true);
+        Relay { real, ours, waker, is_connecting: false, there: Pipe::default(), back: Pipe::default() }
     }
 
     fn begin(carrier: &Host, target: SocketAddr) -> io::Result<Socket> {
         let ours = Socket::open(carrier, target, Kind::Stream)?;
-        ours.set(SocketOption::NoDelay(true))?;
         ours.begin_connect(target)?;
         Ok(ours)
     }
@@ -134,6 +142,11 @@ impl Relay {
                 Progress::Done
             }
         }
+    }
+
+    /// Takes the real end out of `registry`, and closes both.
+    pub(super) fn leave(mut self, registry: &Registry) {
+        let _ = registry.deregister(&mut self.real);
     }
 
     /// Ends both ends with a reset.

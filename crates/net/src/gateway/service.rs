@@ -1,6 +1,6 @@
 //! The thread of a published port.
 
-use super::doorbell::{Doorbell, Key};
+use super::doorbell::Doorbell;
 use super::relay::{Progress, Relay};
 use super::sessions::Sessions;
 use crate::host::Host;
@@ -27,9 +27,18 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// How often silent UDP clients are looked for.
 const EXPIRY: Duration = Duration::from_secs(5);
 
+/// What a waker stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A TCP connection, by its number; numbers are not used twice.
+    Connection(usize),
+    /// The UDP session of this real client.
+    Session(SocketAddr),
+}
+
 struct Service {
     poll: Poll,
-    doorbell: Arc<Doorbell>,
+    doorbell: Arc<Doorbell<Key>>,
     carrier: Host,
     target: SocketAddr,
     listener: TcpListener,
@@ -50,7 +59,7 @@ pub(super) fn start(
     target: SocketAddr,
     mut tcp: TcpListener,
     mut udp: UdpSocket,
-) -> io::Result<Arc<Doorbell>> {
+) -> io::Result<Arc<Doorbell<Key>>> {
     let poll = Poll::new()?;
     let doorbell = Arc::new(Doorbell::new(mio::Waker::new(poll.registry(), DOORBELL)?));
     poll.registry().register(&mut tcp, LISTENER, Interest::READABLE)?;
@@ -155,7 +164,7 @@ impl Service {
             return;
         }
         let waker = self.doorbell.waker(Key::Connection(number));
-        if let Ok(relay) = Relay::new(&self.carrier, self.target, real, waker) {
+        if let Ok(relay) = Relay::inwards(&self.carrier, self.target, real, waker) {
             self.connections.insert(number, relay);
             self.work.push_back(Key::Connection(number));
         }
@@ -170,8 +179,8 @@ impl Service {
                     Progress::Waiting => false,
                     Progress::More => true,
                     Progress::Done => {
-                        if let Some(mut relay) = self.connections.remove(&number) {
-                            let _ = self.poll.registry().deregister(&mut relay.real);
+                        if let Some(relay) = self.connections.remove(&number) {
+                            relay.leave(self.poll.registry());
                         }
                         false
                     }

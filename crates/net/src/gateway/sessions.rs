@@ -1,6 +1,7 @@
 //! The UDP half of a published port: one socket of ours for each real client.
 
-use super::doorbell::{Doorbell, Key};
+use super::doorbell::Doorbell;
+use super::service::Key;
 use crate::datagram::receive;
 use crate::host::Host;
 use crate::socket::Socket;
@@ -51,7 +52,7 @@ impl Sessions {
     }
 
     /// Carries what real clients have sent. `true` if there may be more.
-    pub(super) fn carry_there(&mut self, doorbell: &Arc<Doorbell>) -> bool {
+    pub(super) fn carry_there(&mut self, doorbell: &Arc<Doorbell<Key>>) -> bool {
         for _ in 0..TURN {
             match self.real.recv_from(&mut self.buffer) {
                 Ok((length, client)) => self.pass_on(doorbell, client, length),
@@ -63,7 +64,7 @@ impl Sessions {
         true
     }
 
-    fn pass_on(&mut self, doorbell: &Arc<Doorbell>, client: SocketAddr, length: usize) {
+    fn pass_on(&mut self, doorbell: &Arc<Doorbell<Key>>, client: SocketAddr, length: usize) {
         if !self.clients.contains_key(&client) {
             self.make_room();
             let Ok(ours) = open(&self.carrier, self.target) else { return };

@@ -5,7 +5,7 @@ use super::connection::{announced_mss, timestamp};
 use super::cookie::Cookie;
 use super::ecn::{self, EcnSender, Feedback};
 use super::receive_space::ReceiveSpace;
-use super::{Endpoints, Opening, Settings, empty, reset_for};
+use super::{Endpoints, Opening, Settings, State, empty, reset_for};
 use crate::drop_reason::DropReason;
 use crate::time::{Duration, Instant};
 use crate::wire::ecn::Codepoint;
@@ -48,6 +48,8 @@ pub struct Handshake {
     rto: Duration,
     rto_max: Duration,
     last_challenge: Option<Instant>,
+    /// Whether the SYN still waits for somebody to say how it shall be answered.
+    is_held: bool,
 }
 
 /// What a segment does to a half-open connection.
@@ -59,7 +61,8 @@ pub enum HandshakeStep {
     Reply(Segment),
     /// A RST as an answer; nothing changes.
     Reset(Segment),
-    /// The handshake is complete, but nothing was said yet: the record stays (`TCP_DEFER_ACCEPT`).
+    /// The handshake is complete, but nothing was said yet (`TCP_DEFER_ACCEPT`); or the SYN of a record that is held
+    /// has come again. The record stays.
     Silent,
     /// The peer has taken its SYN back: forget the record.
     Closed,
@@ -114,7 +117,37 @@ impl Handshake {
             rto: settings.initial_rto,
             rto_max: settings.rto_max,
             last_challenge: None,
+            is_held: false,
         }
+    }
+
+    /// The same, of a SYN that is not answered before [`Handshake::admit`], and given up at `until`.
+    #[must_use]
+    pub fn held(self, until: Instant) -> Handshake {
+        Handshake { is_held: true, resend_at: until, ..self }
+    }
+
+    /// Whether the SYN waits for [`Handshake::admit`].
+    pub fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// A SYN that was held shall be answered after all: the SYN-ACK, which leaves now.
+    pub fn admit(&mut self, now: Instant) -> Segment {
+        self.is_held = false;
+        self.sent = now;
+        self.resend_at = now + self.rto;
+        self.syn_ack(now)
+    }
+
+    /// Where it stands: nothing was answered yet, or the SYN-ACK has left.
+    pub fn state(&self) -> State {
+        if self.is_held { State::Listen } else { State::SynReceived }
+    }
+
+    /// The SYN that began it, without its options: enough to be refused by a RST or quoted in an ICMP error.
+    pub fn syn(&self) -> Segment {
+        Segment { seq: self.irs, flags: Flags::SYN, ..empty(self.ends.remote.port(), self.ends.local.port()) }
     }
 
     /// The same, of a SYN that came with this ECN field.
@@ -208,9 +241,12 @@ impl Handshake {
         if flags.contains(Flags::RST) {
             return match segment.seq == expected {
                 true => HandshakeStep::Closed,
-                false if in_window => self.challenge(now, DropReason::OutOfWindow),
+                false if in_window && !self.is_held => self.challenge(now, DropReason::OutOfWindow),
                 false => HandshakeStep::Drop(DropReason::OutOfWindow),
             };
+        }
+        if self.is_held {
+            return self.on_segment_while_held(segment);
         }
         if flags.contains(Flags::SYN) {
             return if segment.seq == self.irs && !flags.contains(Flags::ACK) {
@@ -245,6 +281,24 @@ impl Handshake {
         HandshakeStep::Complete
     }
 
+    /// The peer can only send its SYN again: it has got no answer, and has none to acknowledge.
+    fn on_segment_while_held(&mut self, segment: &Segment) -> HandshakeStep {
+        if segment.flags.contains(Flags::ACK) {
+            // As in LISTEN (RFC 9293 section 3.10.7.2).
+            return reset_for(segment)
+                .map_or(HandshakeStep::Drop(DropReason::UnacceptableAck), HandshakeStep::Reset);
+        }
+        if !segment.flags.contains(Flags::SYN) || segment.seq != self.irs {
+            return HandshakeStep::Drop(DropReason::UnexpectedSegment);
+        }
+        self.ecn_doubted |= !ecn::is_setup(segment.flags);
+        if let Some(timestamps) = segment.options.timestamps {
+            // The SYN-ACK shall echo the last, or the peer takes the time it was held for the path's.
+            self.ts_recent = timestamps.value;
+        }
+        HandshakeStep::Silent
+    }
+
     fn challenge(&mut self, now: Instant, reason: DropReason) -> HandshakeStep {
         if self.last_challenge.is_some_and(|last| now.since(last) < CHALLENGE_INTERVAL) {
             return HandshakeStep::Drop(reason);
@@ -269,7 +323,7 @@ impl Handshake {
     pub fn on_timeout(&mut self, now: Instant) -> HandshakeTimeout {
         // A silent peer is asked again only when it would be accepted, and not given up before.
         let is_deferred = self.is_silent && self.resent < self.deferrals;
-        if self.resent >= self.retries && !is_deferred {
+        if self.is_held || self.resent >= self.retries && !is_deferred {
             return HandshakeTimeout::GiveUp;
         }
         let is_last = self.resent + 1 >= self.deferrals;
@@ -284,7 +338,7 @@ impl Handshake {
 
     /// Whether `seq` is the number of its SYN-ACK (RFC 5927 section 4.1).
     pub fn has_sent(&self, seq: SeqNumber) -> bool {
-        seq == self.opening.iss
+        !self.is_held && seq == self.opening.iss
     }
 
     /// Its two ends.
