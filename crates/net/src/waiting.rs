@@ -141,7 +141,8 @@ impl Waiters {
     pub(crate) fn notify(&mut self, socket: SocketId, readiness: Readiness, wakers: &mut Vec<Waker>) {
         let Some(entry) = self.entry(socket) else { return };
         entry.turns += 1;
-        if readiness.is_readable() || readiness.is_read_closed() || readiness.has_failed() {
+        let is_urgent = readiness.has_urgent();
+        if readiness.is_readable() || readiness.is_read_closed() || readiness.has_failed() || is_urgent {
             entry.gate.read.notify_all();
             wakers.extend(entry.readers.drain(..).map(|(_, waker)| waker));
         }

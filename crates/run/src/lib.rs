@@ -27,6 +27,8 @@ mod echo;
 mod entry;
 mod error;
 mod interface;
+mod pairing;
+mod peer;
 mod process;
 mod program;
 mod supervisor;

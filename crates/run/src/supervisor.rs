@@ -5,7 +5,7 @@
 //! in a queue, so that a busy socket holds up nobody.
 
 use crate::call;
-use crate::entry::{Entry, Progress};
+use crate::entry::Progress;
 use crate::process;
 use crate::sys::notification::Listener;
 use crate::table::Table;
@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 /// News taken at once.
 const BATCH: usize = 256;
 
-/// How often sockets are looked after whose pair is broken: nothing tells when the program closes them.
-const SWEEP: Duration = Duration::from_secs(5);
+/// How often sockets are looked after that have no pair: nothing tells when the program closes them.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// So long the last words of connections are waited for when no process of the program is left.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -138,6 +138,7 @@ impl Supervisor {
         if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
             entry.front.is_hung_up = true;
         }
+        entry.front.has_news |= flags.intersects(EventFlags::IN | EventFlags::HUP);
         self.work.push_back(key);
     }
 
@@ -150,11 +151,11 @@ impl Supervisor {
                 Progress::More => self.work.push_back(key),
                 Progress::Over => self.table.remove(key),
                 Progress::Waiting => {
-                    let is_broken = entry.front.near.is_none();
+                    let is_unwatched = entry.front.is_unwatched();
                     let accepted = entry.take_accepted();
                     self.table.extend(accepted);
-                    if is_broken && self.sweep_at.is_none() {
-                        self.sweep_at = Some(Instant::now() + SWEEP);
+                    if is_unwatched {
+                        self.expect_sweep();
                     }
                 }
             }
@@ -179,21 +180,30 @@ impl Supervisor {
         }
     }
 
-    /// Forgets the sockets with broken pairs that no process has any more.
-    fn sweep(&mut self) {
-        let broken = |entry: &&Entry| entry.front.near.is_none();
-        let open = process::open_sockets();
-        let closed: Vec<u64> = self
-            .table
-            .entries()
-            .filter(broken)
-            .filter(|entry| !open.contains(&entry.front.inode))
-            .map(|entry| entry.front.key)
-            .collect();
-        for key in closed {
-            self.table.remove(key);
+    /// Forgets the sockets without pair that no process has any more.
+    pub(crate) fn sweep(&mut self) {
+        let mut unseen = Vec::new();
+        for entry in self.table.entries().filter(|entry| entry.front.is_unwatched()) {
+            if !self.tools.is_seen(entry.front.seen, entry.front.inode) {
+                unseen.push((entry.front.key, entry.front.inode));
+            }
         }
-        let is_any_left = self.table.entries().any(|entry| entry.front.near.is_none());
+        if !unseen.is_empty() {
+            let open = process::open_sockets();
+            for (key, inode) in unseen {
+                if !open.contains(&inode) {
+                    self.table.remove(key);
+                }
+            }
+        }
+        let is_any_left = self.table.entries().any(|entry| entry.front.is_unwatched());
         self.sweep_at = is_any_left.then(|| Instant::now() + SWEEP);
+    }
+
+    /// Makes sure that sockets without pair are looked after.
+    pub(crate) fn expect_sweep(&mut self) {
+        if self.sweep_at.is_none() {
+            self.sweep_at = Some(Instant::now() + SWEEP);
+        }
     }
 }

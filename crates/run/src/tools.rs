@@ -1,6 +1,8 @@
 //! What the supervisor lends to whoever answers a call or moves bytes.
 
 use crate::doorbell::Doorbell;
+use crate::pairing::Pairing;
+use crate::peer::Listing;
 use crate::sys::notification::Listener;
 use crate::task::{Descriptor, Tasks};
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -27,8 +29,15 @@ pub(crate) struct Tools {
     pub(crate) epoll: OwnedFd,
     /// When which socket's parked calls have to be looked at.
     pub(crate) deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// The kernel's listing of Unix sockets, where there is one.
+    listing: Option<Listing>,
+    pairing: Pairing,
     keys: u64,
 }
+
+/// What is watched at our end of a pair.
+pub(crate) const NEAR: EventFlags =
+    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
 
 /// Keys that are no socket's.
 pub(crate) const NOTIFICATIONS: u64 = 0;
@@ -48,6 +57,8 @@ impl Tools {
             buffer: vec![0; PIECE],
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             deadlines: BinaryHeap::new(),
+            listing: Listing::open().ok(),
+            pairing: Pairing::new()?,
             keys: FIRST_SOCKET,
         };
         tools.watch(&tools.listener, NOTIFICATIONS, EventFlags::IN)?;
@@ -69,16 +80,42 @@ impl Tools {
         epoll::add(&self.epoll, file, EventData::new_u64(key), events)
     }
 
+    /// Gives the program's end `far`, which has no other end yet, one; it is watched as `key`'s.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE` when no descriptor is left.
+    pub(crate) fn pair(&self, far: impl AsFd, key: u64) -> Result<OwnedFd, Errno> {
+        let near = self.pairing.pair(far)?;
+        self.watch(&near, key, NEAR)?;
+        Ok(near)
+    }
+
     /// The program's end with this inode, where it was last `seen`, or anywhere.
     pub(crate) fn find(&mut self, seen: (u32, u32), inode: u64) -> Option<Descriptor> {
         let (thread, number) = seen;
-        if let Ok(found) = self.tasks.descriptor(thread, number)
-            && found.inode == inode
-        {
-            return Some(found);
+        let found = self.tasks.descriptor(thread, number).ok().filter(|found| found.inode == inode);
+        if found.is_some() {
+            return found;
         }
         let (process, number) = crate::process::holder(inode)?;
         self.tasks.descriptor(process, number).ok().filter(|found| found.inode == inode)
+    }
+
+    /// Whether the program still has the other end of the pair of `near`; it is where it was last `seen`, or anywhere.
+    pub(crate) fn is_held(&mut self, near: &OwnedFd, seen: (u32, u32), inode: u64) -> bool {
+        let ours = rustix::fs::fstat(near).map(|near| near.st_ino);
+        match (&self.listing, ours) {
+            (Some(listing), Ok(ours)) => match listing.peer_of(ours) {
+                Ok(peer) => peer == inode,
+                Err(_) => self.find(seen, inode).is_some(),
+            },
+            _ => self.find(seen, inode).is_some(),
+        }
+    }
+
+    /// Whether the program's end with this inode is where it was last `seen`.
+    pub(crate) fn is_seen(&mut self, (thread, number): (u32, u32), inode: u64) -> bool {
+        self.tasks.descriptor(thread, number).is_ok_and(|found| found.inode == inode)
     }
 
     /// Makes sure that the parked calls of `key` are looked at by `deadline`.

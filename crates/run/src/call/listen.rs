@@ -14,6 +14,7 @@ pub(super) fn listen(call: &mut Call<'_>) -> Outcome {
     if matches!(call.entry.body, Body::Datagram(_)) {
         return Err(Errno::OPNOTSUPP);
     }
+    call.entry.front.pair(&call.far, call.tools)?;
     call.entry.front.ours.listen(backlog).map_err(|error| errno(&error))?;
     if matches!(call.entry.body, Body::Stream(_)) {
         call.entry.body = Body::Listening(Listening::default());

@@ -96,7 +96,14 @@ pub(crate) fn answer(supervisor: &mut Supervisor, notification: Notification) {
         Some(unheard) if unheard.call == call && unheard.arguments == arguments => {
             unheard.answer.map(Answer::Value)
         }
-        _ => dispatch(supervisor, notification),
+        _ => match dispatch(supervisor, notification) {
+            // Whoever has the port may be gone already.
+            Err(Errno::ADDRINUSE) => {
+                supervisor.sweep();
+                dispatch(supervisor, notification)
+            }
+            outcome => outcome,
+        },
     };
     let listener = &supervisor.tools.listener;
     let answer = match outcome {

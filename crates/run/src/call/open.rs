@@ -48,7 +48,10 @@ pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) ->
     };
     let opened = Opened::new(tools, ours, (family, kind), (body, mode))?;
     match opened.give(tools, notification.id, notification.thread, inheritance) {
-        Ok(Ok(entry)) => supervisor.table.extend([entry]),
+        Ok(Ok(entry)) => {
+            supervisor.table.extend([entry]);
+            supervisor.expect_sweep();
+        }
         Ok(Err(_gone)) => {}
         Err((error, _)) => return Err(error),
     }
@@ -79,17 +82,18 @@ fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
     let mode = call.mode(0);
     let front = &mut call.entry.front;
     let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::ISCONN) };
-    if front.near.is_none() {
-        // The attempt before has broken the pair: it is told once, and the next one needs another pair.
+    if front.is_broken {
+        // The attempt before has failed, and was told by breaking the pair: this socket is of no more use.
         return Err(front.error.take().unwrap_or(Errno::CONNABORTED));
     }
     match front.ours.connect(to) {
         Ok(()) => return Ok(Answer::Value(0)),
         Err(error) => match errno(&error) {
             Errno::INPROGRESS => {
-                let mut context = Front::context(&front.waker);
+                front.pair(&call.far, call.tools)?;
                 // Nothing that was written before belongs to this connection.
                 stream.discard(front, call.tools);
+                let mut context = Front::context(&front.waker);
                 match front.ours.poll_connect(&mut context) {
                     Poll::Ready(Ok(())) => {
                         stream.establish();

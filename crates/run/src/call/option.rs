@@ -36,7 +36,6 @@ fn option(number: Number, value: i32) -> Result<Option<SocketOption>, Errno> {
         (libc::SOL_SOCKET, libc::SO_REUSEADDR) => SocketOption::ReuseAddress(on),
         (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => SocketOption::KeepAlive(on),
         (libc::SOL_SOCKET, libc::SO_BROADCAST) => SocketOption::Broadcast(on),
-        (libc::SOL_SOCKET, libc::SO_OOBINLINE) => SocketOption::UrgentInLine(on),
         // As Linux: a negative size is a very large one.
         (libc::SOL_SOCKET, libc::SO_SNDBUF) => SocketOption::SendBuffer(bytes.unwrap_or(usize::MAX / 4)),
         (libc::SOL_SOCKET, libc::SO_RCVBUF) => SocketOption::ReceiveBuffer(bytes.unwrap_or(usize::MAX / 4)),
@@ -102,7 +101,6 @@ fn name(number: Number) -> Option<OptionName> {
         (libc::SOL_SOCKET, libc::SO_REUSEADDR) => OptionName::ReuseAddress,
         (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => OptionName::KeepAlive,
         (libc::SOL_SOCKET, libc::SO_BROADCAST) => OptionName::Broadcast,
-        (libc::SOL_SOCKET, libc::SO_OOBINLINE) => OptionName::UrgentInLine,
         (libc::SOL_SOCKET, libc::SO_SNDBUF) => OptionName::SendBuffer,
         (libc::SOL_SOCKET, libc::SO_RCVBUF) => OptionName::ReceiveBuffer,
         (libc::SOL_SOCKET, libc::SO_MAX_PACING_RATE) => OptionName::MaxPacingRate,
@@ -142,7 +140,6 @@ fn value(option: SocketOption) -> i32 {
         SocketOption::ReuseAddress(on)
         | SocketOption::KeepAlive(on)
         | SocketOption::Broadcast(on)
-        | SocketOption::UrgentInLine(on)
         | SocketOption::NoDelay(on)
         | SocketOption::Cork(on)
         | SocketOption::FastOpenConnect(on)
@@ -193,6 +190,7 @@ const NATIVE: &[Number] = &[
     (libc::SOL_SOCKET, libc::SO_RCVTIMEO),
     (libc::SOL_SOCKET, libc::SO_SNDTIMEO),
     (libc::SOL_SOCKET, libc::SO_RCVLOWAT),
+    (libc::SOL_SOCKET, libc::SO_OOBINLINE),
     (libc::SOL_SOCKET, libc::SO_PEEK_OFF),
 ];
 
@@ -413,9 +411,11 @@ fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
     let is_v4 = front.family == Family::V4;
     Ok(match number {
         (libc::SOL_SOCKET, libc::SO_ERROR) => {
-            // What the kernel has noted at the program's end is another word for the same.
-            let _ = rustix::net::sockopt::socket_error(&call.far);
-            let error = match front.error.take() {
+            // What the kernel has noted at the program's end is another word for the same; if it is gone, a call has
+            // told it.
+            let noted = rustix::net::sockopt::socket_error(&call.far);
+            let is_told = front.is_broken && matches!(noted, Ok(Ok(())));
+            let error = match front.error.take().filter(|_| !is_told) {
                 Some(error) => Some(error),
                 None => front.ours.take_error().ok().flatten().map(|error| errno(&error)),
             };

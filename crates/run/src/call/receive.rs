@@ -3,13 +3,12 @@
 use super::message::{Header, SIZE_OF_MANY, add_control};
 use super::{Answer, Call, Outcome};
 use crate::address;
-use crate::entry::{Body, Datagram, Front, Message, Mode, Parked, Take, errno};
+use crate::entry::{Body, Datagram, Front, Message, Mode, Parked, Take};
 use crate::sys::notification::Delivery;
 use crate::task::Memory;
 use crate::tools::Tools;
 use rustix::io::Errno;
 use rustix::net::sockopt::Timeout;
-use sockeye::sockeye_core::transport::tcp::Take as Urgent;
 use std::task::Poll;
 use std::time::SystemTime;
 
@@ -74,10 +73,6 @@ fn receive(call: &mut Call<'_>, receive: Receive) -> Outcome {
     let front = &mut call.entry.front;
     let datagram = match &mut call.entry.body {
         Body::Listening(_) => return Err(Errno::NOTCONN),
-        Body::Stream(stream) if receive.flags & libc::MSG_OOB != 0 => {
-            stream.deliver(front, call.tools);
-            return urgent(call, receive);
-        }
         Body::Stream(stream) if stream.is_fresh() => return Err(Errno::NOTCONN),
         // A stream's bytes are in the pair, and come without addresses.
         Body::Stream(_) => return Ok(Answer::Native),
@@ -106,20 +101,6 @@ fn receive(call: &mut Call<'_>, receive: Receive) -> Outcome {
             }
             Ok(Answer::Later)
         }
-    }
-}
-
-/// The urgent byte of a stream.
-fn urgent(call: &mut Call<'_>, receive: Receive) -> Outcome {
-    let Form::From { buffer, length, .. } = receive.form else { return Err(Errno::INVAL) };
-    let take = if receive.flags & libc::MSG_PEEK != 0 { Urgent::Not } else { Urgent::Away };
-    let byte = call.entry.front.ours.read_urgent(take).map_err(|error| errno(&error))?;
-    match byte {
-        Some(byte) if length > 0 => {
-            call.memory.write_all(buffer, &[byte])?;
-            Ok(Answer::Value(1))
-        }
-        _ => Ok(Answer::Value(0)),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn shutdown(call: &mut Call<'_>) -> Outcome {
         Body::Listening(_) => front.ours.shutdown(how).map_err(of_stack)?,
         Body::Stream(stream) if !stream.is_established() => front.ours.shutdown(how).map_err(of_stack)?,
         Body::Stream(stream) => {
-            if front.near.is_none() || front.ours.peer_addr().is_err() {
+            if front.is_broken || front.ours.peer_addr().is_err() {
                 return Err(Errno::NOTCONN);
             }
             if reading {

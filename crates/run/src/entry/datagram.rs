@@ -81,7 +81,10 @@ pub(crate) struct Datagram {
 impl Datagram {
     pub(super) fn advance(&mut self, front: &mut Front, tools: &mut Tools) -> Progress {
         for _ in 0..TURNS {
-            if !self.there(front, tools) {
+            // Not before its turn: what the program has closed before it sent this must be closed by then.
+            let is_in_turn = front.has_news || self.held.is_some();
+            if !is_in_turn || !self.there(front, tools) {
+                front.has_news = false;
                 if front.is_hung_up {
                     return Progress::Over;
                 }

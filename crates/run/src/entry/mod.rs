@@ -9,11 +9,10 @@ mod listening;
 mod stream;
 
 use crate::sys::notification::{Delivery, Inheritance};
-use crate::task::Memory;
-use crate::tools::Tools;
-use rustix::event::epoll::EventFlags;
+use crate::task::{Descriptor, Memory};
+use crate::tools::{NEAR, Tools};
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread};
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with, socketpair};
 use sockeye::{AnySocket, Family, Kind};
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -68,8 +67,10 @@ pub(crate) struct Front {
     pub(crate) family: Family,
     pub(crate) kind: Kind,
     pub(crate) ours: AnySocket,
-    /// Our end of the pair; none once the connection has failed, which is how the program's end learns of it.
+    /// Our end of the pair; none before a stream socket connects or listens, and none once the pair is broken.
     pub(crate) near: Option<OwnedFd>,
+    /// Whether the connection has failed, and the program's end with it.
+    pub(crate) is_broken: bool,
     pub(crate) waker: Waker,
     /// Where the program's end was last seen: a thread and its number there.
     pub(crate) seen: (u32, u32),
@@ -77,6 +78,8 @@ pub(crate) struct Front {
     pub(crate) error: Option<Errno>,
     /// Options that change nothing here, as they were set.
     pub(crate) kept: HashMap<(i32, i32), i32>,
+    /// Whether our end has been seen readable, and not empty since.
+    pub(crate) has_news: bool,
     /// Whether our end has been seen hung up.
     pub(crate) is_hung_up: bool,
 }
@@ -103,7 +106,7 @@ pub(crate) enum Mode {
 }
 
 impl Opened {
-    /// A pair for `ours`.
+    /// A pair for `ours`; but a stream socket without connection has no other end yet.
     ///
     /// # Errors
     /// `EMFILE`, `ENFILE` when we have no descriptors left.
@@ -113,27 +116,33 @@ impl Opened {
         (family, kind): (Family, Kind),
         (body, mode): (Body, Mode),
     ) -> Result<Opened, Errno> {
-        // Datagrams keep their boundaries in a SEQPACKET pair, whose ends tell each other when they are closed.
-        let socket_type = if kind == Kind::Stream { SocketType::STREAM } else { SocketType::SEQPACKET };
-        let (near, far) = socketpair(AddressFamily::UNIX, socket_type, SocketFlags::CLOEXEC, None)?;
-        ioctl_fionbio(&near, true)?;
+        let key = tools.next_key();
+        let (near, far) = if matches!(&body, Body::Stream(stream) if stream.is_fresh()) {
+            (None, socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+        } else {
+            // Datagrams keep their boundaries in a SEQPACKET pair, whose ends tell each other when they are closed.
+            let socket_type = if kind == Kind::Stream { SocketType::STREAM } else { SocketType::SEQPACKET };
+            let (near, far) = socketpair(AddressFamily::UNIX, socket_type, SocketFlags::CLOEXEC, None)?;
+            ioctl_fionbio(&near, true)?;
+            tools.watch(&near, key, NEAR)?;
+            (Some(near), far)
+        };
         if mode == Mode::Nonblocking {
             ioctl_fionbio(&far, true)?;
         }
-        let key = tools.next_key();
-        let events = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        tools.watch(&near, key, events)?;
         let front = Front {
             key,
             inode: rustix::fs::fstat(&far)?.st_ino,
             family,
             kind,
             ours,
-            near: Some(near),
+            near,
+            is_broken: false,
             waker: tools.doorbell.waker(key),
             seen: (0, 0),
             error: None,
             kept: HashMap::new(),
+            has_news: false,
             is_hung_up: false,
         };
         Ok(Opened { entry: Entry { front, body }, far })
@@ -171,6 +180,7 @@ impl Front {
     /// says so of a Unix socket whose other end was closed with something unread.)
     pub(crate) fn sever(&mut self, tools: &mut Tools) {
         let Some(near) = self.near.take() else { return };
+        self.is_broken = true;
         if ioctl_fionread(&near).is_ok_and(|unread| unread == 0)
             && let Some(far) = tools.find(self.seen, self.inode)
         {
@@ -178,9 +188,25 @@ impl Front {
         }
     }
 
+    /// Makes sure that there is a pair.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE` when we have no descriptors left.
+    pub(crate) fn pair(&mut self, far: &Descriptor, tools: &Tools) -> Result<(), Errno> {
+        if self.near.is_none() && !self.is_broken {
+            self.near = Some(tools.pair(far, self.key)?);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing tells us when the program closes its end.
+    pub(crate) fn is_unwatched(&self) -> bool {
+        self.near.is_none()
+    }
+
     /// Whether the program still has its end.
     pub(crate) fn is_held(&self, tools: &mut Tools) -> bool {
-        tools.find(self.seen, self.inode).is_some()
+        self.near.as_ref().is_some_and(|near| tools.is_held(near, self.seen, self.inode))
     }
 }
 

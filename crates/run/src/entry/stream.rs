@@ -6,6 +6,7 @@ use crate::task::Descriptor;
 use crate::tools::{PIECE, Tools};
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{RecvFlags, SendFlags, recv, send, shutdown};
+use sockeye::sockeye_core::transport::tcp::Take;
 use sockeye::{OptionName, Readiness, Shutdown, SocketOption};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -30,6 +31,8 @@ pub(crate) struct Stream {
     back: Lane,
     /// Whether a byte stands behind the program's last one, for [`Front::sever`]: the program writes no more.
     has_tail: bool,
+    /// Whether the program has ended writing without closing.
+    is_writing_ended: bool,
     /// How the connection has failed; told when what has come before has been delivered.
     failure: Option<Errno>,
 }
@@ -114,6 +117,7 @@ impl Stream {
             there: Lane::default(),
             back: Lane::default(),
             has_tail: false,
+            is_writing_ended: false,
             failure: None,
         }
     }
@@ -139,15 +143,6 @@ impl Stream {
 
     pub(crate) fn is_fresh(&self) -> bool {
         self.phase == Phase::Fresh
-    }
-
-    /// Moves what has come to the program's end.
-    pub(crate) fn deliver(&mut self, front: &mut Front, tools: &mut Tools) {
-        for _ in 0..TURNS {
-            if self.back(front, tools) == Moved::Nothing {
-                break;
-            }
-        }
     }
 
     /// Writes behind all that the program has written before.
@@ -238,6 +233,7 @@ impl Stream {
         if !self.has_tail && !self.there.is_ended {
             self.has_tail = matches!(send(far, &[0], SendFlags::DONTWAIT | SendFlags::NOSIGNAL), Ok(1));
         }
+        self.is_writing_ended = true;
         let _ = shutdown(far, rustix::net::Shutdown::Write);
     }
 
@@ -257,7 +253,7 @@ impl Stream {
         if self.phase != Phase::Connected {
             return if front.is_hung_up { Progress::Over } else { Progress::Waiting };
         }
-        if front.near.is_none() {
+        if front.is_broken {
             return Progress::Waiting;
         }
         self.answer_writes(front, tools);
@@ -361,7 +357,11 @@ impl Stream {
             let buffer = tools.buffer.get_mut(..room).unwrap_or_default();
             let received = if room == 0 { Ok(0) } else { receive(near, buffer) };
             match received {
-                Ok(0) => self.there.is_ended = true,
+                Ok(0) => {
+                    self.there.is_ended = true;
+                    // Nobody has shut it down, so it is closed.
+                    front.is_hung_up |= !self.is_writing_ended;
+                }
                 Ok(bytes) => {
                     let bytes = buffer.get(..bytes).unwrap_or_default();
                     match hand(front, bytes, sockeye::SendFlags::NONE) {
@@ -393,7 +393,10 @@ impl Stream {
             };
         }
         if self.there.wants_closing() {
-            let _ = front.ours.shutdown(Shutdown::Write);
+            // A socket that is closed says its FIN, or its RST, by itself.
+            if !front.is_hung_up {
+                let _ = front.ours.shutdown(Shutdown::Write);
+            }
             self.there.is_closed = true;
             return Moved::Something;
         }
@@ -405,6 +408,14 @@ impl Stream {
         let (Some(near), false) = (&front.near, self.back.is_closed) else { return Moved::Nothing };
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         if self.back.held().is_empty() && !self.back.is_ended {
+            if front.ours.readiness().is_ok_and(Readiness::has_urgent)
+                && front.ours.is_at_mark().is_ok_and(|at_mark| at_mark)
+                && let Ok(Some(byte)) = front.ours.read_urgent(Take::Away)
+            {
+                // The mark goes through the pair as well: what the program is told of it there is the kernel's own.
+                let _ = send(near, &[byte], flags | SendFlags::OOB);
+                return Moved::Something;
+            }
             let mut context = Front::context(&front.waker);
             match front.ours.poll_read(&mut context, &mut tools.buffer) {
                 Poll::Pending => return Moved::Nothing,

@@ -99,7 +99,7 @@ fn rules() -> Vec<Rule> {
             Notify,
         ),
         with_address(libc::SYS_sendto, libc::MSG_OOB),
-        with_address(libc::SYS_recvfrom, libc::MSG_OOB | libc::MSG_ERRQUEUE),
+        with_address(libc::SYS_recvfrom, libc::MSG_ERRQUEUE),
         when(
             libc::SYS_ioctl,
             &[&[begins(1, !0xff, SOCKET_REQUESTS)], &[is(1, libc::TIOCOUTQ as libc::c_int)]],
