@@ -170,6 +170,15 @@ impl Default for IpOptions {
 }
 
 impl IpOptions {
+    /// The options of one datagram that brings its own hop limit or traffic class.
+    #[must_use]
+    pub fn for_one(mut self, hop_limit: Option<u8>, traffic_class: Option<u8>) -> IpOptions {
+        self.hop_limit = hop_limit.or(self.hop_limit);
+        self.multicast_hop_limit = hop_limit.unwrap_or(self.multicast_hop_limit);
+        self.traffic_class = traffic_class.unwrap_or(self.traffic_class);
+        self
+    }
+
     /// The hop limit of a packet to `destination`; `None` is the host's default.
     pub fn hop_limit_to(&self, destination: IpAddr) -> Option<u8> {
         if destination.is_multicast() { Some(self.multicast_hop_limit) } else { self.hop_limit }

@@ -191,7 +191,8 @@ impl Stack {
             local,
             length: echo.data.len(),
             mark: echo.seq,
-            hop_limit: echo.meta.hop_limit,
+            hop_limit: Some(echo.meta.hop_limit),
+            traffic_class: Some(echo.meta.traffic_class),
         };
         self.deliver(Kind::Ping, echo.meta.cast, entry, &echo.data)
     }

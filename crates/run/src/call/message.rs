@@ -1,5 +1,6 @@
 //! `struct msghdr` in the program's memory: where bytes come from and go to, and what goes along with them.
 
+use super::ancillary::Control;
 use crate::task::Memory;
 use rustix::io::Errno;
 
@@ -98,7 +99,7 @@ impl Header {
         &self,
         memory: Memory,
         name: Option<&[u8]>,
-        control: &[u8],
+        control: &Control,
         mut flags: i32,
     ) -> Result<(), Errno> {
         if let (Some(name), true) = (name, self.name != 0) {
@@ -107,16 +108,17 @@ impl Header {
         } else if self.name != 0 {
             memory.write_all(self.at + 8, &0u32.to_ne_bytes())?;
         }
-        let room = usize::try_from(self.control_length).unwrap_or(usize::MAX);
-        let fits = self.control != 0 && control.len() <= room;
-        if fits {
-            memory.write_all(self.control, control)?;
-        } else if !control.is_empty() {
+        memory.write_all(self.control, &control.bytes)?;
+        memory.write_all(self.at + 40, &(control.bytes.len() as u64).to_ne_bytes())?;
+        if control.is_cut {
             flags |= libc::MSG_CTRUNC;
         }
-        let written = if fits { control.len() } else { 0 };
-        memory.write_all(self.at + 40, &(written as u64).to_ne_bytes())?;
         memory.write_all(self.at + 48, &flags.to_ne_bytes())
+    }
+
+    /// How many bytes of control messages find room.
+    pub(super) fn control_room(&self) -> usize {
+        if self.control == 0 { 0 } else { usize::try_from(self.control_length).unwrap_or(usize::MAX) }
     }
 
     /// Writes how long the message is, in a header of several.
@@ -126,14 +128,4 @@ impl Header {
     pub(super) fn write_length(&self, memory: Memory, length: usize) -> Result<(), Errno> {
         memory.write_all(self.at + LENGTH_AT, &(length as u32).to_ne_bytes())
     }
-}
-
-/// Adds one piece of ancillary data: a `struct cmsghdr` and what follows it.
-pub(super) fn add_control(control: &mut Vec<u8>, (level, kind): (i32, i32), data: &[u8]) {
-    const HEADER: usize = 16;
-    control.extend(((HEADER + data.len()) as u64).to_ne_bytes());
-    control.extend(level.to_ne_bytes());
-    control.extend(kind.to_ne_bytes());
-    control.extend(data);
-    control.resize(control.len().next_multiple_of(8), 0);
 }

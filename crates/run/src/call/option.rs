@@ -1,6 +1,7 @@
 //! `setsockopt` and `getsockopt`. `docs/run.md` has the table: what is honoured, what is kept and given back because it
 //! changes nothing here, and what is refused. Nothing else is taken.
 
+use super::ancillary::Wishes;
 use super::{Answer, Call, Outcome, tcp_info};
 use crate::entry::{Body, errno};
 use rustix::io::Errno;
@@ -47,7 +48,9 @@ fn option(number: Number, value: i32) -> Result<Option<SocketOption>, Errno> {
         (libc::IPPROTO_TCP, libc::TCP_MAXSEG) => {
             SocketOption::MaxSegment(u16::try_from(value).map_err(|_| Errno::INVAL)?)
         }
-        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE) => SocketOption::KeepIdle(seconds(value).ok_or(Errno::INVAL)?),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE) => {
+            SocketOption::KeepIdle(seconds(value).ok_or(Errno::INVAL)?)
+        }
         (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL) => {
             SocketOption::KeepInterval(seconds(value).ok_or(Errno::INVAL)?)
         }
@@ -119,8 +122,12 @@ fn name(number: Number) -> Option<OptionName> {
         (libc::IPPROTO_TCP, libc::TCP_FASTOPEN) => OptionName::FastOpen,
         (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT) => OptionName::FastOpenConnect,
         (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT) => OptionName::UnsentLowWater,
-        (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS) => OptionName::HopLimit,
-        (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => OptionName::TrafficClass,
+        (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS) => {
+            OptionName::HopLimit
+        }
+        (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+            OptionName::TrafficClass
+        }
         (libc::IPPROTO_IP, libc::IP_MULTICAST_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS) => {
             OptionName::MulticastHopLimit
         }
@@ -199,6 +206,9 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
     if NATIVE.contains(&number) {
         return Ok(Answer::Native);
     }
+    if number.0 == libc::IPPROTO_IPV6 && call.entry.front.family == Family::V4 {
+        return Err(Errno::NOPROTOOPT);
+    }
     let (at, length) = (call.argument(3), call.argument(4) as i32);
     let length = usize::try_from(length).map_err(|_| Errno::INVAL)?;
     match number {
@@ -223,17 +233,21 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
         (_, 0..4) => return Err(Errno::INVAL),
         _ => call.memory.read_u32(at)? as i32,
     };
-    if set_ancillary(call, number, given != 0) {
+    if let Some(wish) = wish(call, number) {
+        *wish = given != 0;
         return Ok(Answer::Value(0));
     }
-    if KEPT.contains(&number) {
+    if KEPT.contains(&number) || Wishes::NUMBERS.contains(&number) {
         if number == (libc::SOL_SOCKET, libc::SO_REUSEPORT) {
             set_option(call, SocketOption::ReuseAddress(given != 0))?;
         }
         call.entry.front.kept.insert(number, given);
         return Ok(Answer::Value(0));
     }
-    if matches!(number, (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) | (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER)) {
+    if matches!(
+        number,
+        (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) | (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER)
+    ) {
         if call.entry.front.kind == Kind::Stream {
             set_option(call, SocketOption::PathMtuDiscovery(given != libc::IP_PMTUDISC_DONT))?;
         }
@@ -267,7 +281,8 @@ fn set_linger(call: &mut Call<'_>, at: u64, length: usize) -> Outcome {
 
 fn set_congestion(call: &mut Call<'_>, at: u64, length: usize) -> Outcome {
     let mut bytes = [0; CONGESTION_NAME];
-    let name = bytes.get_mut(..length.min(CONGESTION_NAME)).filter(|name| !name.is_empty()).ok_or(Errno::INVAL)?;
+    let name =
+        bytes.get_mut(..length.min(CONGESTION_NAME)).filter(|name| !name.is_empty()).ok_or(Errno::INVAL)?;
     call.memory.read_exact(at, name)?;
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
     let known = CongestionName::ALL.into_iter().find(|known| known.name().as_bytes() == name);
@@ -329,7 +344,10 @@ fn set_multicast_interface(call: &mut Call<'_>, at: u64, length: usize) -> Outco
     if !is_ours {
         return Err(Errno::ADDRNOTAVAIL);
     }
-    call.entry.front.kept.insert((libc::IPPROTO_IP, libc::IP_MULTICAST_IF), i32::from_ne_bytes(address.octets()));
+    call.entry
+        .front
+        .kept
+        .insert((libc::IPPROTO_IP, libc::IP_MULTICAST_IF), i32::from_ne_bytes(address.octets()));
     Ok(Answer::Value(0))
 }
 
@@ -344,33 +362,21 @@ fn bind_to_device(call: &mut Call<'_>, at: u64, length: usize) -> Outcome {
     if is_known { Ok(Answer::Value(0)) } else { Err(Errno::NODEV) }
 }
 
-/// What a program wants to be told of each datagram. Whether `number` is such a wish.
-fn set_ancillary(call: &mut Call<'_>, number: Number, on: bool) -> bool {
-    let Some(wish) = ancillary(call, number) else { return false };
-    *wish = on;
-    true
-}
-
-fn ancillary<'a>(call: &'a mut Call<'_>, number: Number) -> Option<&'a mut bool> {
-    let Body::Datagram(datagram) = &mut call.entry.body else { return None };
-    let wishes = &mut datagram.ancillary;
-    Some(match number {
-        (libc::IPPROTO_IP, libc::IP_PKTINFO) | (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) => {
-            &mut wishes.packet_info
-        }
-        (libc::IPPROTO_IP, libc::IP_RECVTTL) | (libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT) => {
-            &mut wishes.hop_limit
-        }
-        (libc::SOL_SOCKET, libc::SO_TIMESTAMP) => &mut wishes.timestamp,
-        (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS) => &mut wishes.timestamp_nanos,
-        _ => return None,
-    })
+/// What a program wants to be told of each datagram.
+fn wish<'a>(call: &'a mut Call<'_>, number: Number) -> Option<&'a mut bool> {
+    match &mut call.entry.body {
+        Body::Datagram(datagram) => datagram.wishes.wish(number),
+        _ => None,
+    }
 }
 
 pub(super) fn get(call: &mut Call<'_>) -> Outcome {
     let number = (call.int(1), call.int(2));
     if NATIVE.contains(&number) {
         return Ok(Answer::Native);
+    }
+    if number.0 == libc::IPPROTO_IPV6 && call.entry.front.family == Family::V4 {
+        return Err(Errno::OPNOTSUPP);
     }
     let (at, length_at) = (call.argument(3), call.argument(4));
     let bytes = match number {
@@ -404,7 +410,7 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
 }
 
 fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
-    if let Some(wish) = ancillary(call, number) {
+    if let Some(wish) = wish(call, number) {
         return Ok((*wish).into());
     }
     let front = &mut call.entry.front;
@@ -425,7 +431,13 @@ fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
             Kind::Stream => libc::SOCK_STREAM,
             _ => libc::SOCK_DGRAM,
         },
-        (libc::SOL_SOCKET, libc::SO_DOMAIN) => if is_v4 { libc::AF_INET } else { libc::AF_INET6 },
+        (libc::SOL_SOCKET, libc::SO_DOMAIN) => {
+            if is_v4 {
+                libc::AF_INET
+            } else {
+                libc::AF_INET6
+            }
+        }
         (libc::SOL_SOCKET, libc::SO_PROTOCOL) => match front.kind {
             Kind::Stream => libc::IPPROTO_TCP,
             Kind::Datagram => libc::IPPROTO_UDP,
@@ -436,11 +448,14 @@ fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
         (libc::SOL_SOCKET, libc::SO_SNDLOWAT) => 1,
         (libc::IPPROTO_IP, libc::IP_MTU) | (libc::IPPROTO_IPV6, libc::IPV6_MTU) => mtu(call)?,
         (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) | (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER) => {
-            let usual = if front.kind == Kind::Stream { libc::IP_PMTUDISC_WANT } else { libc::IP_PMTUDISC_DONT };
+            let usual =
+                if front.kind == Kind::Stream { libc::IP_PMTUDISC_WANT } else { libc::IP_PMTUDISC_DONT };
             front.kept.get(&number).copied().unwrap_or(usual)
         }
         (libc::IPPROTO_IP, libc::IP_MULTICAST_IF) => front.kept.get(&number).copied().unwrap_or(0),
-        _ if KEPT.contains(&number) => front.kept.get(&number).copied().unwrap_or(0),
+        _ if KEPT.contains(&number) || Wishes::NUMBERS.contains(&number) => {
+            front.kept.get(&number).copied().unwrap_or(0)
+        }
         _ => {
             let name = name(number).ok_or(Errno::NOPROTOOPT)?;
             value(front.ours.option(name).map_err(|error| errno(&error))?)

@@ -373,6 +373,54 @@ def datagrams():
     assert u.sendto(b"x", ("255.255.255.255", 9)) == 1
 
 
+def ancillary():
+    """What goes along with datagrams, asked for and given; and what of it there is no room for (RFC 3542)."""
+    TTL, TOS, INFO = socket.IP_TTL, socket.IP_TOS, 8
+    HOPS, CLASS, INFO6 = socket.IPV6_HOPLIMIT, socket.IPV6_TCLASS, socket.IPV6_PKTINFO
+    IP, IP6 = socket.IPPROTO_IP, socket.IPPROTO_IPV6
+    number = struct.Struct("i").pack
+    a, b = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    b.bind(("", 0))
+    to = (HERE, b.getsockname()[1])
+    for option in (INFO, socket.IP_RECVTOS, 12):
+        b.setsockopt(IP, option, 1)
+        assert b.getsockopt(IP, option) == 1
+    a.sendmsg([b"x"], [(IP, TTL, number(3)), (IP, TOS, b"\x28")], 0, to)
+    here = socket.inet_aton(HERE)
+    info = (IP, INFO, number(1) + here + here)
+    assert b.recvmsg(10, 200)[1:3] == ([info, (IP, TTL, number(3)), (IP, TOS, b"\x28")], 0)
+    # The next one is as the socket says; and from where the program says.
+    own = socket.inet_aton("10.0.0.2")
+    a.sendmsg([b"x"], [(IP, INFO, number(0) + own + bytes(4))], 0, to)
+    _, control, _, address = b.recvmsg(10, 200)
+    assert control[1:] == [(IP, TTL, number(64)), (IP, TOS, b"\0")] and address[0] == "10.0.0.2"
+    for kind, data, error in (
+        (TTL, number(0), errno.EINVAL), (TTL, b"\3", errno.EINVAL), (TOS, number(256), errno.EINVAL), (99, number(1), errno.EINVAL),
+        (INFO, number(9) + bytes(8), errno.ENODEV), (INFO, number(0) + b"\xc0\0\2\1" + bytes(4), errno.ENETUNREACH),
+    ):
+        fails(error, a.sendmsg, [b"x"], [(IP, kind, data)], 0, to)
+
+    a, b = (socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(2))
+    b.bind(("::", 0))
+    port = b.getsockname()[1]
+    for option in (socket.IPV6_RECVPKTINFO, socket.IPV6_RECVHOPLIMIT, socket.IPV6_RECVTCLASS):
+        b.setsockopt(IP6, option, 1)
+    a.sendmsg([b"x"], [(IP6, HOPS, number(0)), (IP6, CLASS, number(7))], 0, ("::1", port))
+    info = (IP6, INFO6, socket.inet_pton(socket.AF_INET6, "::1") + number(1))
+    assert b.recvmsg(10, 200)[1] == [info, (IP6, HOPS, number(0)), (IP6, CLASS, number(7))]
+    # To an IPv4 address: the control messages of IPv6 are not looked at, and say where it was sent to all the same.
+    b.setsockopt(IP, socket.IP_RECVTOS, 1)
+    a.sendmsg([b"x"], [(IP6, HOPS, number(999)), (IP, TOS, b"\4")], 0, ("::ffff:127.0.0.1", port))
+    info = (IP6, INFO6, socket.inet_pton(socket.AF_INET6, "::ffff:127.0.0.1") + number(1))
+    assert b.recvmsg(10, 200)[1] == [info, (IP, TOS, b"\4")]
+    for room, lengths in ((15, []), (16, [0]), (36, [20]), (55, [20]), (59, [20, 3]), (60, [20, 4]), (83, [20, 4, 3]), (84, [20, 4, 4])):
+        a.sendto(b"x", ("::1", port))
+        _, control, flags, _ = b.recvmsg(10, room)
+        assert ([len(data) for _, _, data in control], flags) == (lengths, 0 if room == 84 else socket.MSG_CTRUNC), room
+    fails(errno.EINVAL, a.sendmsg, [b"x"], [(IP6, CLASS, number(256))], 0, ("::1", port))
+    fails(errno.EINVAL, a.sendmsg, [b"x"], [(IP6, INFO6, bytes(8))], 0, ("::1", port))
+
+
 def options():
     near, far = pair()
     for level, name, value in (
