@@ -57,7 +57,6 @@ fn datagrams_to_anybody_are_heard_and_answered_in_their_name() {
         assert!(bytes == question);
         assert_eq!(received.destination, shown.parse().unwrap());
         let answer = vec![8; 6000];
-        let now = network.now;
         let (from, source) = (received.destination, received.source);
         assert_eq!(send_as(&mut network, all, &answer, (from, source)), Ok(6000));
         network.settle();

@@ -72,8 +72,14 @@ pub enum SocketOption {
     /// `Config::receive_buffer_limit`, doubled, and read doubled; of a connection, what is asked for becomes the largest
     /// window, and the window is not tuned any more.
     ReceiveBuffer(usize),
-    /// `SO_REUSEADDR`: share the port with others that say so, and with connections in TIME-WAIT.
+    /// `SO_REUSEADDR`: share the port with others that say so as long as none of them listens, and with connections of such,
+    /// those in TIME-WAIT among them.
     ReuseAddress(bool),
+    /// `SO_REUSEPORT`: share the port with others that say so, whatever they do with it; to be set before `bind`. Each
+    /// connection goes to one of the listeners, and each flow of datagrams to one of the sockets, chosen by a keyed hash of
+    /// its ends; of those only to sockets of the address that fits best, and a connected one hears its peer and nobody else.
+    /// What is half-open when its listener is closed is reset by the others. Groups and broadcasts are heard by all.
+    ReusePort(bool),
     /// `SO_BROADCAST`: allow datagrams to broadcast addresses. (A stream socket has it too, and sends none.)
     Broadcast(bool),
     /// `IPV6_V6ONLY`: an IPv6 wildcard takes no IPv4; to be set before `bind`.
@@ -124,6 +130,7 @@ pub enum OptionName {
     SendBuffer,
     ReceiveBuffer,
     ReuseAddress,
+    ReusePort,
     Broadcast,
     OnlyV6,
     HopLimit,
@@ -136,7 +143,7 @@ pub enum OptionName {
 /// The options below TCP that every socket has.
 #[derive(Clone, Copy, Debug)]
 pub struct IpOptions {
-    /// See [`SocketOption::ReuseAddress`].
+    /// See [`SocketOption::ReuseAddress`] and [`SocketOption::ReusePort`].
     pub reuse: Reuse,
     /// See [`SocketOption::Broadcast`].
     pub broadcast: bool,
@@ -157,7 +164,7 @@ pub struct IpOptions {
 impl Default for IpOptions {
     fn default() -> Self {
         IpOptions {
-            reuse: Reuse::Off,
+            reuse: Reuse::default(),
             broadcast: false,
             only_v6: false,
             hop_limit: None,

@@ -317,7 +317,9 @@ impl Stack {
         let id = match bound.demux.flow(&FlowKey::new(local, entry.peer)) {
             Some(Flow::Connection(id)) => Some(id),
             // Among sockets that share the port, one that is connected to somebody else does not hear this.
-            _ if whose == Whose::Own => bound.demux.ranked_bound(local).find(|id| self.hears(*id, &entry)),
+            _ if whose == Whose::Own => {
+                bound.demux.best_bound(local, entry.peer, |id| self.hears(id, &entry))
+            }
             _ => None,
         };
         let nobody = if whose == Whose::Own { DropReason::NoSocket } else { DropReason::NotOurAddress };
@@ -371,7 +373,9 @@ impl Stack {
         let bound = if kind == Kind::Ping { &self.ping } else { &self.udp };
         let id = match bound.demux.flow(&FlowKey::new(local, remote)) {
             Some(Flow::Connection(id)) => Some(id),
-            _ if kind == Kind::Ping && self.whose(local.ip()) == Whose::Own => bound.demux.best_bound(local),
+            _ if kind == Kind::Ping && self.whose(local.ip()) == Whose::Own => {
+                bound.demux.best_bound(local, remote, |_| true)
+            }
             _ => None,
         };
         let id = id.ok_or(DropReason::NoSocket)?;

@@ -35,6 +35,7 @@ fn option(number: Number, value: i32) -> Result<Option<SocketOption>, Errno> {
     };
     Ok(Some(match number {
         (libc::SOL_SOCKET, libc::SO_REUSEADDR) => SocketOption::ReuseAddress(on),
+        (libc::SOL_SOCKET, libc::SO_REUSEPORT) => SocketOption::ReusePort(on),
         (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => SocketOption::KeepAlive(on),
         (libc::SOL_SOCKET, libc::SO_BROADCAST) => SocketOption::Broadcast(on),
         // As Linux: a negative size is a very large one.
@@ -102,6 +103,7 @@ fn option(number: Number, value: i32) -> Result<Option<SocketOption>, Errno> {
 fn name(number: Number) -> Option<OptionName> {
     Some(match number {
         (libc::SOL_SOCKET, libc::SO_REUSEADDR) => OptionName::ReuseAddress,
+        (libc::SOL_SOCKET, libc::SO_REUSEPORT) => OptionName::ReusePort,
         (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => OptionName::KeepAlive,
         (libc::SOL_SOCKET, libc::SO_BROADCAST) => OptionName::Broadcast,
         (libc::SOL_SOCKET, libc::SO_SNDBUF) => OptionName::SendBuffer,
@@ -145,6 +147,7 @@ fn value(option: SocketOption) -> i32 {
     let size = |bytes: usize| i32::try_from(bytes).unwrap_or(i32::MAX);
     match option {
         SocketOption::ReuseAddress(on)
+        | SocketOption::ReusePort(on)
         | SocketOption::KeepAlive(on)
         | SocketOption::Broadcast(on)
         | SocketOption::NoDelay(on)
@@ -181,7 +184,6 @@ fn value(option: SocketOption) -> i32 {
 const KEPT: &[Number] = &[
     (libc::SOL_SOCKET, libc::SO_PRIORITY),
     (libc::SOL_SOCKET, libc::SO_DONTROUTE),
-    (libc::SOL_SOCKET, libc::SO_REUSEPORT),
     (libc::SOL_SOCKET, libc::SO_INCOMING_CPU),
     (libc::IPPROTO_IP, libc::IP_RECVERR),
     (libc::IPPROTO_IP, libc::IP_RETOPTS),
@@ -238,9 +240,6 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
         return Ok(Answer::Value(0));
     }
     if KEPT.contains(&number) || Wishes::NUMBERS.contains(&number) {
-        if number == (libc::SOL_SOCKET, libc::SO_REUSEPORT) {
-            set_option(call, SocketOption::ReuseAddress(given != 0))?;
-        }
         call.entry.front.kept.insert(number, given);
         return Ok(Answer::Value(0));
     }

@@ -223,6 +223,52 @@ def reuse():
             b.bind(name)
 
 
+def reuse_port():
+    """Listeners that share a port, and sockets that do."""
+    def sharing(kind, address):
+        s = socket.socket(socket.AF_INET, kind)
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 0
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 1
+        s.bind(address)
+        return s
+
+    one = sharing(socket.SOCK_STREAM, (HERE, 0))
+    one.listen(64)
+    other = sharing(socket.SOCK_STREAM, one.getsockname())
+    other.listen(64)
+    stranger = socket.socket()
+    stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    fails(errno.EADDRINUSE, stranger.bind, one.getsockname())
+    near = [socket.create_connection(one.getsockname()) for _ in range(40)]
+    counts = []
+    for s in (one, other):
+        s.setblocking(False)
+        counts.append(0)
+        while polled(s, 100, select.POLLIN):
+            s.accept()[0].close()
+            counts[-1] += 1
+    assert sum(counts) == 40 and min(counts) > 5, counts
+    for c in near:
+        c.close()
+    other.close()
+    near = [socket.create_connection(one.getsockname()) for _ in range(10)]
+    for _ in near:
+        assert polled(one, events=select.POLLIN)
+        one.accept()
+
+    one = sharing(socket.SOCK_DGRAM, (HERE, 0))
+    other = sharing(socket.SOCK_DGRAM, one.getsockname())
+    heard = set()
+    for _ in range(20):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as c:
+            c.sendto(b"x", one.getsockname())
+            ready, _, _ = select.select([one, other], [], [], 5)
+            assert len(ready) == 1 and ready[0].recv(10) == b"x"
+            heard.add(ready[0])
+    assert len(heard) == 2
+
+
 def workers():
     """A listener that forked children share, one of them by a duplicate in another place."""
     s = listener()
