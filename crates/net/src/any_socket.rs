@@ -87,6 +87,29 @@ impl AnySocket {
         self.socket.call(|state, now, id| state.stack.connect(now, id, address))
     }
 
+    /// [`connect`](Self::connect) of a stream socket, and the beginning of `data` with it (`MSG_FASTOPEN`): says how much of
+    /// that was sent; the rest is to be written when the handshake has ended.
+    ///
+    /// # Errors
+    /// As `connect`; `EINPROGRESS` where nothing could be sent yet, `EOPNOTSUPP` where the host may not do so.
+    pub fn connect_with(&self, address: SocketAddr, data: &[u8]) -> io::Result<usize> {
+        self.socket.call(|state, now, id| {
+            let outcome = state.stack.connect_with_data(now, id, address, data);
+            if matches!(outcome, Err(Error::InProgress)) || outcome.is_ok_and(|sent| sent < data.len()) {
+                state.stack.expect_write(id)?;
+            }
+            outcome
+        })
+    }
+
+    /// Takes the peer away: `connect` to `AF_UNSPEC`. A connection is reset; the socket may connect or listen again.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn disconnect(&self) -> io::Result<()> {
+        self.socket.call(|state, now, id| state.stack.disconnect(now, id))
+    }
+
     /// Whether the handshake has ended, and how.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ impl Stack {
     }
 
     /// Connects to a peer from a source address, or no longer.
-    fn set_peer(&mut self, id: SocketId, ends: Option<(SocketAddr, IpAddr)>) -> Result<(), Error> {
+    pub(super) fn set_peer(&mut self, id: SocketId, ends: Option<(SocketAddr, IpAddr)>) -> Result<(), Error> {
         let socket = self.held_mut(id)?;
         let old = socket.datagram_flow();
         let Body::Datagram(datagram) = &mut socket.body else { return Err(Error::NotSupported) };

@@ -18,6 +18,7 @@ mod catch_all;
 mod config;
 mod datagram;
 mod deadlines;
+mod disconnect;
 mod fast_open;
 mod gate;
 mod group;

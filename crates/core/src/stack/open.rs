@@ -194,7 +194,7 @@ impl Stack {
     }
 
     /// Connects: `connect(2)`. With `TCP_FASTOPEN_CONNECT` and a cookie of the peer the answer is success at once, and the
-    /// first write opens the connection. A datagram socket is connected at once (and to `0.0.0.0:0` or `[::]:0`: no longer). A stream
+    /// first write opens the connection. A datagram socket is connected at once (and to `0.0.0.0:0` or `[::]:0`: no longer; [`Stack::disconnect`] does that to all kinds). A stream
     /// socket whose attempt has failed may try again.
     ///
     /// # Errors
@@ -308,6 +308,7 @@ impl Stack {
             path_mss,
         }));
         let reuse = socket.options.reuse;
+        socket.error = None; // of a connection before this one
         socket.reported = Readiness::NONE;
         self.tcp.demux.insert_flow(key, Flow::Connection(id));
         self.tcp.ports.hold(ends.local, reuse);

@@ -2,7 +2,7 @@
 
 use super::message::{Header, SIZE_OF_MANY};
 use super::name::read_address;
-use super::{Answer, Call, Outcome, ancillary};
+use super::{Answer, Call, Outcome, ancillary, open};
 use crate::address::Given;
 use crate::entry::{Body, Mode, Outgoing, Parked, Write};
 use crate::task::Memory;
@@ -21,7 +21,15 @@ const MOST_OF_STREAM: usize = 1 << 20;
 pub(super) fn sendto(call: &mut Call<'_>) -> Outcome {
     let flags = call.int(3);
     match &mut call.entry.body {
-        Body::Stream(_) => return send_on_stream(call, flags),
+        Body::Stream(_) if flags & libc::MSG_FASTOPEN == 0 => return send_on_stream(call, flags),
+        Body::Stream(_) => {
+            let to = match call.argument(4) {
+                0 => return Err(Errno::INVAL),
+                at => destination(call.memory, at, call.argument(5), call.entry.front.family)?,
+            };
+            let bytes = stream_bytes(call)?;
+            return open::connect_with_data(call, to, bytes, call.mode(flags));
+        }
         Body::Listening(_) => return Err(Errno::PIPE),
         Body::Datagram(_) => {}
     }
@@ -124,12 +132,18 @@ pub(super) fn sendmmsg(call: &mut Call<'_>) -> Outcome {
     Ok(Answer::Value(sent.into()))
 }
 
-/// Bytes for a stream, behind what the program has written before: those the last of which is urgent, and those with an
-/// address, which a connection does not need and Linux does not look at.
-fn send_on_stream(call: &mut Call<'_>, flags: i32) -> Outcome {
+/// The bytes that `sendto` gives to a stream.
+fn stream_bytes(call: &Call<'_>) -> Result<Vec<u8>, Errno> {
     let length = usize::try_from(call.argument(2)).unwrap_or(usize::MAX).min(MOST_OF_STREAM);
     let mut bytes = vec![0; length];
     call.memory.read_exact(call.argument(1), &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Bytes for a stream, behind what the program has written before: those the last of which is urgent, and those with an
+/// address, which a connection does not need and Linux does not look at.
+fn send_on_stream(call: &mut Call<'_>, flags: i32) -> Outcome {
+    let bytes = stream_bytes(call)?;
     let mode = call.mode(flags);
     let flags = if flags & libc::MSG_OOB != 0 { SendFlags::OUT_OF_BAND } else { SendFlags::NONE };
     let front = &mut call.entry.front;

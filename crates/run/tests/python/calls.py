@@ -269,6 +269,56 @@ def reuse_port():
     assert len(heard) == 2
 
 
+def disconnect():
+    """`connect` to AF_UNSPEC, for which Python has no call of its own."""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    near, far = pair()
+    far.sendall(b"unread")
+    assert polled(near, events=select.POLLIN)
+    assert libc.connect(near.fileno(), bytes(16), 16) == 0
+    fails(errno.ENOTCONN, near.getpeername)
+    fails(errno.ECONNRESET, far.recv, 10)
+    with listener() as s:
+        near.connect(s.getsockname())
+        far, _ = s.accept()
+        near.sendall(b"again")
+        assert far.recv(10) == b"again"
+        far.sendall(b"and back")
+        assert near.recv(10) == b"and back"
+    near.close()
+    assert far.recv(10) == b""
+
+
+def fast_open():
+    """MSG_FASTOPEN: without a cookie, with one (where the host allows that), and to nobody."""
+    with listener() as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
+        for n in range(3):
+            c = socket.socket()
+            assert c.sendto(b"x" * 5000, socket.MSG_FASTOPEN, s.getsockname()) == 5000
+            c.sendall(b"more")
+            c.shutdown(socket.SHUT_WR)
+            far, _ = s.accept()
+            with far.makefile("rb") as f:
+                assert f.read() == b"x" * 5000 + b"more"
+            fails(errno.EISCONN, c.sendto, b"x", socket.MSG_FASTOPEN, s.getsockname())
+            c.close()
+        c = socket.socket()
+        c.setblocking(False)
+        try:
+            sent = c.sendto(b"hello", socket.MSG_FASTOPEN, s.getsockname())
+        except BlockingIOError as error:
+            assert error.errno == errno.EINPROGRESS
+            sent = 0
+        assert polled(c, events=select.POLLOUT) == select.POLLOUT
+        c.sendall(b"hello"[sent:])
+        far, _ = s.accept()
+        assert far.recv(10) == b"hello"
+        name = s.getsockname()
+    fails(errno.ECONNREFUSED, socket.socket().sendto, b"x", socket.MSG_FASTOPEN, name)
+
+
 def workers():
     """A listener that forked children share, one of them by a duplicate in another place."""
     s = listener()
