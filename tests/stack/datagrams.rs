@@ -64,7 +64,8 @@ fn a_datagram_brings_what_it_was_sent_with_and_the_next_one_what_the_socket_says
         let server = udp(&mut network, 1, any);
         let now = network.now;
         network.hosts[0].set_option(now, client, SocketOption::TrafficClass(0x28)).unwrap();
-        let to = Some(two.parse().unwrap());
+        let server_address: SocketAddr = two.parse().unwrap();
+        let to = Some(server_address);
         let with = Ancillary { hop_limit: Some(2), traffic_class: Some(0xb8), ..Ancillary::default() };
         network.hosts[0].send_with(now, client, b"x", to, &with).unwrap();
         network.hosts[0].send_to(now, client, b"x", to).unwrap();
@@ -74,7 +75,7 @@ fn a_datagram_brings_what_it_was_sent_with_and_the_next_one_what_the_socket_says
             assert_eq!((received.hop_limit, received.traffic_class), expected);
         }
         // From another of its addresses, and from one that is not.
-        let own = network.hosts[1].open(Family::of(&to.unwrap()), Kind::Datagram).unwrap();
+        let own = network.hosts[1].open(Family::of(&server_address), Kind::Datagram).unwrap();
         let from = |text: &str| Some(SocketAddr::new(text.parse().unwrap(), 0));
         let with = Ancillary { source: from(other), ..Ancillary::default() };
         network.hosts[1].send_with(now, own, b"x", to, &with).unwrap();

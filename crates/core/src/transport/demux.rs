@@ -284,7 +284,7 @@ impl Demux {
                 return Some(last.socket);
             }
             let hash = self.bound.hasher().hash_one(FlowKey::new(local, remote));
-            sharing().nth((u128::from(hash) * count as u128 >> 64) as usize).map(|bound| bound.socket)
+            sharing().nth(((u128::from(hash) * count as u128) >> 64) as usize).map(|bound| bound.socket)
         })
     }
 
