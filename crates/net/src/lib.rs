@@ -67,6 +67,7 @@ pub use port_owner::{PortOwner, Protocol};
 pub use stream::TcpStream;
 pub use switchboard::LanObservation;
 pub use tcp_socket::TcpSocket;
+pub use uplink::Attachment;
 
 pub use sockeye_core::lan::Conditions;
 pub use sockeye_core::socket::{OptionName, SocketOption};
