@@ -10,6 +10,7 @@ use sockeye_core::transport::tcp::CongestionName;
 
 use crate::address::{HostPort, Publish};
 use crate::failure::Failure;
+use crate::lan::LanOptions;
 use crate::options::{Common, parse_congestion};
 use crate::service::ServiceAt;
 use crate::sim::Sim;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Ask a host whether it is there, and measure how long it takes to answer
     Ping(Ping),
+    /// Make a LAN with a name, which hosts of other processes join
+    Lan(LanOptions),
     /// Run packetdrill scripts on a stack of their own, in virtual time
     Test(TestOptions),
     /// Say what works on this machine, and what to do about what does not

@@ -1,5 +1,6 @@
 //! The network a command runs on when it is not the real machine's: a private LAN, or a host on a TAP or TUN interface.
 
+mod named;
 mod plan;
 
 use std::collections::hash_map::RandomState;
@@ -20,6 +21,7 @@ use crate::options::{Common, On};
 use crate::serve::open;
 use crate::service::Service;
 use crate::watch::{JsonTo, Watch};
+use named::Gone;
 use plan::Plan;
 pub(crate) use plan::Role;
 
@@ -45,6 +47,8 @@ pub(crate) struct Site {
     lan: Option<Lan>,
     /// Whether nobody is there but our own hosts.
     is_private: bool,
+    /// What tells that a named LAN has ended.
+    gone: Option<Gone>,
     watch: Watch,
 }
 
@@ -69,6 +73,7 @@ impl Site {
         match &wish.common.place.on {
             On::Tap(name) => Site::on_interface(wish, seed, name, LinkType::Ethernet),
             On::Tun(name) => Site::on_interface(wish, seed, name, LinkType::Ip),
+            On::Named(name) => Site::on_named_lan(wish, seed, name),
             On::Lan | On::Os => Site::on_lan(wish, seed),
         }
     }
@@ -135,7 +140,7 @@ impl Site {
         announce(&format!("a private LAN {}, seed {seed}{cable}", nets.join(" and ")));
         let hosts: Vec<String> = others.iter().chain([&host]).map(with_hardware).collect();
         announce(&format!("on it: {}", hosts.join(", ")));
-        Ok(Site { host, others, lan: Some(lan), is_private: true, watch })
+        Ok(Site { host, others, lan: Some(lan), is_private: true, gone: None, watch })
     }
 
     fn on_interface(wish: &Wish<'_>, seed: u64, name: &str, link: LinkType) -> Result<Site, Failure> {
@@ -184,7 +189,7 @@ impl Site {
         }
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("{} on {name}, seed {seed}{cable}", with_hardware(&host)));
-        Ok(Site { host, others: Vec::new(), lan, is_private: false, watch })
+        Ok(Site { host, others: Vec::new(), lan, is_private: false, gone: None, watch })
     }
 
     /// Lets a port of the real machine lead to a port of the command's own host; on a LAN only.
@@ -235,6 +240,14 @@ impl Site {
     /// Waits until nobody reads what is shown any more; for ever if it is read, or if nothing is shown.
     pub(crate) async fn unread(&self) {
         self.watch.unread().await;
+    }
+
+    /// Waits until the network is there no more; for ever if it is this process's own.
+    pub(crate) async fn gone(&self) -> Failure {
+        match &self.gone {
+            Some(gone) => gone.come().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Ends the network: last words are said, what was seen is shown, the capture is whole.
@@ -298,7 +311,7 @@ fn described(name: &str, addresses: &[Cidr]) -> String {
 }
 
 /// The same, and its hardware address.
-fn with_hardware(host: &Host) -> String {
+pub(crate) fn with_hardware(host: &Host) -> String {
     let macs: Vec<String> = host.interfaces().iter().map(|interface| interface.mac.to_string()).collect();
     format!("{} ({})", described(host.name(), &host.addresses()), macs.join(" "))
 }
@@ -341,7 +354,7 @@ fn on_the_cable(role: Role, conditions: &Conditions) -> String {
 }
 
 /// A seed that nobody chose.
-fn drawn() -> u64 {
+pub(crate) fn drawn() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

@@ -1,0 +1,115 @@
+//! Hosts of several processes on one LAN with a name.
+
+mod running;
+
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+
+use running::{Serving, finish, sockeye};
+use tempfile::TempDir;
+
+/// A user of their own, as far as LANs go.
+struct User {
+    runtime: TempDir,
+}
+
+impl User {
+    fn new() -> User {
+        User { runtime: tempfile::tempdir().unwrap() }
+    }
+
+    fn sockeye(&self, arguments: &[&str]) -> Command {
+        let mut command = sockeye(arguments);
+        command.env("XDG_RUNTIME_DIR", self.runtime.path());
+        command
+    }
+
+    fn start(&self, arguments: &[&str], last_words: &str) -> Serving {
+        let last_words = last_words.to_owned();
+        Serving::wait_for(self.sockeye(arguments), move |line| line.contains(&last_words), 1)
+    }
+
+    fn lan(&self, options: &[&str]) -> Serving {
+        self.start(&[&["lan", "demo"], options].concat(), "join it with")
+    }
+
+    /// Runs it to its end: exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+        let output = finish(&mut self.sockeye(arguments), input);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    fn left(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.runtime.path().join("sockeye")).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+}
+
+#[test]
+fn hosts_with_fixed_addresses_meet() {
+    let user = User::new();
+    let lan = user.lan(&[]);
+    let place = ["--on", "lan:demo"];
+    let server = user.start(&[&["serve", "echo:7", "--ip", "10.0.0.20/24"], &place[..]].concat(), "; try");
+    assert!(server.said.iter().any(|line| line.contains("try sockeye connect 10.0.0.20:7 --on lan:demo")));
+    let connect =
+        [&["connect", "10.0.0.20:7", "--ip", "10.0.0.30/24", "--delay", "5ms"], &place[..]].concat();
+    for _ in 0..3 {
+        let (code, stdout, stderr) = user.run(&connect, b"over three processes\n");
+        assert_eq!((code, stdout.as_str()), (Some(0), "over three processes\n"), "{stderr}");
+    }
+    let ping = [&["ping", "10.0.0.1", "-c", "2", "-i", "10ms", "--ip", "10.0.0.30/24"], &place[..]].concat();
+    let (code, stdout, stderr) = user.run(&ping, b"");
+    assert!(code == Some(0) && stdout.contains("2 received"), "{stdout}{stderr}");
+
+    // A name has one LAN.
+    let (code, _, stderr) = user.run(&["lan", "demo"], b"");
+    assert!(code == Some(8) && stderr.contains("(pid ") && stderr.contains("--on lan:demo"), "{stderr}");
+
+    // The LAN ends, and who is on it learns that.
+    let (code, _, said) = lan.end("TERM");
+    assert_eq!(code, Some(143));
+    assert_eq!(said.iter().filter(|line| line.contains("plugged in")).count(), 5, "{said:#?}");
+    let (code, _, said) = server.end("CONT");
+    assert!(code == Some(1) && said.iter().any(|line| line.contains("the LAN demo has ended")), "{said:#?}");
+    assert!(user.left().iter().all(|name| !name.contains(".lan")), "{:?}", user.left());
+}
+
+#[test]
+fn a_lan_that_is_not_there() {
+    let user = User::new();
+    let arguments = ["ping", "10.0.0.1", "--on", "lan:nowhere", "--ip", "10.0.0.3/24"];
+    let (code, _, stderr) = user.run(&arguments, b"");
+    assert!(code == Some(7) && stderr.contains("make it with sockeye lan nowhere"), "{stderr}");
+    // What a dead process has left is replaced.
+    drop(UnixListener::bind(user.runtime.path().join("sockeye/demo.lan")).unwrap());
+    let (code, _, stderr) = user.run(&["ping", "10.0.0.1", "--on", "lan:demo", "--ip", "10.0.0.3/24"], b"");
+    assert!(code == Some(7) && stderr.contains("no LAN called demo"), "{stderr}");
+    let lan = user.lan(&["--subnet", "192.168.7.0/28", "--loss", "1%", "--seed", "5"]);
+    assert!(
+        lan.said
+            .iter()
+            .any(|line| line.contains("192.168.7.0/28, seed 5; on every cable, both ways: loss 1%"))
+    );
+    assert_eq!(lan.end("INT").0, Some(130));
+}
+
+#[test]
+fn what_makes_no_sense() {
+    let user = User::new();
+    for (arguments, words) in [
+        (&["lan", "a/b"][..], "`a/b`"),
+        (&["lan", "demo", "--subnet", "fd77::/64"], "IPv4"),
+        (&["lan", "demo", "--subnet", "10.0.0.0/31"], "/29"),
+        (&["ping", "x", "--on", "lan:"], "name of a LAN"),
+        (&["ping", "x", "--name", "me"], "--name"),
+        (&["ping", "x", "--on", "lan:demo", "--name=-me"], "`-me`"),
+        (&["ping", "x", "--on", "lan:demo", "--mtu", "1400"], "--mtu"),
+        (&["serve", "echo:7", "--on", "lan:demo", "--publish", "80:7"], "--publish"),
+    ] {
+        let (code, _, stderr) = user.run(arguments, b"");
+        assert!(code == Some(2) && stderr.contains(words), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+    }
+}
