@@ -269,6 +269,13 @@ impl Lan {
         Uplink::start(name, device, port, stop)
     }
 
+    /// A port for somebody who is no host: gone when it is dropped.
+    pub(crate) fn plug_for_now(&self, name: &str, conditions: Option<Conditions>) -> io::Result<LanPort> {
+        let seed = mixed(self.handle.seed, &format!("cable of {name}"));
+        let conditions = conditions.unwrap_or(self.handle.conditions);
+        self.handle.switchboard.plug(Arc::from(name), DEFAULT_MTU, conditions.into(), seed)
+    }
+
     /// The host with this name, if it is there.
     pub fn find(&self, name: &str) -> Option<Host> {
         self.find_by(|entry| &*entry.name == name)

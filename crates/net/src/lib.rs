@@ -32,6 +32,8 @@ mod builder;
 mod calls;
 mod clock;
 mod datagram;
+pub mod dhcp;
+pub mod dns;
 mod driver;
 mod engine;
 mod error;
