@@ -29,7 +29,7 @@ pub(crate) async fn run(options: Connect) -> Result<(), Failure> {
         On::Lan | On::Named(_) | On::Tap(_) | On::Tun(_) => {
             let site = Site::for_client(&options.common, JsonTo::Stderr, options.congestion).await?;
             let talk = async {
-                let addresses = with_port(&site.look_up(&options.to.host)?, options.to.port);
+                let addresses = with_port(&site.look_up(&options.to.host).await?, options.to.port);
                 tokio::select! {
                     outcome = talk(&site.host, &addresses, &options) => outcome,
                     failure = site.gone() => Err(failure),

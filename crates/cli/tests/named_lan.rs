@@ -77,6 +77,54 @@ fn hosts_with_fixed_addresses_meet() {
 }
 
 #[test]
+fn hosts_get_addresses_and_are_known_by_name() {
+    let user = User::new();
+    let lan = user.lan(&[]);
+    let place = ["--on", "lan:demo"];
+    let web = user.start(&[&["serve", "echo:7", "--name", "web"], &place[..]].concat(), "; try");
+    assert!(web.said.iter().any(|line| line.contains("web 10.0.0.2 (")), "{:#?}", web.said);
+    for name in ["web:7", "WEB.lan:7", "10.0.0.2:7"] {
+        let connect = [&["connect", name, "--delay", "2ms"], &place[..]].concat();
+        let (code, stdout, stderr) = user.run(&connect, b"by name\n");
+        assert_eq!((code, stdout.as_str()), (Some(0), "by name\n"), "{stderr}");
+    }
+    // A name that is taken gets a number, and the ladder shows it.
+    let second = user.start(&[&["serve", "echo:7", "--name", "web"], &place[..]].concat(), "; try");
+    assert!(second.said.iter().any(|line| line.contains("web-2 10.0.0.4 (")), "{:#?}", second.said);
+    let (code, _, stderr) = user.run(&[&["ping", "nobody", "-c", "1"], &place[..]].concat(), b"");
+    assert!(code == Some(6) && stderr.contains("nobody"), "{stderr}");
+    // An address that somebody has.
+    let taken = [&["ping", "web", "-c", "1", "--ip", "10.0.0.2/24"], &place[..]].concat();
+    let (code, _, stderr) = user.run(&taken, b"");
+    assert!(code == Some(8) && stderr.contains("10.0.0.2 belongs to the host web already"), "{stderr}");
+
+    // Who is gone has left name and address; with the same name comes the same address.
+    web.end("INT");
+    let (code, _, stderr) = user.run(&[&["ping", "web", "-c", "1"], &place[..]].concat(), b"");
+    assert_eq!(code, Some(6), "{stderr}");
+    let again = user.start(&[&["serve", "echo:7", "--name", "web"], &place[..]].concat(), "; try");
+    assert!(again.said.iter().any(|line| line.contains("web 10.0.0.2 (")), "{:#?}", again.said);
+    let (_, _, said) = lan.end("TERM");
+    assert!(said.iter().any(|line| line.ends_with("is pulled out: web 10.0.0.2 is gone")), "{said:#?}");
+}
+
+#[test]
+fn without_a_gateway_everybody_says_who_they_are() {
+    let user = User::new();
+    let _lan = user.lan(&["--no-gateway"]);
+    let place = ["--on", "lan:demo"];
+    let serve = ["serve", "echo:7", "--ip", "10.0.0.2/24", "--ip", "fd00::2/64"];
+    let _server = user.start(&[&serve[..], &place[..]].concat(), "; try");
+    for (own, to) in [("10.0.0.3/24", "10.0.0.2:7"), ("fd00::3/64", "[fd00::2]:7")] {
+        let (code, stdout, stderr) = user.run(&[&["connect", to, "--ip", own], &place[..]].concat(), b"fine");
+        assert_eq!((code, stdout.as_str()), (Some(0), "fine"), "{stderr}");
+    }
+    let (code, _, stderr) =
+        user.run(&[&["ping", "web", "-c", "1", "--ip", "10.0.0.3/24"], &place[..]].concat(), b"");
+    assert!(code == Some(6) && stderr.contains("nobody answers for names"), "{stderr}");
+}
+
+#[test]
 fn a_lan_that_is_not_there() {
     let user = User::new();
     let arguments = ["ping", "10.0.0.1", "--on", "lan:nowhere", "--ip", "10.0.0.3/24"];

@@ -1,14 +1,16 @@
 //! The cables of a named LAN: one for each connection to its socket.
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sockeye::dns::Names;
 use sockeye::sockeye_device::{Capabilities, Device, Medium, Offload, Received, StreamSocket};
-use sockeye::{Lan, MacAddr};
+use sockeye::{Lan, MacAddr, dhcp};
 use tokio::net::UnixListener;
 
 use super::MTU;
@@ -29,11 +31,48 @@ const RETRY: Duration = Duration::from_millis(100);
 pub(super) struct Cables {
     lan: Lan,
     plugged: AtomicUsize,
+    /// Behind which cable a station was seen first, or last after it had moved.
+    homes: Mutex<BTreeMap<MacAddr, u64>>,
+    registry: Option<Registry>,
+}
+
+/// Who has which address and which name.
+pub(super) struct Registry {
+    pub(super) names: Names,
+    pub(super) dhcp: Arc<dhcp::Server>,
+}
+
+impl Registry {
+    /// Frees what a station had; says who it was, if it was anybody.
+    fn forget(&self, mac: MacAddr) -> Vec<String> {
+        let names = self.names.all();
+        let described = |address| {
+            let name = names.iter().find(|(_, addresses)| addresses.contains(&address));
+            name.map_or_else(|| address.to_string(), |(name, _)| format!("{name} {address}"))
+        };
+        self.dhcp.forget(mac).into_iter().map(described).collect()
+    }
 }
 
 impl Cables {
-    pub(super) fn new(lan: Lan) -> Cables {
-        Cables { lan, plugged: AtomicUsize::new(0) }
+    pub(super) fn new(lan: Lan, registry: Option<Registry>) -> Cables {
+        Cables { lan, plugged: AtomicUsize::new(0), homes: Mutex::default(), registry }
+    }
+
+    /// The station is behind this cable now.
+    fn settle(&self, mac: MacAddr, cable: u64) {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner).insert(mac, cable);
+    }
+
+    /// The cable is pulled out: its stations are gone, unless they have moved. Says who they were.
+    fn pull(&self, stations: &[MacAddr], cable: u64) -> Vec<String> {
+        let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = Vec::new();
+        for mac in stations.iter().filter(|mac| homes.get(mac) == Some(&cable)).copied().collect::<Vec<_>>() {
+            homes.remove(&mac);
+            gone.extend(self.registry.iter().flat_map(|registry| registry.forget(mac)));
+        }
+        gone
     }
 
     /// Plugs a stream in.
@@ -71,6 +110,7 @@ impl Cable {
         let mac = MacAddr([a, b, c, d, e, f]);
         if mac.is_unicast() && !self.stations.contains(&mac) && self.stations.len() < MOST_STATIONS {
             self.stations.push(mac);
+            self.cables.settle(mac, self.number);
         }
     }
 }
@@ -78,7 +118,9 @@ impl Cable {
 impl Drop for Cable {
     fn drop(&mut self) {
         self.cables.plugged.fetch_sub(1, Ordering::Relaxed);
-        announce(&format!("cable {} is pulled out", self.number));
+        let gone = self.cables.pull(&self.stations, self.number);
+        let gone = if gone.is_empty() { String::new() } else { format!(": {} is gone", gone.join(", ")) };
+        announce(&format!("cable {} is pulled out{gone}", self.number));
     }
 }
 

@@ -4,23 +4,28 @@ mod cable;
 mod join;
 mod name;
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use clap::Args;
-use sockeye::{Cidr, Host, Lan};
+use sockeye::dns::{NameService, Names, Resolvers};
+use sockeye::{Cidr, Host, Lan, dhcp};
 
 use crate::failure::{Code, Failure, plain};
 use crate::folder::{Claim, ClaimError, Folder};
 use crate::interrupt::interrupted;
 use crate::options::CableOptions;
 use crate::site::{announce, drawn, with_hardware};
-use cable::Cables;
+use cable::{Cables, Registry};
 pub(crate) use join::{Membership, join};
 pub(crate) use name::{LanName, parse_host_name};
 
 /// The largest IP packet on a named LAN, in bytes.
 pub(crate) const MTU: usize = 1500;
+
+/// The domain of the hosts of a named LAN.
+const DOMAIN: &str = "lan";
 
 /// So long the last words of a connection are waited for at the end.
 const FAREWELL: std::time::Duration = std::time::Duration::from_millis(500);
@@ -52,7 +57,7 @@ pub(crate) async fn run(options: LanOptions) -> Result<(), Failure> {
     let lan = Lan::builder().seed(seed).conditions(conditions).build().map_err(cannot)?;
     let gateway = match options.no_gateway {
         true => None,
-        false => Some(lan.host("gateway").address(gateway).build().map_err(|error| cannot(error.into()))?),
+        false => Some(Gateway::start(&lan, gateway).map_err(cannot)?),
     };
     let on_the_cables = match conditions.is_perfect() {
         true => String::new(),
@@ -61,11 +66,17 @@ pub(crate) async fn run(options: LanOptions) -> Result<(), Failure> {
     let (name, subnet) = (&options.name, options.subnet.network());
     announce(&format!("the LAN {name}, {subnet}, seed {seed}{on_the_cables}"));
     match &gateway {
-        Some(gateway) => announce(&format!("on it: {}", with_hardware(gateway))),
-        None => announce("nobody is on it"),
+        Some(gateway) => {
+            announce(&format!("on it: {}", with_hardware(&gateway.host)));
+            announce(&format!(
+                "the gateway gives out addresses, and answers for names, those in .{DOMAIN} itself"
+            ));
+        }
+        None => announce("nobody is on it: who joins says which address it has, as in --ip 10.0.0.2/24"),
     }
     announce(&format!("join it with --on lan:{name}, or from QEMU with {}", qemu(&claim)));
-    let cables = Arc::new(Cables::new(lan.clone()));
+    let registry = gateway.as_ref().map(Gateway::registry);
+    let cables = Arc::new(Cables::new(lan.clone(), registry));
     let serving = cable::serve(Arc::clone(&cables), &claim).map_err(cannot)?;
     tokio::select! {
         failure = interrupted => {
@@ -76,9 +87,32 @@ pub(crate) async fn run(options: LanOptions) -> Result<(), Failure> {
     }
 }
 
-async fn close(gateway: Option<Host>) {
+/// The host that gives out addresses and answers for names.
+struct Gateway {
+    host: Host,
+    names: Names,
+    dhcp: Arc<dhcp::Server>,
+    _name_service: NameService,
+}
+
+impl Gateway {
+    fn start(lan: &Lan, address: Cidr) -> io::Result<Gateway> {
+        let host = lan.host("gateway").address(address).build()?;
+        let names = Names::new(DOMAIN);
+        names.insert("gateway", address.address());
+        let dhcp = Arc::new(dhcp::Server::start(&host, dhcp::ServerOptions::default().names(&names))?);
+        let name_service = NameService::start(&host, &names, Resolvers::System)?;
+        Ok(Gateway { host, names, dhcp, _name_service: name_service })
+    }
+
+    fn registry(&self) -> Registry {
+        Registry { names: self.names.clone(), dhcp: Arc::clone(&self.dhcp) }
+    }
+}
+
+async fn close(gateway: Option<Gateway>) {
     if let Some(gateway) = gateway {
-        tokio::task::spawn_blocking(move || gateway.shutdown(FAREWELL)).await.ok();
+        tokio::task::spawn_blocking(move || gateway.host.shutdown(FAREWELL)).await.ok();
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Site {
     is_private: bool,
     /// What tells that a named LAN has ended.
     gone: Option<Gone>,
+    /// Who answers for names, on a named LAN.
+    dns: Option<IpAddr>,
     watch: Watch,
 }
 
@@ -140,7 +142,7 @@ impl Site {
         announce(&format!("a private LAN {}, seed {seed}{cable}", nets.join(" and ")));
         let hosts: Vec<String> = others.iter().chain([&host]).map(with_hardware).collect();
         announce(&format!("on it: {}", hosts.join(", ")));
-        Ok(Site { host, others, lan: Some(lan), is_private: true, gone: None, watch })
+        Ok(Site { host, others, lan: Some(lan), is_private: true, gone: None, dns: None, watch })
     }
 
     fn on_interface(wish: &Wish<'_>, seed: u64, name: &str, link: LinkType) -> Result<Site, Failure> {
@@ -189,7 +191,7 @@ impl Site {
         }
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("{} on {name}, seed {seed}{cable}", with_hardware(&host)));
-        Ok(Site { host, others: Vec::new(), lan, is_private: false, gone: None, watch })
+        Ok(Site { host, others: Vec::new(), lan, is_private: false, gone: None, dns: None, watch })
     }
 
     /// Lets a port of the real machine lead to a port of the command's own host; on a LAN only.
@@ -204,7 +206,7 @@ impl Site {
     }
 
     /// The addresses a host is known by: the hosts of a LAN have names, and nobody else is on it.
-    pub(crate) fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+    pub(crate) async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
         let hosts = || self.others.iter().chain([&self.host]);
         match (host.parse::<IpAddr>(), self.is_private) {
             (Ok(address), false) => Ok(vec![address]),
@@ -230,10 +232,13 @@ impl Site {
                     Err(Failure::new(Code::NameNotFound, line))
                 }
             },
-            (Err(_), false) => Err(Failure::new(
-                Code::NameNotFound,
-                format!("`{host}` is no address, and nobody answers for names on this interface"),
-            )),
+            (Err(_), false) => match self.dns {
+                Some(server) => named::look_up(&self.host, server, host).await,
+                None => Err(Failure::new(
+                    Code::NameNotFound,
+                    format!("`{host}` is no address, and nobody answers for names here"),
+                )),
+            },
         }
     }
 

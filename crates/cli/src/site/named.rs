@@ -1,8 +1,10 @@
 //! A host on a named LAN, which other processes are on too.
 
+use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use sockeye::{Attachment, Cidr};
+use sockeye::{Attachment, Cidr, Host};
 use sockeye_core::wire::LinkType;
 use tokio::sync::Notify;
 
@@ -41,19 +43,34 @@ impl Gone {
     }
 }
 
+/// The addresses of a name, as the LAN's gateway knows it.
+pub(super) async fn look_up(host: &Host, server: IpAddr, name: &str) -> Result<Vec<IpAddr>, Failure> {
+    let (host, asked) = (host.clone(), name.to_owned());
+    let found = tokio::task::spawn_blocking(move || sockeye::dns::lookup(&host, server, &asked)).await;
+    let found = found.unwrap_or_else(|_| Err(ErrorKind::Other.into()));
+    found.map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => Failure::new(Code::Timeout, error.to_string()),
+        ErrorKind::NotFound | ErrorKind::InvalidInput | ErrorKind::Other => {
+            Failure::new(Code::NameNotFound, error.to_string())
+        }
+        _ => Failure::talking(format!("cannot ask {server} for the name {name}"), &error),
+    })
+}
+
 impl Site {
     /// Joins the LAN, and says on standard error as whom.
     pub(super) fn on_named_lan(wish: &Wish<'_>, seed: u64, name: &LanName) -> Result<Site, Failure> {
         let Wish { common, role, .. } = wish;
-        let own_name = common.place.name.as_deref().unwrap_or(role.name());
         let joined = join(&Membership {
             lan: name,
-            host: own_name,
+            host: common.place.name.as_deref().unwrap_or(role.name()),
             addresses: &common.place.ip,
+            conditions: common.cable.conditions(),
             mac: common.place.mac,
             gateway: common.place.gateway,
             seed,
         })?;
+        let own_name = joined.host.as_str();
         let conditions = common.cable.conditions();
         let own_side = side(*role);
         let own = described(own_name, &joined.addresses);
@@ -78,6 +95,7 @@ impl Site {
         announce(&format!("{} on the LAN {name}, seed {seed}{cable}", with_hardware(&host)));
         let gone = Gone::watch(joined.attachment, format!("the LAN {name} has ended"))?;
         let lan = Some(joined.lan);
-        Ok(Site { host, others: Vec::new(), lan, is_private: false, gone: Some(gone), watch })
+        let dns = joined.dns;
+        Ok(Site { host, others: Vec::new(), lan, is_private: false, gone: Some(gone), dns, watch })
     }
 }

@@ -217,7 +217,9 @@ impl Pool {
         let mut ack = self.reply(Kind::Ack, message);
         ack.yiaddr = address;
         ack.set(code::LEASE_TIME, self.lease_seconds().to_be_bytes());
-        self.register(message, address, &mut ack);
+        if let Some(name) = self.register(message, address, &mut ack) {
+            self.keep_in_mind(Home::Host(name), address);
+        }
         let to = (!message.ciaddr.is_unspecified() && !message.wants_broadcast).then_some(message.ciaddr);
         Some(Answer { message: ack, to, probe: None })
     }
@@ -255,17 +257,15 @@ impl Pool {
     }
 
     /// Registers the name that the client calls itself, and tells it the name it has got.
-    fn register(&mut self, message: &Message, address: Ipv4Addr, ack: &mut Message) {
-        let Some(names) = self.settings.names.clone() else { return };
+    fn register(&self, message: &Message, address: Ipv4Addr, ack: &mut Message) -> Option<String> {
+        let names = self.settings.names.as_ref()?;
         names.forget_address(address.into());
-        let Some(wanted) = message.text(code::HOST_NAME) else { return };
+        let wanted = message.text(code::HOST_NAME)?;
         // Some say their full name: the first label is the host's.
         let wanted = wanted.split('.').next().unwrap_or_default();
-        let Some(name) = names.free(wanted, address.into()) else { return };
-        if names.insert(&name, IpAddr::V4(address)) {
-            ack.set(code::HOST_NAME, name.as_str());
-            self.keep_in_mind(Home::Host(name), address);
-        }
+        let name = names.free(wanted, address.into()).filter(|name| names.insert(name, address.into()))?;
+        ack.set(code::HOST_NAME, name.as_str());
+        Some(name)
     }
 
     /// A message to a client, with everything it should know.
