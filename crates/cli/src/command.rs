@@ -14,6 +14,7 @@ use crate::lan::LanOptions;
 use crate::options::{Common, parse_congestion};
 use crate::service::ServiceAt;
 use crate::sim::Sim;
+use crate::ss::SsOptions;
 use crate::test::TestOptions;
 
 /// A TCP/IP stack of its own, in your shell: serve, connect, ping, and see every byte on its way.
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Ping(Ping),
     /// Make a LAN with a name, which hosts of other processes join
     Lan(LanOptions),
+    /// Show the sockets of all hosts of this user, whichever process they are in
+    Ss(SsOptions),
     /// Run packetdrill scripts on a stack of their own, in virtual time
     Test(TestOptions),
     /// Say what works on this machine, and what to do about what does not

@@ -18,6 +18,7 @@ mod serve;
 mod service;
 mod sim;
 mod site;
+mod ss;
 mod test;
 mod watch;
 
@@ -51,6 +52,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Connect(options) => in_runtime(connect::run(options)),
         Command::Ping(options) => in_runtime(ping::run(options)),
         Command::Lan(options) => in_runtime(lan::run(options)),
+        Command::Ss(options) => ss::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Doctor => {
             doctor::run();

@@ -2,8 +2,9 @@
 
 mod running;
 
+use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use running::{Serving, finish, sockeye};
 use tempfile::TempDir;
@@ -160,4 +161,47 @@ fn what_makes_no_sense() {
         assert!(code == Some(2) && stderr.contains(words), "{arguments:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
     }
+}
+
+#[test]
+fn the_sockets_of_all_processes_are_listed() {
+    let user = User::new();
+    let (code, stdout, _) = user.run(&["ss"], b"");
+    assert_eq!((code, stdout.as_str()), (Some(0), "no process of this user has hosts at the moment\n"));
+    let lan = user.lan(&[]);
+    let place = ["--on", "lan:demo"];
+    let web = user.start(&[&["serve", "upper:7", "--name", "web"], &place[..]].concat(), "; try");
+    // A connection that stays: its input does not end.
+    let mut client = user.sockeye(&[&["connect", "web:7", "--json"], &place[..]].concat());
+    let mut client =
+        client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    client.stdin.as_mut().unwrap().write_all(b"hello").unwrap();
+    client.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+
+    let (code, table, stderr) = user.run(&["ss"], b"");
+    assert_eq!(code, Some(0), "{stderr}");
+    let heads: Vec<&str> = table.lines().filter(|line| line.contains("(pid ")).collect();
+    assert_eq!(heads.len(), 3, "{table}");
+    assert!(heads[1].starts_with("web 10.0.0.2/24 (pid ") && heads[1].contains("serve upper:7"), "{table}");
+    let is_established = |line: &&str| line.contains("ESTABLISHED") && line.contains("10.0.0.2:7");
+    assert_eq!(table.lines().filter(is_established).count(), 2, "both ends: {table}");
+    assert!(table.lines().any(|line| line.starts_with(" udp") && line.contains("0.0.0.0:67")), "{table}");
+
+    let (_, json, _) = user.run(&["ss", "--json"], b"");
+    let reports: Vec<serde_json::Value> =
+        json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sockets = reports[1]["hosts"][0]["sockets"].as_array().unwrap();
+    let stream = sockets.iter().find(|socket| socket["state"] == "ESTABLISHED").unwrap();
+    assert_eq!((&stream["protocol"], &stream["local"]), (&"tcp".into(), &"10.0.0.2:7".into()));
+    assert_eq!((&stream["tcp"]["bytes_received"], &stream["tcp"]["retransmissions"]), (&5.into(), &0.into()));
+
+    // A process that was killed has left its socket, and whoever looks next removes it.
+    client.kill().unwrap();
+    client.wait().unwrap();
+    assert_eq!(user.left().iter().filter(|name| name.ends_with(".sock")).count(), 3);
+    user.run(&["ss"], b"");
+    assert_eq!(user.left().iter().filter(|name| name.ends_with(".sock")).count(), 2);
+    web.end("INT");
+    lan.end("INT");
+    assert_eq!(user.left(), Vec::<String>::new());
 }

@@ -17,6 +17,7 @@ use crate::folder::{Claim, ClaimError, Folder};
 use crate::interrupt::interrupted;
 use crate::options::CableOptions;
 use crate::site::{announce, drawn, with_hardware};
+use crate::ss::Control;
 use cable::{Cables, Registry};
 pub(crate) use join::{Membership, join};
 pub(crate) use name::{LanName, parse_host_name};
@@ -77,6 +78,7 @@ pub(crate) async fn run(options: LanOptions) -> Result<(), Failure> {
     announce(&format!("join it with --on lan:{name}, or from QEMU with {}", qemu(&claim)));
     let registry = gateway.as_ref().map(Gateway::registry);
     let cables = Arc::new(Cables::new(lan.clone(), registry));
+    let _control = Control::start(gateway.iter().map(|gateway| gateway.host.clone()).collect());
     let serving = cable::serve(Arc::clone(&cables), &claim).map_err(cannot)?;
     tokio::select! {
         failure = interrupted => {

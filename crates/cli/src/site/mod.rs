@@ -20,6 +20,7 @@ use crate::ladder::{Party, Side};
 use crate::options::{Common, On};
 use crate::serve::open;
 use crate::service::Service;
+use crate::ss::Control;
 use crate::watch::{JsonTo, Watch};
 use named::Gone;
 use plan::Plan;
@@ -51,6 +52,8 @@ pub(crate) struct Site {
     gone: Option<Gone>,
     /// Who answers for names, on a named LAN.
     dns: Option<IpAddr>,
+    /// Tells `sockeye ss` of the hosts.
+    control: Option<Control>,
     watch: Watch,
 }
 
@@ -72,12 +75,14 @@ impl Site {
     /// Makes the network, and says on standard error what was made.
     pub(crate) fn build(wish: &Wish<'_>) -> Result<Site, Failure> {
         let seed = wish.common.cable.seed.unwrap_or_else(drawn);
-        match &wish.common.place.on {
+        let site = match &wish.common.place.on {
             On::Tap(name) => Site::on_interface(wish, seed, name, LinkType::Ethernet),
             On::Tun(name) => Site::on_interface(wish, seed, name, LinkType::Ip),
             On::Named(name) => Site::on_named_lan(wish, seed, name),
             On::Lan | On::Os => Site::on_lan(wish, seed),
-        }
+        }?;
+        let hosts = [&site.host].into_iter().chain(&site.others).cloned().collect();
+        Ok(Site { control: Control::start(hosts), ..site })
     }
 
     /// Makes the network for a host that asks. On a LAN there is a server to be asked.
@@ -142,7 +147,16 @@ impl Site {
         announce(&format!("a private LAN {}, seed {seed}{cable}", nets.join(" and ")));
         let hosts: Vec<String> = others.iter().chain([&host]).map(with_hardware).collect();
         announce(&format!("on it: {}", hosts.join(", ")));
-        Ok(Site { host, others, lan: Some(lan), is_private: true, gone: None, dns: None, watch })
+        Ok(Site {
+            host,
+            others,
+            lan: Some(lan),
+            is_private: true,
+            gone: None,
+            dns: None,
+            control: None,
+            watch,
+        })
     }
 
     fn on_interface(wish: &Wish<'_>, seed: u64, name: &str, link: LinkType) -> Result<Site, Failure> {
@@ -191,7 +205,16 @@ impl Site {
         }
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("{} on {name}, seed {seed}{cable}", with_hardware(&host)));
-        Ok(Site { host, others: Vec::new(), lan, is_private: false, gone: None, dns: None, watch })
+        Ok(Site {
+            host,
+            others: Vec::new(),
+            lan,
+            is_private: false,
+            gone: None,
+            dns: None,
+            control: None,
+            watch,
+        })
     }
 
     /// Lets a port of the real machine lead to a port of the command's own host; on a LAN only.
@@ -257,6 +280,7 @@ impl Site {
 
     /// Ends the network: last words are said, what was seen is shown, the capture is whole.
     pub(crate) fn close(self) -> Result<(), Failure> {
+        drop(self.control);
         for host in [&self.host].into_iter().chain(&self.others) {
             host.shutdown(FAREWELL);
         }

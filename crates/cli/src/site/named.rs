@@ -96,6 +96,15 @@ impl Site {
         let gone = Gone::watch(joined.attachment, format!("the LAN {name} has ended"))?;
         let lan = Some(joined.lan);
         let dns = joined.dns;
-        Ok(Site { host, others: Vec::new(), lan, is_private: false, gone: Some(gone), dns, watch })
+        Ok(Site {
+            host,
+            others: Vec::new(),
+            lan,
+            is_private: false,
+            gone: Some(gone),
+            dns,
+            control: None,
+            watch,
+        })
     }
 }
