@@ -10,6 +10,7 @@ use encoding_rs::{Encoding, UTF_8};
 use sockeye::{Cidr, Conditions, MacAddr};
 use sockeye_core::lan::{BurstLength, Probability, QueueLimit, Rate, parse_duration};
 use sockeye_core::transport::tcp::CongestionName;
+use sockeye_core::wire::ip::CidrError;
 
 use crate::failure::Failure;
 use crate::ladder::Shown;
@@ -35,9 +36,9 @@ pub(crate) struct PlaceOptions {
     #[arg(long, value_name = "PLACE", default_value = "lan")]
     pub(crate) on: On,
     /// An address of the host, with its subnet; repeatable, IPv4 and IPv6 [default on a private LAN: 10.0.0.2/24 for
-    /// serve, 10.0.0.3/24 for connect and ping]
+    /// serve, 10.0.0.3/24 for connect and ping; on a named one: dhcp, which asks the gateway]
     #[arg(long, value_name = "CIDR")]
-    pub(crate) ip: Vec<Cidr>,
+    pub(crate) ip: Vec<Ip>,
     /// The host's name on the LAN of lan:NAME [default: server for serve, client for connect and ping]
     #[arg(long, value_name = "HOST", value_parser = parse_host_name)]
     pub(crate) name: Option<String>,
@@ -53,6 +54,37 @@ pub(crate) struct PlaceOptions {
     /// Leave neither checksums nor the cutting of large segments to the TAP or TUN interface
     #[arg(long)]
     pub(crate) no_offload: bool,
+}
+
+/// Where an address comes from: see [`PlaceOptions::ip`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ip {
+    /// It is asked for.
+    Dhcp,
+    /// It is this.
+    Fixed(Cidr),
+}
+
+impl FromStr for Ip {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "dhcp" => Ok(Ip::Dhcp),
+            _ => text.parse().map(Ip::Fixed).map_err(|error: CidrError| error.to_string()),
+        }
+    }
+}
+
+impl PlaceOptions {
+    /// The addresses the host has of its own.
+    pub(crate) fn addresses(&self) -> Vec<Cidr> {
+        let fixed = |ip: &Ip| match ip {
+            Ip::Dhcp => None,
+            Ip::Fixed(address) => Some(*address),
+        };
+        self.ip.iter().filter_map(fixed).collect()
+    }
 }
 
 /// Whose sockets: see [`PlaceOptions::on`].
@@ -279,6 +311,14 @@ impl Common {
                 }
             }
             On::Lan => {}
+        }
+        if place.ip.contains(&Ip::Dhcp) {
+            if !matches!(place.on, On::Named(_)) {
+                return refuse("--ip dhcp", "is for a host on a named LAN, as in --on lan:NAME");
+            }
+            if place.ip.len() > 1 {
+                return refuse("--ip dhcp", "gives the host its address: say that, or its addresses");
+            }
         }
         if place.name.is_some() && !matches!(place.on, On::Named(_)) {
             return refuse("--name", "is for a host on a named LAN, as in --on lan:NAME");

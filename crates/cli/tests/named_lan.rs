@@ -85,7 +85,7 @@ fn hosts_get_addresses_and_are_known_by_name() {
     let web = user.start(&[&["serve", "echo:7", "--name", "web"], &place[..]].concat(), "; try");
     assert!(web.said.iter().any(|line| line.contains("web 10.0.0.2 (")), "{:#?}", web.said);
     for name in ["web:7", "WEB.lan:7", "10.0.0.2:7"] {
-        let connect = [&["connect", name, "--delay", "2ms"], &place[..]].concat();
+        let connect = [&["connect", name, "--delay", "2ms", "--ip", "dhcp"], &place[..]].concat();
         let (code, stdout, stderr) = user.run(&connect, b"by name\n");
         assert_eq!((code, stdout.as_str()), (Some(0), "by name\n"), "{stderr}");
     }
@@ -153,6 +153,8 @@ fn what_makes_no_sense() {
         (&["lan", "demo", "--subnet", "10.0.0.0/31"], "/29"),
         (&["ping", "x", "--on", "lan:"], "name of a LAN"),
         (&["ping", "x", "--name", "me"], "--name"),
+        (&["ping", "x", "--ip", "dhcp"], "--ip dhcp"),
+        (&["ping", "x", "--on", "lan:demo", "--ip", "dhcp", "--ip", "10.0.0.2/24"], "--ip dhcp"),
         (&["ping", "x", "--on", "lan:demo", "--name=-me"], "`-me`"),
         (&["ping", "x", "--on", "lan:demo", "--mtu", "1400"], "--mtu"),
         (&["serve", "echo:7", "--on", "lan:demo", "--publish", "80:7"], "--publish"),

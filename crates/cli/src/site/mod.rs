@@ -111,7 +111,7 @@ impl Site {
 
     fn on_lan(wish: &Wish<'_>, seed: u64) -> Result<Site, Failure> {
         let Wish { common, role, .. } = wish;
-        let plan = Plan::new(*role, &common.place.ip, common.place.gateway)?;
+        let plan = Plan::new(*role, &common.place.addresses(), common.place.gateway)?;
         let conditions = common.cable.conditions();
         let lan = Lan::builder()
             .seed(seed)
@@ -192,7 +192,7 @@ impl Site {
             let builder = lan.host(role.name()).conditions(conditions);
             (Some(lan), builder)
         };
-        let builder = common.place.ip.iter().fold(builder, |host, address| host.address(*address));
+        let builder = common.place.addresses().into_iter().fold(builder, HostBuilder::address);
         let builder = with_congestion(with_mac(with_mtu(builder, common), common), wish);
         let builder = match common.place.gateway {
             Some(gateway) => builder.gateway(gateway),

@@ -64,7 +64,7 @@ impl Site {
         let joined = join(&Membership {
             lan: name,
             host: common.place.name.as_deref().unwrap_or(role.name()),
-            addresses: &common.place.ip,
+            addresses: &common.place.addresses(),
             conditions: common.cable.conditions(),
             mac: common.place.mac,
             gateway: common.place.gateway,
