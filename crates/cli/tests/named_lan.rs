@@ -5,8 +5,9 @@ mod running;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use running::{Serving, finish, sockeye};
+use running::{Serving, finish, free_port, sockeye};
 use tempfile::TempDir;
 
 /// A user of their own, as far as LANs go.
@@ -126,6 +127,46 @@ fn without_a_gateway_everybody_says_who_they_are() {
 }
 
 #[test]
+fn a_port_of_the_real_machine_leads_to_a_host_while_it_is_there() {
+    let user = User::new();
+    let port = free_port();
+    let at = format!("127.0.0.1:{port}");
+    let taken = std::net::TcpListener::bind(&at).unwrap();
+    let publish = format!("{port}:web:7");
+    let (code, _, stderr) = user.run(&["lan", "demo", "--publish", &publish], b"");
+    let holder = format!("(pid {})", std::process::id());
+    assert!(code == Some(8) && stderr.contains(&holder) && stderr.contains(":web:7"), "{stderr}");
+    drop(taken);
+
+    let lan = user.lan(&["--publish", &publish]);
+    assert!(std::net::TcpStream::connect(&at).is_err(), "nobody is there");
+    for _ in 0..2 {
+        let web = user.start(&["serve", "upper:7", "--name", "web", "--on", "lan:demo"], "; try");
+        let mut answer = [0; 5];
+        let start = Instant::now();
+        let is_answered = |answer: &mut [u8]| {
+            let mut stream = std::net::TcpStream::connect(&at)?;
+            stream.write_all(b"hello")?;
+            stream.read_exact(answer)
+        };
+        while is_answered(&mut answer).is_err() {
+            assert!(start.elapsed() < running::PATIENCE, "the port is open");
+        }
+        assert_eq!(&answer, b"HELLO");
+        web.end("TERM");
+        while std::net::TcpStream::connect(&at).is_ok() {
+            assert!(start.elapsed() < running::PATIENCE, "the port is closed");
+        }
+    }
+    let (_, _, said) = lan.end("TERM");
+    assert_eq!(
+        said.iter().filter(|line| line.contains("web:7 (10.0.0.2:7) is published on")).count(),
+        2,
+        "{said:#?}"
+    );
+}
+
+#[test]
 fn a_lan_that_is_not_there() {
     let user = User::new();
     let arguments = ["ping", "10.0.0.1", "--on", "lan:nowhere", "--ip", "10.0.0.3/24"];
@@ -151,6 +192,8 @@ fn what_makes_no_sense() {
         (&["lan", "a/b"][..], "`a/b`"),
         (&["lan", "demo", "--subnet", "fd77::/64"], "IPv4"),
         (&["lan", "demo", "--subnet", "10.0.0.0/31"], "/29"),
+        (&["lan", "demo", "--publish", "8080:80"], "8080:web:80"),
+        (&["lan", "demo", "--publish", "8080:web:80", "--no-gateway"], "--no-gateway"),
         (&["ping", "x", "--on", "lan:"], "name of a LAN"),
         (&["ping", "x", "--name", "me"], "--name"),
         (&["ping", "x", "--ip", "dhcp"], "--ip dhcp"),

@@ -3,6 +3,7 @@
 mod cable;
 mod join;
 mod name;
+mod publish;
 
 use std::io;
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use clap::Args;
 use sockeye::dns::{NameService, Names, Resolvers};
 use sockeye::{Cidr, Host, Lan, dhcp};
 
+use crate::address::PublishHost;
 use crate::failure::{Code, Failure, plain};
 use crate::folder::{Claim, ClaimError, Folder};
 use crate::interrupt::interrupted;
@@ -42,6 +44,9 @@ pub(crate) struct LanOptions {
     /// Leave the gateway out: nobody gives out addresses then, or answers for names
     #[arg(long)]
     pub(crate) no_gateway: bool,
+    /// Let a port of the real machine lead to a port of a host, while a host of that name is there; repeatable
+    #[arg(long, value_name = "[ADDR:]PORT:HOST:PORT", conflicts_with = "no_gateway")]
+    pub(crate) publish: Vec<PublishHost>,
     #[command(flatten)]
     pub(crate) cable: CableOptions,
 }
@@ -79,6 +84,9 @@ pub(crate) async fn run(options: LanOptions) -> Result<(), Failure> {
     let registry = gateway.as_ref().map(Gateway::registry);
     let cables = Arc::new(Cables::new(lan.clone(), registry));
     let _control = Control::start(gateway.iter().map(|gateway| gateway.host.clone()).collect());
+    if let Some(gateway) = &gateway {
+        publish::start(&options.publish, &gateway.host, &gateway.names)?;
+    }
     let serving = cable::serve(Arc::clone(&cables), &claim).map_err(cannot)?;
     tokio::select! {
         failure = interrupted => {

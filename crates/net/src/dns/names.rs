@@ -1,6 +1,7 @@
 //! The names of a LAN's hosts, shared by whoever learns them and whoever answers for them.
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
+use sockeye_core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,14 +25,26 @@ const LONGEST_LABEL: usize = 63;
 #[derive(Clone, Debug)]
 pub struct Names {
     domain: Arc<str>,
-    hosts: Arc<Mutex<BTreeMap<String, Vec<IpAddr>>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    table: Mutex<Table>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    hosts: BTreeMap<String, Vec<IpAddr>>,
+    version: u64,
 }
 
 impl Names {
     /// No names yet, in the domain called `domain` (such as `lan`), which nobody else answers for.
     pub fn new(domain: &str) -> Names {
         let domain = domain.trim_matches('.').to_ascii_lowercase();
-        Names { domain: domain.into(), hosts: Arc::default() }
+        Names { domain: domain.into(), shared: Arc::default() }
     }
 
     /// The domain, in lower case, without dots around it.
@@ -43,52 +56,77 @@ impl Names {
     /// (RFC 1123 section 2.1), or there are too many.
     pub fn insert(&self, host: &str, address: IpAddr) -> bool {
         let Some(host) = label(host) else { return false };
-        let mut hosts = self.hosts.lock();
-        if hosts.len() >= MOST && !hosts.contains_key(&host) {
+        let mut table = self.shared.table.lock();
+        if table.hosts.len() >= MOST && !table.hosts.contains_key(&host) {
             return false;
         }
-        let addresses = hosts.entry(host).or_default();
+        let addresses = table.hosts.entry(host).or_default();
         if !addresses.contains(&address) {
             addresses.push(address);
+            self.has_changed(&mut table);
         }
         true
     }
 
+    fn has_changed(&self, table: &mut Table) {
+        table.version += 1;
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until the names are others than when the answer was `seen` (0 at first), `timeout` at most; the answer is a
+    /// number for what they are now.
+    pub fn wait_for_change(&self, seen: u64, timeout: Duration) -> u64 {
+        let mut table = self.shared.table.lock();
+        let is_the_same = |table: &mut Table| table.version == seen;
+        let _ = self.shared.changed.wait_while_for(&mut table, is_the_same, timeout);
+        table.version
+    }
+
     /// Forgets a host.
     pub fn remove(&self, host: &str) {
-        self.hosts.lock().remove(&host.to_ascii_lowercase());
+        let mut table = self.shared.table.lock();
+        if table.hosts.remove(&host.to_ascii_lowercase()).is_some() {
+            self.has_changed(&mut table);
+        }
     }
 
     /// Takes an address away from whoever has it; a host without addresses is forgotten.
     pub fn forget_address(&self, address: IpAddr) {
-        self.hosts.lock().retain(|_, addresses| {
+        let mut table = self.shared.table.lock();
+        let mut is_found = false;
+        table.hosts.retain(|_, addresses| {
+            is_found |= addresses.contains(&address);
             addresses.retain(|own| *own != address);
             !addresses.is_empty()
         });
+        if is_found {
+            self.has_changed(&mut table);
+        }
     }
 
     /// The addresses of a host, which is named without the domain; none if it is not known.
     pub fn addresses(&self, host: &str) -> Vec<IpAddr> {
-        self.hosts.lock().get(&host.to_ascii_lowercase()).cloned().unwrap_or_default()
+        self.shared.table.lock().hosts.get(&host.to_ascii_lowercase()).cloned().unwrap_or_default()
     }
 
     /// The host that has an address.
     pub fn host(&self, address: IpAddr) -> Option<String> {
-        let hosts = self.hosts.lock();
-        hosts.iter().find(|(_, addresses)| addresses.contains(&address)).map(|(host, _)| host.clone())
+        let table = self.shared.table.lock();
+        table.hosts.iter().find(|(_, addresses)| addresses.contains(&address)).map(|(host, _)| host.clone())
     }
 
     /// All hosts, in the order of their names.
     pub fn all(&self) -> Vec<(String, Vec<IpAddr>)> {
-        self.hosts.lock().iter().map(|(host, addresses)| (host.clone(), addresses.clone())).collect()
+        let table = self.shared.table.lock();
+        table.hosts.iter().map(|(host, addresses)| (host.clone(), addresses.clone())).collect()
     }
 
     /// The name under which a host that calls itself `wanted` can be registered at `address`: the same, or with a number
     /// behind it if another host is called so; `None` where it is no name.
     pub fn free(&self, wanted: &str, address: IpAddr) -> Option<String> {
         let wanted = label(wanted)?;
-        let hosts = self.hosts.lock();
-        let is_free = |name: &String| hosts.get(name).is_none_or(|owner| owner.contains(&address));
+        let table = self.shared.table.lock();
+        let is_free = |name: &String| table.hosts.get(name).is_none_or(|owner| owner.contains(&address));
         let numbered = (2..=MOST).map(|number| {
             let number = format!("-{number}");
             let kept = LONGEST_LABEL.saturating_sub(number.len());
@@ -124,7 +162,10 @@ mod tests {
         assert_eq!(names.host(address(3)).as_deref(), Some("web"));
         names.forget_address(address(2));
         assert_eq!(names.all(), [("web".to_owned(), vec![address(3)])]);
+        let seen = names.wait_for_change(0, Duration::ZERO);
+        assert_eq!(names.wait_for_change(seen, Duration::ZERO), seen, "nothing has changed");
         names.remove("Web");
+        assert_ne!(names.wait_for_change(seen, Duration::from_secs(60)), seen);
         assert!(names.all().is_empty());
     }
 
