@@ -73,6 +73,33 @@ fn hosts_get_addresses_and_names_and_lose_them() {
 }
 
 #[test]
+fn five_hundred_come_and_go_where_five_fit() {
+    let lan = Lan::builder().seed(5).build().unwrap();
+    let gateway = lan.host("gateway").address("10.0.0.1/29".parse().unwrap()).build().unwrap();
+    let names = Names::new("lan");
+    let server = Server::start(&gateway, ServerOptions::default().names(&names)).unwrap();
+    for round in 0..500u16 {
+        let [high, low] = round.to_be_bytes();
+        let mac = MacAddr([2, 0, 0, 9, high, low]);
+        let lease = Client::new(mac).host_name("guest").lease(&lan).unwrap();
+        if round % 50 == 0 {
+            // Once it is a neighbour, it has to be forgotten as one too.
+            let guest = lan.host("guest").mac(mac).address(lease.address).build().unwrap();
+            assert!(answers(&guest, ip(1)), "round {round}");
+            guest.shutdown(LONG);
+        }
+        assert_eq!(names.addresses("guest"), [lease.address.address()], "round {round}");
+        assert_eq!(server.forget(mac), [lease.address.address()]);
+        assert!(names.all().is_empty());
+    }
+    assert_eq!(server.held(), 0);
+    let full: Vec<_> = (1..=5).map(|number| Client::new(mac(number)).lease(&lan).unwrap()).collect();
+    assert_eq!(full.len(), 5);
+    let refused = Client::new(mac(6)).patience(Duration::from_millis(200)).lease(&lan);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::TimedOut);
+}
+
+#[test]
 fn a_station_that_never_asked_keeps_its_address() {
     let Net { lan, gateway, server: _server, .. } = Net::new(Conditions::default(), ServerOptions::default());
     let quiet = lan.host("quiet").address("10.0.0.2/24".parse().unwrap()).build().unwrap();

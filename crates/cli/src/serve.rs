@@ -77,7 +77,10 @@ async fn serve_on_site(options: &Serve, interrupted: impl Future<Output = Failur
                 }
             }
             let to_try = to_try.map(|at| match &options.common.place.on {
-                On::Named(lan) => format!("; try sockeye connect {at} --on lan:{lan}"),
+                On::Named(lan) => match site.known_as() {
+                    Some(name) => format!("; try sockeye connect {name}:{port} --on lan:{lan}"),
+                    None => format!("; try sockeye connect {at} --on lan:{lan} --ip …"),
+                },
                 _ => format!("; try {}", how_to_try(service, at)),
             });
             let to_try = to_try.unwrap_or_default();

@@ -54,7 +54,7 @@ fn hosts_with_fixed_addresses_meet() {
     let lan = user.lan(&[]);
     let place = ["--on", "lan:demo"];
     let server = user.start(&[&["serve", "echo:7", "--ip", "10.0.0.20/24"], &place[..]].concat(), "; try");
-    assert!(server.said.iter().any(|line| line.contains("try sockeye connect 10.0.0.20:7 --on lan:demo")));
+    assert!(server.said.iter().any(|line| line.contains("try sockeye connect server:7 --on lan:demo")));
     let connect =
         [&["connect", "10.0.0.20:7", "--ip", "10.0.0.30/24", "--delay", "5ms"], &place[..]].concat();
     for _ in 0..3 {

@@ -223,6 +223,11 @@ impl Site {
         lan.publish(Publish { listen, host: self.host.name().to_owned(), port }).map(drop)
     }
 
+    /// The name that the others of a named LAN know the command's own host by.
+    pub(crate) fn known_as(&self) -> Option<&str> {
+        self.dns.map(|_| self.host.name())
+    }
+
     /// The server that a client can ask, on a LAN.
     fn server(&self) -> Option<&Host> {
         self.others.get(1)
