@@ -101,11 +101,27 @@ fn five_hundred_come_and_go_where_five_fit() {
 
 #[test]
 fn a_station_that_never_asked_keeps_its_address() {
-    let Net { lan, gateway, server: _server, .. } = Net::new(Conditions::default(), ServerOptions::default());
+    let Net { lan, gateway, server, .. } = Net::new(Conditions::default(), ServerOptions::default());
     let quiet = lan.host("quiet").address("10.0.0.2/24".parse().unwrap()).build().unwrap();
     assert!(answers(&quiet, gateway.addresses()[0].address()));
     let lease = Client::new(mac(1)).lease(&lan).unwrap();
     assert_eq!(lease.address.address(), ip(3));
+    // One that somebody else has heard of.
+    server.heard(mac(77), "10.0.0.4".parse().unwrap());
+    assert_eq!(Client::new(mac(2)).lease(&lan).unwrap().address.address(), ip(5));
+    assert!(Client::new(mac(3)).inform(&lan, "10.0.0.4".parse().unwrap()).is_err());
+    server.forget(mac(77));
+    assert_eq!(Client::new(mac(4)).lease(&lan).unwrap().address.address(), ip(4));
+}
+
+#[test]
+fn a_station_that_shows_up_when_it_is_asked_keeps_its_address() {
+    let Net { lan, server: _server, .. } = Net::new(Conditions::default(), ServerOptions::default());
+    let _silent = lan.host("silent").address("10.0.0.2/24".parse().unwrap()).build().unwrap();
+    // It may be offered the first time; it is not given.
+    let lease = Client::new(mac(1)).lease(&lan).unwrap();
+    let later = Client::new(mac(2)).lease(&lan).unwrap();
+    assert!(lease.address.address() == ip(3) || later.address.address() == ip(3), "{lease:?} {later:?}");
 }
 
 #[test]

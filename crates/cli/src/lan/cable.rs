@@ -11,6 +11,8 @@ use std::time::Duration;
 use sockeye::dns::Names;
 use sockeye::sockeye_device::{Capabilities, Device, Medium, Offload, Received, StreamSocket};
 use sockeye::{Lan, MacAddr, dhcp};
+use sockeye_core::wire::arp::Arp;
+use sockeye_core::wire::ethernet::{EtherType, Ethernet};
 use tokio::net::UnixListener;
 
 use super::MTU;
@@ -104,13 +106,21 @@ struct Cable {
 }
 
 impl Cable {
-    /// Remembers the sender of a frame.
+    /// Remembers the sender of a frame, and the address it has, where it says that by ARP.
     fn learn(&mut self, frame: &[u8]) {
-        let Some(&[a, b, c, d, e, f]) = frame.get(6..12) else { return };
-        let mac = MacAddr([a, b, c, d, e, f]);
-        if mac.is_unicast() && !self.stations.contains(&mac) && self.stations.len() < MOST_STATIONS {
+        let Ok((Ethernet { source: mac, ethertype, .. }, payload)) = Ethernet::parse(frame) else { return };
+        if !self.stations.contains(&mac) {
+            if !mac.is_unicast() || self.stations.len() >= MOST_STATIONS {
+                return;
+            }
             self.stations.push(mac);
             self.cables.settle(mac, self.number);
+        }
+        if ethertype == EtherType::Arp
+            && let Ok(arp) = Arp::parse(payload)
+            && let Some(registry) = &self.cables.registry
+        {
+            registry.dhcp.heard(mac, arp.sender_ip);
         }
     }
 }

@@ -110,7 +110,10 @@ impl Gateway {
         let host = lan.host("gateway").address(address).build()?;
         let names = Names::new(DOMAIN);
         names.insert("gateway", address.address());
-        let dhcp = Arc::new(dhcp::Server::start(&host, dhcp::ServerOptions::default().names(&names))?);
+        let dhcp = Arc::new(dhcp::Server::start(
+            &host,
+            dhcp::ServerOptions::default().names(&names).without_probes(),
+        )?);
         let name_service = NameService::start(&host, &names, Resolvers::System)?;
         Ok(Gateway { host, names, dhcp, _name_service: name_service })
     }

@@ -11,14 +11,14 @@ use parking_lot::Mutex;
 use sockeye_core::link::NeighborState;
 use sockeye_core::time::Duration;
 use sockeye_core::wire::ethernet::MacAddr;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-/// Stations that have left, which the host's table of neighbours may still know.
-const MOST_DEPARTED: usize = 4096;
+/// Stations that are kept in mind, those that have left and those that were heard of.
+const MOST_STATIONS: usize = 4096;
 
 /// What a [`Server`] gives and tells. By default: addresses for ever, and its own address as the router's.
 ///
@@ -39,6 +39,7 @@ pub struct ServerOptions {
     lease_time: Option<Duration>,
     reserved: BTreeSet<Ipv4Addr>,
     is_no_router: bool,
+    asks_nobody: bool,
 }
 
 impl ServerOptions {
@@ -67,6 +68,13 @@ impl ServerOptions {
         self
     }
 
+    /// Leaves out the echo request to an address that is newly offered, by which a station shows up that has it already:
+    /// for those who tell [`Server::heard`].
+    pub fn without_probes(mut self) -> Self {
+        self.asks_nobody = true;
+        self
+    }
+
     /// Tells the clients of no way out of the subnet.
     pub fn without_router(mut self) -> Self {
         self.is_no_router = true;
@@ -89,7 +97,10 @@ struct Shared {
 
 struct State {
     pool: Pool,
+    /// Stations that have left: the host's table of neighbours may still know them.
     departed: BTreeSet<MacAddr>,
+    /// Who was heard to have an address.
+    heard: BTreeMap<Ipv4Addr, MacAddr>,
 }
 
 impl Server {
@@ -122,18 +133,30 @@ impl Server {
         };
         let socket = UdpSocket::bind(host, (Ipv4Addr::UNSPECIFIED, SERVER_PORT))?;
         socket.set_broadcast(true)?;
-        let state = State { pool: Pool::new(settings), departed: BTreeSet::new() };
+        let (departed, heard) = (BTreeSet::new(), BTreeMap::new());
+        let state = State { pool: Pool::new(settings), departed, heard };
         let shared = Arc::new(Shared { state: Mutex::new(state) });
-        let serving = Serving { socket: socket.try_clone()?, shared: Arc::clone(&shared) };
+        let asks_nobody = options.asks_nobody;
+        let serving = Serving { socket: socket.try_clone()?, shared: Arc::clone(&shared), asks_nobody };
         std::thread::Builder::new().name("dhcp".into()).spawn(move || serving.run())?;
         Ok(Server { socket, shared })
+    }
+
+    /// A station was heard to have an address, as the sender of an ARP message perhaps: nobody else gets it until the
+    /// station is [forgotten](Self::forget).
+    pub fn heard(&self, mac: MacAddr, address: Ipv4Addr) {
+        let mut state = self.shared.state.lock();
+        if state.heard.len() < MOST_STATIONS && !address.is_unspecified() {
+            state.heard.insert(address, mac);
+        }
     }
 
     /// A station is gone, such as one behind a cable that was pulled: its addresses and names are free again. Says which
     /// addresses these were.
     pub fn forget(&self, mac: MacAddr) -> Vec<IpAddr> {
         let mut state = self.shared.state.lock();
-        if state.departed.len() < MOST_DEPARTED {
+        state.heard.retain(|_, station| *station != mac);
+        if state.departed.len() < MOST_STATIONS {
             state.departed.insert(mac);
         }
         state.pool.forget(mac).into_iter().map(IpAddr::V4).collect()
@@ -164,6 +187,7 @@ impl fmt::Debug for Server {
 struct Serving {
     socket: UdpSocket,
     shared: Arc<Shared>,
+    asks_nobody: bool,
 }
 
 impl Serving {
@@ -191,14 +215,16 @@ impl Serving {
             snapshot.interfaces.into_iter().flat_map(|interface| interface.neighbors).collect()
         };
         let answer = {
-            let State { pool, departed } = &mut *self.shared.state.lock();
+            let State { pool, departed, heard } = &mut *self.shared.state.lock();
             departed.remove(&message.chaddr);
             let is_occupied = |address: Ipv4Addr, asker: MacAddr| {
-                neighbors.iter().any(|neighbor| {
-                    let is_there = neighbor.state != NeighborState::Incomplete;
-                    let is_another = |mac: MacAddr| mac != asker && !departed.contains(&mac);
-                    neighbor.address == address && is_there && neighbor.mac.is_some_and(is_another)
-                })
+                let is_heard = heard.get(&address).is_some_and(|station| *station != asker);
+                is_heard
+                    || neighbors.iter().any(|neighbor| {
+                        let is_there = neighbor.state != NeighborState::Incomplete;
+                        let is_another = |mac: MacAddr| mac != asker && !departed.contains(&mac);
+                        neighbor.address == address && is_there && neighbor.mac.is_some_and(is_another)
+                    })
             };
             pool.answer(clock::now(), message, &is_occupied)
         };
@@ -206,7 +232,7 @@ impl Serving {
         // RFC 2131 section 4.1: where unicast to a client without an address is not possible, to all. A full queue loses
         // the answer, as the cable might: the client asks again.
         let _ = self.socket.send_to(&message.emit(), (to.unwrap_or(Ipv4Addr::BROADCAST), CLIENT_PORT));
-        if let Some(address) = probe {
+        if let Some(address) = probe.filter(|_| !self.asks_nobody) {
             // Before the client accepts the address, whoever has it answers, and is a neighbour then.
             let _ = PingSocket::new(self.socket.host(), address.into()).and_then(|ping| ping.send(1, &[]));
         }
