@@ -11,9 +11,11 @@ use sockeye_core::transport::tcp::CongestionName;
 
 use crate::address::{HostPort, Publish};
 use crate::failure::Failure;
+use crate::lan::LanOptions;
 use crate::options::{Common, parse_congestion};
 use crate::service::ServiceAt;
 use crate::sim::Sim;
+use crate::ss::SsOptions;
 use crate::test::TestOptions;
 
 /// A TCP/IP stack of its own, in your shell: serve, connect, ping, and see every byte on its way.
@@ -36,6 +38,10 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Ask a host whether it is there, and measure how long it takes to answer
     Ping(Ping),
+    /// Make a LAN with a name, which hosts of other processes join
+    Lan(LanOptions),
+    /// Show the sockets of all hosts of this user, whichever process they are in
+    Ss(SsOptions),
     /// Run packetdrill scripts on a stack of their own, in virtual time
     Test(TestOptions),
     /// Say what works on this machine, and what to do about what does not

@@ -1,5 +1,6 @@
 //! The network a command runs on when it is not the real machine's: a private LAN, or a host on a TAP or TUN interface.
 
+mod named;
 mod plan;
 
 use std::collections::hash_map::RandomState;
@@ -19,7 +20,9 @@ use crate::ladder::{Party, Side};
 use crate::options::{Common, On};
 use crate::serve::open;
 use crate::service::Service;
+use crate::ss::Control;
 use crate::watch::{JsonTo, Watch};
+use named::Gone;
 use plan::Plan;
 pub(crate) use plan::Role;
 
@@ -45,6 +48,12 @@ pub(crate) struct Site {
     lan: Option<Lan>,
     /// Whether nobody is there but our own hosts.
     is_private: bool,
+    /// What tells that a named LAN has ended.
+    gone: Option<Gone>,
+    /// Who answers for names, on a named LAN.
+    dns: Option<IpAddr>,
+    /// Tells `sockeye ss` of the hosts.
+    control: Option<Control>,
     watch: Watch,
 }
 
@@ -66,11 +75,14 @@ impl Site {
     /// Makes the network, and says on standard error what was made.
     pub(crate) fn build(wish: &Wish<'_>) -> Result<Site, Failure> {
         let seed = wish.common.cable.seed.unwrap_or_else(drawn);
-        match &wish.common.place.on {
+        let site = match &wish.common.place.on {
             On::Tap(name) => Site::on_interface(wish, seed, name, LinkType::Ethernet),
             On::Tun(name) => Site::on_interface(wish, seed, name, LinkType::Ip),
+            On::Named(name) => Site::on_named_lan(wish, seed, name),
             On::Lan | On::Os => Site::on_lan(wish, seed),
-        }
+        }?;
+        let hosts = [&site.host].into_iter().chain(&site.others).cloned().collect();
+        Ok(Site { control: Control::start(hosts), ..site })
     }
 
     /// Makes the network for a host that asks. On a LAN there is a server to be asked.
@@ -99,7 +111,7 @@ impl Site {
 
     fn on_lan(wish: &Wish<'_>, seed: u64) -> Result<Site, Failure> {
         let Wish { common, role, .. } = wish;
-        let plan = Plan::new(*role, &common.place.ip, common.place.gateway)?;
+        let plan = Plan::new(*role, &common.place.addresses(), common.place.gateway)?;
         let conditions = common.cable.conditions();
         let lan = Lan::builder()
             .seed(seed)
@@ -135,7 +147,16 @@ impl Site {
         announce(&format!("a private LAN {}, seed {seed}{cable}", nets.join(" and ")));
         let hosts: Vec<String> = others.iter().chain([&host]).map(with_hardware).collect();
         announce(&format!("on it: {}", hosts.join(", ")));
-        Ok(Site { host, others, lan: Some(lan), is_private: true, watch })
+        Ok(Site {
+            host,
+            others,
+            lan: Some(lan),
+            is_private: true,
+            gone: None,
+            dns: None,
+            control: None,
+            watch,
+        })
     }
 
     fn on_interface(wish: &Wish<'_>, seed: u64, name: &str, link: LinkType) -> Result<Site, Failure> {
@@ -171,7 +192,7 @@ impl Site {
             let builder = lan.host(role.name()).conditions(conditions);
             (Some(lan), builder)
         };
-        let builder = common.place.ip.iter().fold(builder, |host, address| host.address(*address));
+        let builder = common.place.addresses().into_iter().fold(builder, HostBuilder::address);
         let builder = with_congestion(with_mac(with_mtu(builder, common), common), wish);
         let builder = match common.place.gateway {
             Some(gateway) => builder.gateway(gateway),
@@ -184,7 +205,16 @@ impl Site {
         }
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("{} on {name}, seed {seed}{cable}", with_hardware(&host)));
-        Ok(Site { host, others: Vec::new(), lan, is_private: false, watch })
+        Ok(Site {
+            host,
+            others: Vec::new(),
+            lan,
+            is_private: false,
+            gone: None,
+            dns: None,
+            control: None,
+            watch,
+        })
     }
 
     /// Lets a port of the real machine lead to a port of the command's own host; on a LAN only.
@@ -193,13 +223,18 @@ impl Site {
         lan.publish(Publish { listen, host: self.host.name().to_owned(), port }).map(drop)
     }
 
+    /// The name that the others of a named LAN know the command's own host by.
+    pub(crate) fn known_as(&self) -> Option<&str> {
+        self.dns.map(|_| self.host.name())
+    }
+
     /// The server that a client can ask, on a LAN.
     fn server(&self) -> Option<&Host> {
         self.others.get(1)
     }
 
     /// The addresses a host is known by: the hosts of a LAN have names, and nobody else is on it.
-    pub(crate) fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+    pub(crate) async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
         let hosts = || self.others.iter().chain([&self.host]);
         match (host.parse::<IpAddr>(), self.is_private) {
             (Ok(address), false) => Ok(vec![address]),
@@ -225,10 +260,13 @@ impl Site {
                     Err(Failure::new(Code::NameNotFound, line))
                 }
             },
-            (Err(_), false) => Err(Failure::new(
-                Code::NameNotFound,
-                format!("`{host}` is no address, and nobody answers for names on this interface"),
-            )),
+            (Err(_), false) => match self.dns {
+                Some(server) => named::look_up(&self.host, server, host).await,
+                None => Err(Failure::new(
+                    Code::NameNotFound,
+                    format!("`{host}` is no address, and nobody answers for names here"),
+                )),
+            },
         }
     }
 
@@ -237,8 +275,17 @@ impl Site {
         self.watch.unread().await;
     }
 
+    /// Waits until the network is there no more; for ever if it is this process's own.
+    pub(crate) async fn gone(&self) -> Failure {
+        match &self.gone {
+            Some(gone) => gone.come().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Ends the network: last words are said, what was seen is shown, the capture is whole.
     pub(crate) fn close(self) -> Result<(), Failure> {
+        drop(self.control);
         for host in [&self.host].into_iter().chain(&self.others) {
             host.shutdown(FAREWELL);
         }
@@ -298,7 +345,7 @@ fn described(name: &str, addresses: &[Cidr]) -> String {
 }
 
 /// The same, and its hardware address.
-fn with_hardware(host: &Host) -> String {
+pub(crate) fn with_hardware(host: &Host) -> String {
     let macs: Vec<String> = host.interfaces().iter().map(|interface| interface.mac.to_string()).collect();
     format!("{} ({})", described(host.name(), &host.addresses()), macs.join(" "))
 }
@@ -341,7 +388,7 @@ fn on_the_cable(role: Role, conditions: &Conditions) -> String {
 }
 
 /// A seed that nobody chose.
-fn drawn() -> u64 {
+pub(crate) fn drawn() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
