@@ -30,6 +30,13 @@ impl Table {
         }
     }
 
+    /// The program's end of this socket has this inode now.
+    pub(crate) fn name(&mut self, key: u64, inode: u64) {
+        if self.keys.insert(inode, key) != Some(key) {
+            self.keys.retain(|known, named| *named != key || *known == inode);
+        }
+    }
+
     /// Forgets a socket, which closes it.
     pub(crate) fn remove(&mut self, key: u64) {
         if let Some(entry) = self.entries.remove(&key)

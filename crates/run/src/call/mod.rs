@@ -159,7 +159,9 @@ fn dispatch(supervisor: &mut Supervisor, notification: Notification) -> Outcome 
         _ => Ok(Answer::Native),
     };
     let accepted = call.entry.take_accepted();
+    let inode = call.entry.front.inode;
     supervisor.table.extend(accepted);
+    supervisor.table.name(key, inode);
     supervisor.work.push_back(key);
     outcome
 }

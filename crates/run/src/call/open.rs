@@ -6,10 +6,13 @@ use crate::call::name::read_address;
 use crate::entry::{Body, Datagram, Front, Mode, Opened, Parked, Stream, errno};
 use crate::supervisor::Supervisor;
 use crate::sys::notification::Notification;
-use rustix::io::Errno;
+use crate::task::Descriptor;
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::net::sockopt::Timeout;
 use sockeye::{AnySocket, Family, Kind};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::task::Poll;
 
 /// What kind of socket a program asks for.
@@ -80,12 +83,14 @@ pub(super) fn connect(call: &mut Call<'_>) -> Outcome {
 
 fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
     let mode = call.mode(0);
+    if call.entry.front.is_broken {
+        if let Some(error) = call.entry.front.error.take() {
+            return Err(error);
+        }
+        revive(call, mode)?;
+    }
     let front = &mut call.entry.front;
     let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::ISCONN) };
-    if front.is_broken {
-        // The attempt before has failed, and was told by breaking the pair: this socket is of no more use.
-        return Err(front.error.take().unwrap_or(Errno::CONNABORTED));
-    }
     match front.ours.connect(to) {
         Ok(()) => return Ok(Answer::Value(0)),
         Err(error) => match errno(&error) {
@@ -127,4 +132,28 @@ fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
         stream.park(Parked { id, memory, deadline, call: to });
     }
     Ok(Answer::Later)
+}
+
+/// An attempt before has failed, which was told by breaking the pair; a socket may try again all the same. It gets another
+/// end in the place of the broken one. (Duplicates keep the broken one.)
+fn revive(call: &mut Call<'_>, mode: Mode) -> Result<(), Errno> {
+    if call.entry.front.ours.peer_addr().is_ok() {
+        return Err(Errno::ISCONN);
+    }
+    let far = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    if mode == Mode::Nonblocking {
+        ioctl_fionbio(&far, true)?;
+    }
+    let number = call.argument(0) as u32;
+    let inheritance = call.memory.inheritance(number);
+    if call.tools.listener.replace_file(call.id(), number, far.as_fd(), inheritance)?.is_none() {
+        return Err(Errno::INTR);
+    }
+    call.far = Descriptor::of(far)?;
+    let front = &mut call.entry.front;
+    front.inode = call.far.inode;
+    front.is_broken = false;
+    front.is_hung_up = false;
+    call.entry.body = Body::Stream(Stream::fresh());
+    Ok(())
 }

@@ -115,6 +115,7 @@ impl Listening {
         }
         let body = Body::Stream(Stream::connected());
         let opened = Opened::new(tools, ours, (family, Kind::Stream), (body, call.mode))?;
+        opened.entry.front.fit_pair(&opened.far);
         match opened.give(tools, id, memory.thread, call.inheritance) {
             Ok(Ok(entry)) => {
                 self.accepted.push(entry);

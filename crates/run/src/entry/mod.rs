@@ -12,17 +12,21 @@ use crate::sys::notification::{Delivery, Inheritance};
 use crate::task::{Descriptor, Memory};
 use crate::tools::{NEAR, Tools};
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with, socketpair};
-use sockeye::{AnySocket, Family, Kind};
+use sockeye::{AnySocket, Family, Kind, OptionName, SocketOption};
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Waker};
 use std::time::Instant;
 
 pub(crate) use datagram::{Datagram, Message, Outgoing, Take};
 pub(crate) use listening::{AcceptCall, Listening};
 pub(crate) use stream::{Stream, Write};
+
+/// What each direction of a pair holds where nobody asks for less (`net.core.wmem_default`).
+const PAIR_BUFFER: usize = 212_992;
 
 /// What a pump has left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,8 +199,28 @@ impl Front {
     pub(crate) fn pair(&mut self, far: &Descriptor, tools: &Tools) -> Result<(), Errno> {
         if self.near.is_none() && !self.is_broken {
             self.near = Some(tools.pair(far, self.key)?);
+            self.fit_pair(far);
         }
         Ok(())
+    }
+
+    /// Lets the pair hold no more than the program wants to have on its way: who asks for small buffers wants to be held
+    /// back early.
+    pub(crate) fn fit_pair(&self, far: impl AsFd) {
+        let fit = |end: BorrowedFd<'_>, name| {
+            let asked = match self.ours.option(name) {
+                Ok(SocketOption::SendBuffer(bytes) | SocketOption::ReceiveBuffer(bytes)) => bytes,
+                _ => return,
+            };
+            if asked < PAIR_BUFFER {
+                // What is asked for is doubled there, too, as it was here.
+                let _ = set_socket_send_buffer_size(end, asked / 2);
+            }
+        };
+        fit(far.as_fd(), OptionName::SendBuffer);
+        if let Some(near) = &self.near {
+            fit(near.as_fd(), OptionName::ReceiveBuffer);
+        }
     }
 
     /// Whether nothing tells us when the program closes its end.
