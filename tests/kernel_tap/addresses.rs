@@ -2,14 +2,14 @@
 //! `udhcpc` and `nslookup`.
 
 use crate::namespace::INTERFACE;
-use sockeye::Lan;
-use sockeye::dhcp::{Server, ServerOptions};
+use sockeye::dhcp::{Client, Server, ServerOptions};
 use sockeye::dns::{NameService, Names, Resolvers};
 use sockeye::sockeye_device::{Offloads, Tap};
+use sockeye::{Lan, MacAddr};
 use std::io::Write;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// What `udhcpc` runs with what it got.
 const SCRIPT: &str = "#!/bin/sh\n\
@@ -26,9 +26,73 @@ fn run(program: &str, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
-pub(crate) fn by_other_peoples_clients() {
-    if Command::new("busybox").arg("true").status().is_err() {
+/// A program at work; killed when it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn has_busybox() -> bool {
+    let found = Command::new("busybox").arg("true").status().is_ok();
+    if !found {
         let _ = writeln!(std::io::stderr(), "skipped: busybox is not installed");
+    }
+    found
+}
+
+/// Our client asks busybox's `udhcpd`, by a device and over a cable.
+pub(crate) fn from_other_peoples_server() {
+    if !has_busybox() {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("sockeye-udhcpd-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let settings = format!(
+        "start 10.77.0.20\nend 10.77.0.22\ninterface {INTERFACE}\nlease_file {}\npidfile {}\n\
+         option subnet 255.255.255.0\nopt router 10.77.0.1\nopt dns 10.77.0.1 9.9.9.9\n\
+         option domain example\noption lease 600\n",
+        file("leases"),
+        file("pid"),
+    );
+    std::fs::write(file("leases"), "").unwrap();
+    std::fs::write(file("udhcpd.conf"), settings).unwrap();
+    let mut command = Command::new("busybox");
+    command.args(["udhcpd", "-f", &file("udhcpd.conf")]).stdout(Stdio::null()).stderr(Stdio::null());
+    let server = Running(command.spawn().unwrap());
+    let client = |number| Client::new(MacAddr([2, 0, 0, 0, 9, number])).host_name("ours");
+
+    let mut tap = Tap::open(INTERFACE, Offloads::Off).unwrap();
+    let lease = client(1).lease_on(&mut tap).unwrap();
+    let pool = ["10.77.0.20/24", "10.77.0.21/24", "10.77.0.22/24"];
+    assert!(pool.contains(&lease.address.to_string().as_str()), "{lease:?}");
+    assert_eq!(lease.gateway, Some([10, 77, 0, 1].into()));
+    assert_eq!(lease.dns, [[10, 77, 0, 1].into(), std::net::IpAddr::from([9, 9, 9, 9])]);
+    assert_eq!(lease.domain.as_deref(), Some("example"));
+    assert_eq!(lease.lease_time, Some(std::time::Duration::from_secs(600)));
+    assert_eq!(client(1).lease_on(&mut tap).unwrap().address, lease.address, "the same again");
+    let informed = client(2).inform_on(&mut tap, [10, 77, 0, 99].into()).unwrap();
+    assert_eq!((informed.gateway, informed.lease_time), (lease.gateway, None));
+
+    let lan = Lan::builder().seed(7).build().unwrap();
+    lan.attach("kernel", Box::new(tap), None).unwrap();
+    let first = lease.address;
+    let lease = client(3).lease(&lan).unwrap();
+    assert!(pool.contains(&lease.address.to_string().as_str()) && lease.address != first, "{lease:?}");
+    let host = lan.host("ours").mac(MacAddr([2, 0, 0, 0, 9, 3])).address(lease.address).build().unwrap();
+    let (is_fine, told) = run("ping", &["-c", "1", "-W", "5", &lease.address.address().to_string()]);
+    assert!(is_fine, "{told}");
+    drop(host);
+    drop(server);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+pub(crate) fn by_other_peoples_clients() {
+    if !has_busybox() {
         return;
     }
     let lan = Lan::builder().seed(7).build().unwrap();

@@ -62,6 +62,11 @@ fn addresses_and_names() {
 }
 
 #[test]
+fn addresses_from_another_server() {
+    in_namespace("addresses_from_another_server", addresses::from_other_peoples_server);
+}
+
+#[test]
 fn through_a_bad_cable() {
     in_namespace("through_a_bad_cable", transfer::through_a_bad_cable);
 }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use sockeye::{Cidr, Lan, PingSocket};
 
+use crate::folder::Folder;
+
 /// What a check found.
 enum Finding {
     /// It works; what exactly was seen.
@@ -24,8 +26,9 @@ type Check = fn() -> Finding;
 
 /// Prints one line for each thing looked at. Nothing found missing is a failure of this command.
 pub(crate) fn run() {
-    let checks: [(&str, Check); 9] = [
+    let checks: [(&str, Check); 10] = [
         ("serve, connect and ping on a private LAN", private_lan),
+        ("LANs with names, and ss", folder),
         ("ports below 1024 of the real machine", low_ports),
         ("/dev/net/tun", tun_device),
         ("making TAP and TUN interfaces (CAP_NET_ADMIN)", net_admin),
@@ -50,6 +53,13 @@ fn private_lan() -> Finding {
     match echo_over_a_lan() {
         Ok(time) => Fine(format!("an echo between two hosts took {time:.0?}, no privileges needed")),
         Err(error) => Not(format!("{error} (is a limit of threads or descriptors too low? ulimit -a)")),
+    }
+}
+
+fn folder() -> Finding {
+    match Folder::open() {
+        Ok(folder) => Fine(format!("processes of this user meet in {}", folder.path("").display())),
+        Err(failure) => Not(failure.line),
     }
 }
 

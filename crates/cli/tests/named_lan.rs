@@ -5,7 +5,7 @@ mod running;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use running::{Serving, finish, free_port, sockeye};
 use tempfile::TempDir;
@@ -183,6 +183,23 @@ fn a_lan_that_is_not_there() {
             .any(|line| line.contains("192.168.7.0/28, seed 5; on every cable, both ways: loss 1%"))
     );
     assert_eq!(lan.end("INT").0, Some(130));
+}
+
+#[test]
+fn nobody_has_to_wait_for_an_address() {
+    let user = User::new();
+    let _lan = user.lan(&["--no-gateway"]);
+    for command in [&["serve", "echo:7"][..], &["ping", "web"], &["connect", "web:7"]] {
+        let mut command = user.sockeye(&[command, &["--on", "lan:demo"]].concat());
+        let start = Instant::now();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        let killed = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{command:?}");
+        assert!(start.elapsed() < Duration::from_secs(8), "{command:?}");
+    }
 }
 
 #[test]

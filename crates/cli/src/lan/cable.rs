@@ -69,12 +69,11 @@ impl Cables {
     /// The cable is pulled out: its stations are gone, unless they have moved. Says who they were.
     fn pull(&self, stations: &[MacAddr], cable: u64) -> Vec<String> {
         let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut gone = Vec::new();
-        for mac in stations.iter().filter(|mac| homes.get(mac) == Some(&cable)).copied().collect::<Vec<_>>() {
-            homes.remove(&mac);
-            gone.extend(self.registry.iter().flat_map(|registry| registry.forget(mac)));
-        }
-        gone
+        let mut gone = stations.to_vec();
+        gone.retain(|mac| homes.get(mac) == Some(&cable));
+        homes.retain(|_, home| *home != cable);
+        let told = |registry: &Registry| gone.into_iter().flat_map(|mac| registry.forget(mac)).collect();
+        self.registry.as_ref().map(told).unwrap_or_default()
     }
 
     /// Plugs a stream in.

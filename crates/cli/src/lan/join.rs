@@ -14,13 +14,13 @@ use crate::failure::{Code, Failure, plain};
 use crate::folder::Folder;
 
 /// How a host wants to be on a named LAN.
-pub(crate) struct Membership<'a> {
+pub(crate) struct Membership {
     /// The LAN.
-    pub(crate) lan: &'a LanName,
+    pub(crate) lan: LanName,
     /// The host's name.
-    pub(crate) host: &'a str,
+    pub(crate) host: String,
     /// Its addresses; one is asked for otherwise.
-    pub(crate) addresses: &'a [Cidr],
+    pub(crate) addresses: Vec<Cidr>,
     /// What its cable does to frames.
     pub(crate) conditions: Conditions,
     /// Its hardware address; one is drawn otherwise.
@@ -56,9 +56,9 @@ const WORD_PATIENCE: Duration = Duration::from_millis(1500);
 ///
 /// # Errors
 /// When there is no such LAN, or it does not let anybody in, or it has no address for the host.
-pub(crate) fn join(wish: &Membership<'_>) -> Result<Joined, Failure> {
+pub(crate) fn join(wish: &Membership) -> Result<Joined, Failure> {
     let folder = Folder::open()?;
-    let name = wish.lan;
+    let name = &wish.lan;
     let stream = folder.connect(&name.socket()).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
             Failure::new(Code::Refused, no_such_lan(&folder, name))
@@ -76,7 +76,7 @@ pub(crate) fn join(wish: &Membership<'_>) -> Result<Joined, Failure> {
     Ok(Joined {
         lan,
         attachment,
-        host: told.and_then(|lease| lease.host_name.clone()).unwrap_or_else(|| wish.host.to_owned()),
+        host: told.and_then(|lease| lease.host_name.clone()).unwrap_or_else(|| wish.host.clone()),
         mac,
         addresses: leased.into_iter().chain(wish.addresses.iter().copied()).collect(),
         gateway: wish.gateway.or(told.and_then(|lease| lease.gateway)),
@@ -85,13 +85,13 @@ pub(crate) fn join(wish: &Membership<'_>) -> Result<Joined, Failure> {
 }
 
 /// What the LAN's gateway tells the host; none where it has an address of its own, and nobody answers.
-fn lease(wish: &Membership<'_>, lan: &Lan, mac: MacAddr) -> Result<Option<dhcp::Lease>, Failure> {
-    let client = dhcp::Client::new(mac).host_name(wish.host).conditions(wish.conditions);
+fn lease(wish: &Membership, lan: &Lan, mac: MacAddr) -> Result<Option<dhcp::Lease>, Failure> {
+    let client = dhcp::Client::new(mac).host_name(wish.host.as_str()).conditions(wish.conditions);
     let own = wish.addresses.iter().find_map(|own| match own.address() {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
     });
-    let name = wish.lan;
+    let name = &wish.lan;
     match own {
         None if wish.addresses.is_empty() => client.lease(lan).map(Some).map_err(|error| match error.kind() {
             ErrorKind::TimedOut => Failure::new(

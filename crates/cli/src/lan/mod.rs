@@ -21,7 +21,7 @@ use crate::options::CableOptions;
 use crate::site::{announce, drawn, with_hardware};
 use crate::ss::Control;
 use cable::{Cables, Registry};
-pub(crate) use join::{Membership, join};
+pub(crate) use join::{Joined, Membership, join};
 pub(crate) use name::{LanName, parse_host_name};
 
 /// The largest IP packet on a named LAN, in bytes.

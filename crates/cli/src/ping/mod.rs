@@ -62,7 +62,10 @@ pub(crate) async fn run(options: Ping) -> Result<(), Failure> {
         On::Lan | On::Named(_) | On::Tap(_) | On::Tun(_) => {
             let site = Site::for_client(&options.common, JsonTo::Stdout, None).await?;
             let asked = async {
-                let target = site.look_up(&options.host).await?.first().copied();
+                let target = tokio::select! {
+                    found = site.look_up(&options.host) => found?.first().copied(),
+                    failure = interrupted() => return Err(failure),
+                };
                 let target = target.ok_or_else(|| unknown(&options.host))?;
                 let socket = OurEcho::open(&site.host, target)
                     .map_err(|error| Failure::talking(format!("cannot ping {target}"), &error))?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sockeye::{Attachment, Cidr, Host};
 use sockeye_core::wire::LinkType;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::{
@@ -13,9 +14,10 @@ use super::{
     with_hardware,
 };
 use crate::failure::{Code, Failure};
+use crate::interrupt::interrupted;
 use crate::ladder::Side;
 use crate::ladder::row::Ends;
-use crate::lan::{LanName, Membership, join};
+use crate::lan::{Joined, LanName, Membership, join};
 use crate::watch::Watch;
 
 /// Tells when the LAN is there no more.
@@ -43,6 +45,20 @@ impl Gone {
     }
 }
 
+/// Joins, which takes a while where nobody answers; Ctrl-C ends the waiting.
+fn join_unless_interrupted(wish: Membership) -> Result<Joined, Failure> {
+    let joining = tokio::task::spawn_blocking(move || join(&wish));
+    let joined = async {
+        tokio::select! {
+            joined = joining => {
+                joined.unwrap_or_else(|_| Err(Failure::new(Code::Network, "the LAN cannot be joined")))
+            }
+            failure = interrupted() => Err(failure),
+        }
+    };
+    tokio::task::block_in_place(|| Handle::current().block_on(joined))
+}
+
 /// The addresses of a name, as the LAN's gateway knows it.
 pub(super) async fn look_up(host: &Host, server: IpAddr, name: &str) -> Result<Vec<IpAddr>, Failure> {
     let (host, asked) = (host.clone(), name.to_owned());
@@ -61,10 +77,10 @@ impl Site {
     /// Joins the LAN, and says on standard error as whom.
     pub(super) fn on_named_lan(wish: &Wish<'_>, seed: u64, name: &LanName) -> Result<Site, Failure> {
         let Wish { common, role, .. } = wish;
-        let joined = join(&Membership {
-            lan: name,
-            host: common.place.name.as_deref().unwrap_or(role.name()),
-            addresses: &common.place.addresses(),
+        let joined = join_unless_interrupted(Membership {
+            lan: name.clone(),
+            host: common.place.name.as_deref().unwrap_or(role.name()).to_owned(),
+            addresses: common.place.addresses(),
             conditions: common.cable.conditions(),
             mac: common.place.mac,
             gateway: common.place.gateway,

@@ -185,9 +185,8 @@ impl Pool {
         let client = client_of(message);
         let (server, requested) =
             (message.address(code::SERVER_ID), message.address(code::REQUESTED_ADDRESS));
-        if let Some(other) = server.filter(|server| *server != self.settings.own) {
+        if server.is_some_and(|server| server != self.settings.own) {
             // It has taken another server's offer; ours is free again.
-            let _ = other;
             self.leases.retain(|_, lease| lease.standing != Standing::Offered || lease.client != client);
             return None;
         }
