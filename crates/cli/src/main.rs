@@ -22,6 +22,7 @@ mod site;
 mod ss;
 mod test;
 mod watch;
+mod way_out;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;

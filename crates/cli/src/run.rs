@@ -23,7 +23,10 @@ pub(crate) async fn run(options: Run) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn run_to_the_end(options: Run) -> Result<ExitCode, Failure> {
+async fn run_to_the_end(mut options: Run) -> Result<ExitCode, Failure> {
+    if let Some(name) = options.lan.take() {
+        options.common.place.on = On::Named(name);
+    }
     options.common.check(EncodesText::No)?;
     if options.common.place.on == On::Os {
         let line = "--on os would be the program as it is without sockeye: leave it away, or run it without";
@@ -33,12 +36,22 @@ async fn run_to_the_end(options: Run) -> Result<ExitCode, Failure> {
         let line = "--publish is for the private LAN: a host on an interface is reached there";
         return Err(Failure::usage(line));
     }
+    let is_private = options.common.place.on == On::Lan;
+    if let Some(given) = options.way_out.given().filter(|_| !is_private) {
+        let line = format!("{given} is for the private LAN: what leaves another is decided where that is made");
+        return Err(Failure::usage(line));
+    }
+    if options.no_gateway && !is_private {
+        return Err(Failure::usage("--no-gateway is for the private LAN"));
+    }
+    let way_out = (is_private && !options.no_gateway).then_some(&options.way_out);
     let site = Site::build(&Wish {
         common: &options.common,
         role: Role::Program,
         listening: options.publish.iter().map(|publish| publish.port).collect(),
         json_to: JsonTo::Stderr,
         congestion: options.congestion,
+        way_out,
     })?;
     for publish in &options.publish {
         site.publish(publish.at, publish.port).map_err(|error| cannot_publish(publish.at, &error))?;

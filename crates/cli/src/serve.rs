@@ -54,6 +54,7 @@ async fn serve_on_site(options: &Serve, interrupted: impl Future<Output = Failur
         listening: options.services.iter().map(|at| at.port).collect(),
         json_to: JsonTo::Stdout,
         congestion: options.congestion,
+        way_out: None,
     })?;
     let outcome = async {
         for ServiceAt { service, port } in &options.services {

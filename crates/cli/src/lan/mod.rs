@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use clap::Args;
-use sockeye::dns::{NameService, Names, Resolvers};
+use sockeye::dns::Names;
 use sockeye::{Cidr, Host, Lan, dhcp};
 
 use crate::address::PublishHost;
@@ -20,15 +20,13 @@ use crate::interrupt::interrupted;
 use crate::options::CableOptions;
 use crate::site::{announce, drawn, with_hardware};
 use crate::ss::Control;
+use crate::way_out::{DOMAIN, WayOut, WayOutOptions};
 use cable::{Cables, Registry};
 pub(crate) use join::{Joined, Membership, join};
 pub(crate) use name::{LanName, parse_host_name};
 
 /// The largest IP packet on a named LAN, in bytes.
 pub(crate) const MTU: usize = 1500;
-
-/// The domain of the hosts of a named LAN.
-const DOMAIN: &str = "lan";
 
 /// So long the last words of a connection are waited for at the end.
 const FAREWELL: std::time::Duration = std::time::Duration::from_millis(500);
@@ -48,6 +46,8 @@ pub(crate) struct LanOptions {
     #[arg(long, value_name = "[ADDR:]PORT:HOST:PORT", conflicts_with = "no_gateway")]
     pub(crate) publish: Vec<PublishHost>,
     #[command(flatten)]
+    pub(crate) way_out: WayOutOptions,
+    #[command(flatten)]
     pub(crate) cable: CableOptions,
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn run(options: LanOptions) -> Result<(), Failure> {
     let lan = Lan::builder().seed(seed).conditions(conditions).build().map_err(cannot)?;
     let gateway = match options.no_gateway {
         true => None,
-        false => Some(Gateway::start(&lan, gateway).map_err(cannot)?),
+        false => Some(Gateway::start(&lan, gateway, &options.way_out).map_err(cannot)?),
     };
     let on_the_cables = match conditions.is_perfect() {
         true => String::new(),
@@ -97,25 +97,25 @@ pub(crate) async fn run(options: LanOptions) -> Result<(), Failure> {
     }
 }
 
-/// The host that gives out addresses and answers for names.
+/// The host that gives out addresses, answers for names, and leads out.
 struct Gateway {
     host: Host,
     names: Names,
     dhcp: Arc<dhcp::Server>,
-    _name_service: NameService,
+    _way_out: WayOut,
 }
 
 impl Gateway {
-    fn start(lan: &Lan, address: Cidr) -> io::Result<Gateway> {
-        let host = lan.host("gateway").address(address).build()?;
+    fn start(lan: &Lan, address: Cidr, options: &WayOutOptions) -> io::Result<Gateway> {
+        let host = WayOut::prepare(lan.host("gateway").address(address)).build()?;
         let names = Names::new(DOMAIN);
         names.insert("gateway", address.address());
         let dhcp = Arc::new(dhcp::Server::start(
             &host,
             dhcp::ServerOptions::default().names(&names).without_probes(),
         )?);
-        let name_service = NameService::start(&host, &names, Resolvers::System)?;
-        Ok(Gateway { host, names, dhcp, _name_service: name_service })
+        let way_out = WayOut::open(&host, options, &names)?;
+        Ok(Gateway { host, names, dhcp, _way_out: way_out })
     }
 
     fn registry(&self) -> Registry {

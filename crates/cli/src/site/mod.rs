@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use sockeye::sockeye_device::{Capture, Device, Offloads, OpenError, Tap, Tun};
+use sockeye::dns::{NameService, Names, Resolvers};
 use sockeye::{BuildError, Cidr, Conditions, Host, HostBuilder, Lan, Publish, TraceEvent};
 use sockeye_core::transport::tcp::CongestionName;
 use sockeye_core::wire::LinkType;
@@ -20,6 +21,7 @@ use crate::ladder::{Party, Side};
 use crate::options::{Common, On};
 use crate::serve::open;
 use crate::service::Service;
+use crate::way_out::{DOMAIN, WayOut, WayOutOptions, asked_inside};
 use crate::ss::Control;
 use crate::watch::{JsonTo, Watch};
 use named::Gone;
@@ -52,9 +54,19 @@ pub(crate) struct Site {
     gone: Option<Gone>,
     /// Who answers for names, on a named LAN.
     dns: Option<IpAddr>,
+    attendants: Attendants,
+    watch: Watch,
+}
+
+/// What is at work beside the hosts, as long as there is the network.
+#[derive(Default)]
+struct Attendants {
     /// Tells `sockeye ss` of the hosts.
     control: Option<Control>,
-    watch: Watch,
+    /// The way out of a private LAN.
+    way_out: Option<WayOut>,
+    /// Who answers for names on a program's own loopback addresses.
+    inside: Option<NameService>,
 }
 
 /// What a command wants of its network.
@@ -69,20 +81,29 @@ pub(crate) struct Wish<'a> {
     pub(crate) json_to: JsonTo,
     /// The congestion control of its host's connections, if not the usual one.
     pub(crate) congestion: Option<CongestionName>,
+    /// What may leave a private LAN; nothing otherwise.
+    pub(crate) way_out: Option<&'a WayOutOptions>,
 }
 
 impl Site {
     /// Makes the network, and says on standard error what was made.
     pub(crate) fn build(wish: &Wish<'_>) -> Result<Site, Failure> {
         let seed = wish.common.cable.seed.unwrap_or_else(drawn);
-        let site = match &wish.common.place.on {
+        let names = Names::new(DOMAIN);
+        let mut site = match &wish.common.place.on {
             On::Tap(name) => Site::on_interface(wish, seed, name, LinkType::Ethernet),
             On::Tun(name) => Site::on_interface(wish, seed, name, LinkType::Ip),
             On::Named(name) => Site::on_named_lan(wish, seed, name),
-            On::Lan | On::Os => Site::on_lan(wish, seed),
+            On::Lan | On::Os => Site::on_lan(wish, seed, &names),
         }?;
         let hosts = [&site.host].into_iter().chain(&site.others).cloned().collect();
-        Ok(Site { control: Control::start(hosts), ..site })
+        site.attendants.control = Control::start(hosts);
+        if wish.role == Role::Program {
+            let service = NameService::start_at(&site.host, &asked_inside(), &names, Resolvers::System);
+            site.attendants.inside =
+                Some(service.map_err(|error| Failure::talking("cannot answer for names", &error))?);
+        }
+        Ok(site)
     }
 
     /// Makes the network for a host that asks. On a LAN there is a server to be asked.
@@ -92,7 +113,7 @@ impl Site {
         congestion: Option<CongestionName>,
     ) -> Result<Site, Failure> {
         let listening = SERVED.iter().map(|(_, port)| *port).collect();
-        let site = Site::build(&Wish { common, role: Role::Client, listening, json_to, congestion })?;
+        let site = Site::build(&Wish { common, role: Role::Client, listening, json_to, congestion, way_out: None })?;
         if let Some(server) = site.server() {
             for (service, port) in &SERVED {
                 for address in server.addresses() {
@@ -109,7 +130,7 @@ impl Site {
         Ok(site)
     }
 
-    fn on_lan(wish: &Wish<'_>, seed: u64) -> Result<Site, Failure> {
+    fn on_lan(wish: &Wish<'_>, seed: u64, names: &Names) -> Result<Site, Failure> {
         let Wish { common, role, .. } = wish;
         let plan = Plan::new(*role, &common.place.addresses(), common.place.gateway)?;
         let conditions = common.cable.conditions();
@@ -129,6 +150,8 @@ impl Site {
         for (name, addresses) in [("gateway", &plan.gateway), ("server", &plan.server)] {
             if !addresses.is_empty() {
                 let builder = addresses.iter().fold(lan.host(name), |host, address| host.address(*address));
+                let leads_out = name == "gateway" && wish.way_out.is_some();
+                let builder = if leads_out { WayOut::prepare(builder) } else { builder };
                 others.push(with_mtu(builder, common).build().map_err(cannot_build)?);
             }
         }
@@ -142,6 +165,17 @@ impl Site {
                 watch.watch_host(other, own_side.other(), is_of_tcp)?;
             }
         }
+        let mut attendants = Attendants::default();
+        if let (Some(options), Some(gateway)) = (wish.way_out, others.first()) {
+            for host in others.iter().chain([&host]) {
+                for own in host.addresses() {
+                    names.insert(host.name(), own.address());
+                }
+            }
+            let opened = WayOut::open(gateway, options, names);
+            let cannot = |error| Failure::talking("cannot lead out of the LAN", &error);
+            attendants.way_out = Some(opened.map_err(cannot)?);
+        }
         let nets: Vec<String> = plan.own.iter().map(|subnet| subnet.network().to_string()).collect();
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("a private LAN {}, seed {seed}{cable}", nets.join(" and ")));
@@ -154,7 +188,7 @@ impl Site {
             is_private: true,
             gone: None,
             dns: None,
-            control: None,
+            attendants,
             watch,
         })
     }
@@ -212,7 +246,7 @@ impl Site {
             is_private: false,
             gone: None,
             dns: None,
-            control: None,
+            attendants: Attendants::default(),
             watch,
         })
     }
@@ -285,7 +319,7 @@ impl Site {
 
     /// Ends the network: last words are said, what was seen is shown, the capture is whole.
     pub(crate) fn close(self) -> Result<(), Failure> {
-        drop(self.control);
+        drop(self.attendants);
         for host in [&self.host].into_iter().chain(&self.others) {
             host.shutdown(FAREWELL);
         }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::{
-    Site, Wish, announce, cannot_build, described, is_of_tcp, on_the_cable, party, side, with_congestion,
+    Attendants, Site, Wish, announce, cannot_build, described, is_of_tcp, on_the_cable, party, side, with_congestion,
     with_hardware,
 };
 use crate::failure::{Code, Failure};
@@ -119,7 +119,7 @@ impl Site {
             is_private: false,
             gone: Some(gone),
             dns,
-            control: None,
+            attendants: Attendants::default(),
             watch,
         })
     }

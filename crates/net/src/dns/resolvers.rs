@@ -29,6 +29,13 @@ pub enum Resolvers {
     Nobody,
 }
 
+impl Resolvers {
+    /// Whom these are now, and where programs of the real machine therefore send their questions.
+    pub fn current(&self) -> Vec<IpAddr> {
+        Directory::new(self.clone()).current().iter().map(SocketAddr::ip).collect()
+    }
+}
+
 /// The resolvers as they are at the moment.
 #[derive(Debug)]
 pub(super) struct Directory {

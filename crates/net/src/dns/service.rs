@@ -15,7 +15,8 @@ use sockeye_core::time::Duration;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use sockeye_core::wire::Cidr;
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 
 /// Where names are answered.
@@ -75,7 +76,21 @@ impl NameService {
     /// # Errors
     /// `EADDRINUSE` if something else has port 53; or when no thread can be started.
     pub fn start(host: &Host, names: &Names, resolvers: Resolvers) -> io::Result<NameService> {
-        let subnets = host.addresses().iter().map(sockeye_core::wire::Cidr::network).collect();
+        let addresses: Vec<IpAddr> = host.addresses().iter().map(Cidr::address).collect();
+        NameService::start_at(host, &addresses, names, resolvers)
+    }
+
+    /// Begins to answer at these addresses of `host`, such as those of its loopback interface.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); `EADDRNOTAVAIL` for an address that the host does not have.
+    pub fn start_at(
+        host: &Host,
+        addresses: &[IpAddr],
+        names: &Names,
+        resolvers: Resolvers,
+    ) -> io::Result<NameService> {
+        let subnets = host.addresses().iter().map(Cidr::network).collect();
         let shared = Arc::new(Shared {
             zone: Zone::new(names.clone(), subnets),
             forwarder: Arc::new(Forwarder::new(Directory::new(resolvers))),
@@ -84,8 +99,8 @@ impl NameService {
         let mut service =
             NameService { host: host.name().to_owned(), sockets: Vec::new(), listeners: Vec::new(), shared };
         // One socket for each address: an answer comes from where the question went.
-        for address in host.addresses() {
-            let at = SocketAddr::new(address.address(), PORT);
+        for address in addresses {
+            let at = SocketAddr::new(*address, PORT);
             let socket = UdpSocket::bind(host, at)?;
             service.sockets.push(socket.try_clone()?);
             let shared = Arc::clone(&service.shared);
