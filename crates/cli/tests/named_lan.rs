@@ -3,7 +3,7 @@
 mod running;
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -182,6 +182,41 @@ fn a_lan_that_is_not_there() {
             .iter()
             .any(|line| line.contains("192.168.7.0/28, seed 5; on every cable, both ways: loss 1%"))
     );
+    assert_eq!(lan.end("INT").0, Some(130));
+}
+
+#[test]
+fn noise_on_a_cable_harms_nobody() {
+    let user = User::new();
+    let lan = user.lan(&[]);
+    let path = user.runtime.path().join("sockeye/demo.lan");
+    // What is no frame ends the cable.
+    let mut lost = UnixStream::connect(&path).unwrap();
+    lost.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    assert!(matches!(lost.read(&mut [0; 1]), Ok(0) | Err(_)));
+    // Frames of all kinds, to the gateway and to all: ARP, DHCP, DNS and what looks like them.
+    let mut noisy = UnixStream::connect(&path).unwrap();
+    let mut state = 1u64;
+    let mut number = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    for _ in 0..5000 {
+        let mut frame: Vec<u8> = (0..number(1500)).map(|_| number(256) as u8).collect();
+        let to: [u8; 6] = if number(2) == 0 { [0xff; 6] } else { [2, 0, 0, 0, 0, 1] };
+        let kind: [u8; 2] = [[8, 0], [8, 6], [0x86, 0xdd], [0x81, 0]][number(4)];
+        let header = [&to[..], &[2, 0, 0, 0, 9, number(256) as u8], &kind].concat();
+        frame.splice(..frame.len().min(14), header);
+        noisy.write_all(&(frame.len() as u32).to_be_bytes()).unwrap();
+        noisy.write_all(&frame).unwrap();
+        // The gateway answers some of it.
+        noisy.set_nonblocking(true).unwrap();
+        while matches!(noisy.read(&mut [0; 4096]), Ok(1..)) {}
+        noisy.set_nonblocking(false).unwrap();
+    }
+    let (code, _, stderr) = user.run(&["ping", "gateway", "-c", "1", "--on", "lan:demo"], b"");
+    assert_eq!(code, Some(0), "{stderr}");
+    drop(noisy);
     assert_eq!(lan.end("INT").0, Some(130));
 }
 
