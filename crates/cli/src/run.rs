@@ -38,7 +38,8 @@ async fn run_to_the_end(mut options: Run) -> Result<ExitCode, Failure> {
     }
     let is_private = options.common.place.on == On::Lan;
     if let Some(given) = options.way_out.given().filter(|_| !is_private) {
-        let line = format!("{given} is for the private LAN: what leaves another is decided where that is made");
+        let line =
+            format!("{given} is for the private LAN: what leaves another is decided where that is made");
         return Err(Failure::usage(line));
     }
     if options.no_gateway && !is_private {

@@ -7,8 +7,6 @@ use clap::Args;
 use sockeye::dns::{NameService, Names, Resolvers};
 use sockeye::{Gateway, GatewayPolicy, GatewayRule, Host, HostBuilder, HostLoopback};
 
-use crate::site::announce;
-
 /// The domain of the hosts of a LAN.
 pub(crate) const DOMAIN: &str = "lan";
 
@@ -30,8 +28,11 @@ pub(crate) struct WayOutOptions {
 impl WayOutOptions {
     /// The first of them that was given.
     pub(crate) fn given(&self) -> Option<&'static str> {
-        let given =
-            [(!self.allow.is_empty(), "--allow"), (!self.deny.is_empty(), "--deny"), (self.host_loopback, "--host-loopback")];
+        let given = [
+            (!self.allow.is_empty(), "--allow"),
+            (!self.deny.is_empty(), "--deny"),
+            (self.host_loopback, "--host-loopback"),
+        ];
         given.into_iter().find_map(|(given, name)| given.then_some(name))
     }
 
@@ -47,7 +48,7 @@ impl WayOutOptions {
 
 /// A gateway at work: dropped, nothing leaves any more, and nobody answers for names.
 pub(crate) struct WayOut {
-    _gateway: Gateway,
+    gateway: Gateway,
     _names: NameService,
 }
 
@@ -64,11 +65,15 @@ impl WayOut {
     /// When no thread or no descriptor is left.
     pub(crate) fn open(host: &Host, options: &WayOutOptions, names: &Names) -> io::Result<WayOut> {
         let gateway = Gateway::open(host, options.policy())?;
-        gateway.warnings().iter().for_each(|warning| announce(warning));
         let mut addresses: Vec<IpAddr> = host.addresses().iter().map(|cidr| cidr.address()).collect();
         addresses.extend(asked_outside());
         let names = NameService::start_at(host, &addresses, names, Resolvers::System)?;
-        Ok(WayOut { _gateway: gateway, _names: names })
+        Ok(WayOut { gateway, _names: names })
+    }
+
+    /// What does not work on this machine, and why.
+    pub(crate) fn warnings(&self) -> &[String] {
+        self.gateway.warnings()
     }
 }
 

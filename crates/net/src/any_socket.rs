@@ -7,9 +7,7 @@ use crate::host::Host;
 use crate::socket::Socket;
 use crate::waiting::{Interest, WakerKey};
 use sockeye_core::error::Error;
-use sockeye_core::socket::{
-    Family, Kind, OptionName, Readiness, Shutdown, SocketId, SocketOption,
-};
+use sockeye_core::socket::{Family, Kind, OptionName, Readiness, Shutdown, SocketId, SocketOption};
 use sockeye_core::stack::Received;
 use sockeye_core::time::Instant;
 use sockeye_core::transport::tcp::{SendFlags, Take, TcpInfo};

@@ -32,9 +32,7 @@ impl Program {
         let pid = child.id();
         let (tell, ended) = sync_channel(1);
         let supervise = Supervisor::new(host.clone(), listener).and_then(|supervisor| {
-            std::thread::Builder::new()
-                .name(format!("run-{pid}"))
-                .spawn(move || supervisor.run(child, &tell))
+            std::thread::Builder::new().name(format!("run-{pid}")).spawn(move || supervisor.run(child, &tell))
         });
         match supervise {
             Ok(supervisor) => Ok(Program { pid, ended, supervisor: Some(supervisor) }),

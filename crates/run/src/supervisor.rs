@@ -65,7 +65,11 @@ impl Supervisor {
     }
 
     /// Works until no process of the program is left. `ended` is told how the first one ended, as soon as it has.
-    pub(crate) fn run(mut self, mut child: Child, ended: &SyncSender<io::Result<ExitStatus>>) -> io::Result<()> {
+    pub(crate) fn run(
+        mut self,
+        mut child: Child,
+        ended: &SyncSender<io::Result<ExitStatus>>,
+    ) -> io::Result<()> {
         let pid = rustix::process::Pid::from_child(&child);
         let handle = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
         self.tools.watch(&handle, CHILD, EventFlags::IN | EventFlags::ONESHOT)?;
@@ -85,7 +89,11 @@ impl Supervisor {
                 tv_nsec: time.subsec_nanos().into(),
             });
             events.clear();
-            match epoll::wait(&self.tools.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
+            match epoll::wait(
+                &self.tools.epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                timeout.as_ref(),
+            ) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }

@@ -74,6 +74,7 @@ pub(crate) async fn run(options: LanOptions) -> Result<(), Failure> {
     match &gateway {
         Some(gateway) => {
             announce(&format!("on it: {}", with_hardware(&gateway.host)));
+            gateway.way_out.warnings().iter().for_each(|warning| announce(warning));
             announce(&format!(
                 "the gateway gives out addresses, and answers for names, those in .{DOMAIN} itself"
             ));
@@ -102,7 +103,7 @@ struct Gateway {
     host: Host,
     names: Names,
     dhcp: Arc<dhcp::Server>,
-    _way_out: WayOut,
+    way_out: WayOut,
 }
 
 impl Gateway {
@@ -115,7 +116,7 @@ impl Gateway {
             dhcp::ServerOptions::default().names(&names).without_probes(),
         )?);
         let way_out = WayOut::open(&host, options, &names)?;
-        Ok(Gateway { host, names, dhcp, _way_out: way_out })
+        Ok(Gateway { host, names, dhcp, way_out })
     }
 
     fn registry(&self) -> Registry {

@@ -9,8 +9,8 @@ use std::io::{self, Write, stderr};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use sockeye::sockeye_device::{Capture, Device, Offloads, OpenError, Tap, Tun};
 use sockeye::dns::{NameService, Names, Resolvers};
+use sockeye::sockeye_device::{Capture, Device, Offloads, OpenError, Tap, Tun};
 use sockeye::{BuildError, Cidr, Conditions, Host, HostBuilder, Lan, Publish, TraceEvent};
 use sockeye_core::transport::tcp::CongestionName;
 use sockeye_core::wire::LinkType;
@@ -21,9 +21,9 @@ use crate::ladder::{Party, Side};
 use crate::options::{Common, On};
 use crate::serve::open;
 use crate::service::Service;
-use crate::way_out::{DOMAIN, WayOut, WayOutOptions, asked_inside};
 use crate::ss::Control;
 use crate::watch::{JsonTo, Watch};
+use crate::way_out::{DOMAIN, WayOut, WayOutOptions, asked_inside};
 use named::Gone;
 use plan::Plan;
 pub(crate) use plan::Role;
@@ -113,7 +113,8 @@ impl Site {
         congestion: Option<CongestionName>,
     ) -> Result<Site, Failure> {
         let listening = SERVED.iter().map(|(_, port)| *port).collect();
-        let site = Site::build(&Wish { common, role: Role::Client, listening, json_to, congestion, way_out: None })?;
+        let site =
+            Site::build(&Wish { common, role: Role::Client, listening, json_to, congestion, way_out: None })?;
         if let Some(server) = site.server() {
             for (service, port) in &SERVED {
                 for address in server.addresses() {
@@ -181,16 +182,7 @@ impl Site {
         announce(&format!("a private LAN {}, seed {seed}{cable}", nets.join(" and ")));
         let hosts: Vec<String> = others.iter().chain([&host]).map(with_hardware).collect();
         announce(&format!("on it: {}", hosts.join(", ")));
-        Ok(Site {
-            host,
-            others,
-            lan: Some(lan),
-            is_private: true,
-            gone: None,
-            dns: None,
-            attendants,
-            watch,
-        })
+        Ok(Site { host, others, lan: Some(lan), is_private: true, gone: None, dns: None, attendants, watch })
     }
 
     fn on_interface(wish: &Wish<'_>, seed: u64, name: &str, link: LinkType) -> Result<Site, Failure> {

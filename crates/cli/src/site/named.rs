@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::{
-    Attendants, Site, Wish, announce, cannot_build, described, is_of_tcp, on_the_cable, party, side, with_congestion,
-    with_hardware,
+    Attendants, Site, Wish, announce, cannot_build, described, is_of_tcp, on_the_cable, party, side,
+    with_congestion, with_hardware,
 };
 use crate::failure::{Code, Failure};
 use crate::interrupt::interrupted;

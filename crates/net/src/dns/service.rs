@@ -12,10 +12,10 @@ use domain::base::Message;
 use domain::base::iana::Rcode;
 use parking_lot::Mutex;
 use sockeye_core::time::Duration;
+use sockeye_core::wire::Cidr;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use sockeye_core::wire::Cidr;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 

@@ -27,8 +27,7 @@ pub(super) fn accept(call: &mut Call<'_>, flags: i32) -> Outcome {
         return Err(Errno::INVAL);
     }
     let (mode, inheritance) = flags_of(flags);
-    let accept =
-        AcceptCall { address: call.argument(1), length: call.argument(2), mode, inheritance };
+    let accept = AcceptCall { address: call.argument(1), length: call.argument(2), mode, inheritance };
     let (id, memory) = (call.id(), call.memory);
     let listening = match &mut call.entry.body {
         Body::Listening(listening) => listening,

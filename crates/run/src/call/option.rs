@@ -47,7 +47,9 @@ fn option(number: Number, value: i32) -> Result<Option<SocketOption>, Errno> {
         (libc::IPPROTO_TCP, libc::TCP_MAXSEG) => {
             SocketOption::MaxSegment(u16::try_from(value).map_err(|_| Errno::INVAL)?)
         }
-        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE) => SocketOption::KeepIdle(seconds(value).ok_or(Errno::INVAL)?),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE) => {
+            SocketOption::KeepIdle(seconds(value).ok_or(Errno::INVAL)?)
+        }
         (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL) => {
             SocketOption::KeepInterval(seconds(value).ok_or(Errno::INVAL)?)
         }
@@ -119,8 +121,12 @@ fn name(number: Number) -> Option<OptionName> {
         (libc::IPPROTO_TCP, libc::TCP_FASTOPEN) => OptionName::FastOpen,
         (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT) => OptionName::FastOpenConnect,
         (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT) => OptionName::UnsentLowWater,
-        (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS) => OptionName::HopLimit,
-        (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => OptionName::TrafficClass,
+        (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS) => {
+            OptionName::HopLimit
+        }
+        (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+            OptionName::TrafficClass
+        }
         (libc::IPPROTO_IP, libc::IP_MULTICAST_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS) => {
             OptionName::MulticastHopLimit
         }
@@ -233,7 +239,10 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
         call.entry.front.kept.insert(number, given);
         return Ok(Answer::Value(0));
     }
-    if matches!(number, (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) | (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER)) {
+    if matches!(
+        number,
+        (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) | (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER)
+    ) {
         if call.entry.front.kind == Kind::Stream {
             set_option(call, SocketOption::PathMtuDiscovery(given != libc::IP_PMTUDISC_DONT))?;
         }
@@ -271,7 +280,8 @@ fn set_linger(call: &mut Call<'_>, at: u64, length: usize) -> Outcome {
 
 fn set_congestion(call: &mut Call<'_>, at: u64, length: usize) -> Outcome {
     let mut bytes = [0; CONGESTION_NAME];
-    let name = bytes.get_mut(..length.min(CONGESTION_NAME)).filter(|name| !name.is_empty()).ok_or(Errno::INVAL)?;
+    let name =
+        bytes.get_mut(..length.min(CONGESTION_NAME)).filter(|name| !name.is_empty()).ok_or(Errno::INVAL)?;
     call.memory.read_exact(at, name)?;
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
     let known = CongestionName::ALL.into_iter().find(|known| known.name().as_bytes() == name);
@@ -333,7 +343,10 @@ fn set_multicast_interface(call: &mut Call<'_>, at: u64, length: usize) -> Outco
     if !is_ours {
         return Err(Errno::ADDRNOTAVAIL);
     }
-    call.entry.front.kept.insert((libc::IPPROTO_IP, libc::IP_MULTICAST_IF), i32::from_ne_bytes(address.octets()));
+    call.entry
+        .front
+        .kept
+        .insert((libc::IPPROTO_IP, libc::IP_MULTICAST_IF), i32::from_ne_bytes(address.octets()));
     Ok(Answer::Value(0))
 }
 
@@ -429,7 +442,13 @@ fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
             Kind::Stream => libc::SOCK_STREAM,
             _ => libc::SOCK_DGRAM,
         },
-        (libc::SOL_SOCKET, libc::SO_DOMAIN) => if is_v4 { libc::AF_INET } else { libc::AF_INET6 },
+        (libc::SOL_SOCKET, libc::SO_DOMAIN) => {
+            if is_v4 {
+                libc::AF_INET
+            } else {
+                libc::AF_INET6
+            }
+        }
         (libc::SOL_SOCKET, libc::SO_PROTOCOL) => match front.kind {
             Kind::Stream => libc::IPPROTO_TCP,
             Kind::Datagram => libc::IPPROTO_UDP,
@@ -440,7 +459,8 @@ fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
         (libc::SOL_SOCKET, libc::SO_SNDLOWAT) => 1,
         (libc::IPPROTO_IP, libc::IP_MTU) | (libc::IPPROTO_IPV6, libc::IPV6_MTU) => mtu(call)?,
         (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) | (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER) => {
-            let usual = if front.kind == Kind::Stream { libc::IP_PMTUDISC_WANT } else { libc::IP_PMTUDISC_DONT };
+            let usual =
+                if front.kind == Kind::Stream { libc::IP_PMTUDISC_WANT } else { libc::IP_PMTUDISC_DONT };
             front.kept.get(&number).copied().unwrap_or(usual)
         }
         (libc::IPPROTO_IP, libc::IP_MULTICAST_IF) => front.kept.get(&number).copied().unwrap_or(0),

@@ -232,7 +232,8 @@ fn control(wanted: Ancillary, front: &Front, message: &Message) -> Vec<u8> {
     }
     let is_v4 = front.family == sockeye::Family::V4;
     if wanted.hop_limit {
-        let kind = if is_v4 { (libc::IPPROTO_IP, libc::IP_TTL) } else { (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) };
+        let kind =
+            if is_v4 { (libc::IPPROTO_IP, libc::IP_TTL) } else { (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) };
         add_control(&mut control, kind, &i32::from(message.origin.hop_limit).to_ne_bytes());
     }
     if wanted.packet_info {

@@ -2,9 +2,9 @@
 
 use crate::entry::{Body, errno};
 use rustix::io::Errno;
+use sockeye::AnySocket;
 use sockeye::sockeye_core::time::{Duration, Instant};
 use sockeye::sockeye_core::transport::tcp::{Recovering, State, TcpInfo};
-use sockeye::AnySocket;
 
 /// Linux's way of saying that there is no slow-start threshold yet.
 const NO_THRESHOLD: u32 = 0x7fff_ffff;
@@ -80,8 +80,7 @@ fn layout(info: &TcpInfo, now: Instant) -> Vec<u8> {
         (info.snd_shift & 15) | (info.rcv_shift << 4),
         u8::from(info.delivery_rate_app_limited) | (info.fast_open_failure as u8) << 1,
     ];
-    let ssthresh =
-        if info.ssthresh == usize::MAX { NO_THRESHOLD } else { (info.ssthresh / mss) as u32 };
+    let ssthresh = if info.ssthresh == usize::MAX { NO_THRESHOLD } else { (info.ssthresh / mss) as u32 };
     let words: [u32; 24] = [
         micros(info.rto),
         micros(info.ack_delay),

@@ -94,8 +94,10 @@ impl Listening {
     ) -> Poll<Result<(), Errno>> {
         // Who came first waits already.
         let next = if self.accepts.is_empty() { self.next(front) } else { Poll::Pending };
-        let answer =
-            next.map(|connection| connection.and_then(|connection| self.hand_over(front.family, tools, connection, (id, memory), call)));
+        let answer = next.map(|connection| {
+            connection
+                .and_then(|connection| self.hand_over(front.family, tools, connection, (id, memory), call))
+        });
         let _ = front.ours.watch(&front.waker);
         self.unmark(front, far);
         self.mark(front);

@@ -268,12 +268,7 @@ pub(crate) fn errno(error: &io::Error) -> Errno {
 }
 
 /// Answers the parked calls that are due with `late`.
-pub(crate) fn answer_due<T>(
-    parked: &mut VecDeque<Parked<T>>,
-    tools: &Tools,
-    now: Instant,
-    late: Errno,
-) {
+pub(crate) fn answer_due<T>(parked: &mut VecDeque<Parked<T>>, tools: &Tools, now: Instant, late: Errno) {
     parked.retain(|waiting| {
         let is_due = waiting.is_due(now);
         if is_due {
