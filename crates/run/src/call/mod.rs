@@ -21,6 +21,7 @@ use crate::task::{Descriptor, Memory};
 use crate::tools::Tools;
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, socket_timeout};
+use sockeye::Kind;
 use std::time::Instant;
 
 /// What becomes of a call.
@@ -135,6 +136,9 @@ fn dispatch(supervisor: &mut Supervisor, notification: Notification) -> Outcome 
     entry.front.seen = (notification.thread, number);
     let memory = Memory { thread: notification.thread };
     let mut call = Call { notification, memory, entry, far, tools: &mut supervisor.tools };
+    if call.entry.front.is_broken && call.entry.front.kind != Kind::Stream {
+        open::revive(&mut call)?;
+    }
     let outcome = match notification.call {
         libc::SYS_bind => name::bind(&mut call),
         libc::SYS_connect => open::connect(&mut call),

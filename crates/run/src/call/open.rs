@@ -87,7 +87,10 @@ fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
         if let Some(error) = call.entry.front.error.take() {
             return Err(error);
         }
-        revive(call, mode)?;
+        if call.entry.front.ours.peer_addr().is_ok() {
+            return Err(Errno::ISCONN);
+        }
+        revive(call)?;
     }
     let front = &mut call.entry.front;
     let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::ISCONN) };
@@ -134,13 +137,24 @@ fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
     Ok(Answer::Later)
 }
 
-/// An attempt before has failed, which was told by breaking the pair; a socket may try again all the same. It gets another
-/// end in the place of the broken one. (Duplicates keep the broken one.)
-fn revive(call: &mut Call<'_>, mode: Mode) -> Result<(), Errno> {
-    if call.entry.front.ours.peer_addr().is_ok() {
-        return Err(Errno::ISCONN);
-    }
-    let far = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+/// The pair has been broken to tell of a failure, and the socket goes on all the same: a stream whose attempt to connect has
+/// failed may try again, a datagram that was refused says nothing of the next one. The program gets another end in the place
+/// of the broken one. (Duplicates keep the broken one.)
+pub(super) fn revive(call: &mut Call<'_>) -> Result<(), Errno> {
+    let mode = call.mode(0);
+    let (near, far) = match call.entry.front.kind {
+        Kind::Stream => {
+            (None, socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+        }
+        _ => {
+            // What the broken end has told need not be told again.
+            if let Ok(Ok(())) = rustix::net::sockopt::socket_error(&call.far) {
+                call.entry.front.error = None;
+            }
+            let (near, far) = call.tools.datagram_pair(call.entry.front.key)?;
+            (Some(near), far)
+        }
+    };
     if mode == Mode::Nonblocking {
         ioctl_fionbio(&far, true)?;
     }
@@ -152,8 +166,11 @@ fn revive(call: &mut Call<'_>, mode: Mode) -> Result<(), Errno> {
     call.far = Descriptor::of(far)?;
     let front = &mut call.entry.front;
     front.inode = call.far.inode;
+    front.near = near;
     front.is_broken = false;
     front.is_hung_up = false;
-    call.entry.body = Body::Stream(Stream::fresh());
+    if let Body::Stream(stream) = &mut call.entry.body {
+        *stream = Stream::fresh();
+    }
     Ok(())
 }

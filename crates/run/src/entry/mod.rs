@@ -10,10 +10,10 @@ mod stream;
 
 use crate::sys::notification::{Delivery, Inheritance};
 use crate::task::{Descriptor, Memory};
-use crate::tools::{NEAR, Tools};
+use crate::tools::Tools;
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread};
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with, socketpair};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with};
 use sockeye::{AnySocket, Family, Kind, OptionName, SocketOption};
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -124,11 +124,10 @@ impl Opened {
         let (near, far) = if matches!(&body, Body::Stream(stream) if stream.is_fresh()) {
             (None, socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
         } else {
-            // Datagrams keep their boundaries in a SEQPACKET pair, whose ends tell each other when they are closed.
-            let socket_type = if kind == Kind::Stream { SocketType::STREAM } else { SocketType::SEQPACKET };
-            let (near, far) = socketpair(AddressFamily::UNIX, socket_type, SocketFlags::CLOEXEC, None)?;
-            ioctl_fionbio(&near, true)?;
-            tools.watch(&near, key, NEAR)?;
+            let (near, far) = match kind {
+                Kind::Stream => tools.stream_pair(key)?,
+                _ => tools.datagram_pair(key)?,
+            };
             (Some(near), far)
         };
         if mode == Mode::Nonblocking {
