@@ -14,6 +14,8 @@ use std::thread::JoinHandle;
 pub struct Program {
     pid: u32,
     ended: Receiver<io::Result<ExitStatus>>,
+    /// How its first process has ended.
+    status: Option<ExitStatus>,
     supervisor: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -35,7 +37,7 @@ impl Program {
             std::thread::Builder::new().name(format!("run-{pid}")).spawn(move || supervisor.run(child, &tell))
         });
         match supervise {
-            Ok(supervisor) => Ok(Program { pid, ended, supervisor: Some(supervisor) }),
+            Ok(supervisor) => Ok(Program { pid, ended, status: None, supervisor: Some(supervisor) }),
             Err(error) => Err(RunError::Resources(error)),
         }
     }
@@ -49,8 +51,14 @@ impl Program {
     ///
     /// # Errors
     /// When the supervisor has failed, which only a lack of memory or descriptors explains.
-    pub fn wait_for_first(&self) -> io::Result<ExitStatus> {
-        self.ended.recv().unwrap_or_else(|_| Err(io::Error::other("the program's supervisor has failed")))
+    pub fn wait_for_first(&mut self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.status {
+            return Ok(status);
+        }
+        let failed = |_| Err(io::Error::other("the program's supervisor has failed"));
+        let status = self.ended.recv().unwrap_or_else(failed)?;
+        self.status = Some(status);
+        Ok(status)
     }
 
     /// Waits until all its processes have ended and its connections have said their last words, and says how the first one ended.
