@@ -2,7 +2,8 @@
 
 use sockeye::sockeye_core::link::Neighbor;
 use sockeye::sockeye_core::network::Route;
-use sockeye::{AnySocket, Cidr, Host, MacAddr};
+use sockeye::sockeye_core::stack::SocketSnapshot;
+use sockeye::{AnySocket, Cidr, Host, Instant, MacAddr};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The number of the interface that has `address`.
@@ -51,6 +52,8 @@ pub(crate) struct View {
     /// The loopback interface first.
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) routes: Vec<Route>,
+    pub(crate) sockets: Vec<SocketSnapshot>,
+    pub(crate) now: Instant,
 }
 
 impl View {
@@ -68,7 +71,12 @@ impl View {
             addresses: interface.addresses,
             neighbors: interface.neighbors,
         });
-        View { interfaces: interfaces.collect(), routes: snapshot.routes }
+        View {
+            interfaces: interfaces.collect(),
+            routes: snapshot.routes,
+            sockets: snapshot.sockets,
+            now: host.now(),
+        }
     }
 
     pub(crate) fn by_index(&self, index: u32) -> Option<&Interface> {

@@ -45,7 +45,7 @@ pub(crate) struct Supervisor {
     pub(crate) tools: Tools,
     pub(crate) table: Table<Entry>,
     /// Those that ask about the host itself.
-    pub(crate) routing: Table<netlink::Socket>,
+    pub(crate) netlink: Table<netlink::Socket>,
     /// Sockets to look at, in turn.
     pub(crate) work: VecDeque<u64>,
     /// By thread.
@@ -60,7 +60,7 @@ impl Supervisor {
         Ok(Supervisor {
             tools: Tools::new(host, listener)?,
             table: Table::default(),
-            routing: Table::default(),
+            netlink: Table::default(),
             work: VecDeque::new(),
             unheard: HashMap::new(),
             is_alone: false,
@@ -150,7 +150,7 @@ impl Supervisor {
         if let Some(entry) = self.table.entry(key) {
             entry.front.is_hung_up |= is_hung_up;
             entry.front.has_news |= flags.intersects(EventFlags::IN | EventFlags::HUP);
-        } else if let Some(socket) = self.routing.entry(key) {
+        } else if let Some(socket) = self.netlink.entry(key) {
             socket.is_hung_up |= is_hung_up;
         }
         self.work.push_back(key);
@@ -161,7 +161,7 @@ impl Supervisor {
         for _ in 0..self.work.len() {
             let Some(key) = self.work.pop_front() else { break };
             let Some(entry) = self.table.entry(key) else {
-                self.ask_routing(key);
+                self.ask_netlink(key);
                 continue;
             };
             match entry.advance(&mut self.tools) {
@@ -179,12 +179,12 @@ impl Supervisor {
         }
     }
 
-    /// The turn of a routing socket, if it is one.
-    fn ask_routing(&mut self, key: u64) {
-        let Some(socket) = self.routing.entry(key) else { return };
+    /// The turn of a netlink socket, if it is one.
+    fn ask_netlink(&mut self, key: u64) {
+        let Some(socket) = self.netlink.entry(key) else { return };
         match socket.advance(&mut self.tools) {
             Progress::More => self.work.push_back(key),
-            Progress::Over => self.routing.remove(key),
+            Progress::Over => self.netlink.remove(key),
             Progress::Waiting => {}
         }
     }
@@ -200,7 +200,7 @@ impl Supervisor {
             self.tools.deadlines.pop();
             if let Some(entry) = self.table.entry(key) {
                 entry.expire(&self.tools, now);
-            } else if let Some(socket) = self.routing.entry(key) {
+            } else if let Some(socket) = self.netlink.entry(key) {
                 socket.expire(&self.tools, now);
             }
         }

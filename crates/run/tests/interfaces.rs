@@ -173,6 +173,26 @@ fn hostname_shows_the_hosts_addresses() {
     }
 }
 
+#[test]
+fn ss_shows_the_hosts_sockets() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/interfaces.py");
+    let mut command = Command::new("python3");
+    command.arg(script).arg("sockets");
+    let Some(printed) = run_with_code(command, 0) else { return };
+    let mut lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    let expected = "udp UNCONN 0 0 10.0.0.2:53 0.0.0.0:*
+udp UNCONN 0 0 [fd00::2]:53 *:*
+tcp LISTEN 0 7 127.0.0.1:80 0.0.0.0:*
+tcp ESTAB 0 0 127.0.0.1:80 127.0.0.1:4000
+tcp ESTAB 0 0 127.0.0.1:4000 127.0.0.1:80
+80 reno 4000
+listening: 1";
+    let mut expected: Vec<Vec<&str>> = expected.lines().map(|line| line.split(' ').collect()).collect();
+    lines.sort();
+    expected.sort();
+    assert_eq!(lines, expected);
+}
+
 /// ifconfig finds names and counters in `/proc/net`, which is the real machine's; what it asks for by name is the host's.
 #[test]
 fn ifconfig_shows_what_it_asks_for() {

@@ -13,7 +13,7 @@ pub(crate) mod option;
 pub(crate) mod receive;
 mod send;
 mod shutdown;
-mod tcp_info;
+pub(crate) mod tcp_info;
 
 use crate::entry::{Entry, Mode};
 use crate::netlink;
@@ -136,8 +136,8 @@ fn dispatch(supervisor: &mut Supervisor, notification: Notification) -> Outcome 
     if notification.call == libc::SYS_ioctl && interface::is_request(notification.arguments) {
         return interface::ioctl(supervisor, &notification, &far);
     }
-    if let Some(key) = supervisor.routing.key_of(far.inode) {
-        return ask_routing(supervisor, notification, far, key);
+    if let Some(key) = supervisor.netlink.key_of(far.inode) {
+        return ask_netlink(supervisor, notification, far, key);
     }
     let Some(key) = supervisor.table.key_of(far.inode) else { return Ok(Answer::Native) };
     let Some(entry) = supervisor.table.entry(key) else { return Ok(Answer::Native) };
@@ -181,21 +181,21 @@ fn dispatch(supervisor: &mut Supervisor, notification: Notification) -> Outcome 
     outcome
 }
 
-/// A call on a routing socket.
-fn ask_routing(
+/// A call on a netlink socket.
+fn ask_netlink(
     supervisor: &mut Supervisor,
     notification: Notification,
     far: Descriptor,
     key: u64,
 ) -> Outcome {
-    let Some(socket) = supervisor.routing.entry(key) else { return Ok(Answer::Native) };
+    let Some(socket) = supervisor.netlink.entry(key) else { return Ok(Answer::Native) };
     let mut call = netlink::call::Call::new(notification, far, &mut supervisor.tools);
     let outcome = netlink::call::answer(socket, &mut call);
     supervisor.work.push_back(key);
     outcome
 }
 
-/// Whether this is a `send` that came here only because a routing socket could have made it: see the filter.
+/// Whether this is a `send` that came here only because a netlink socket could have made it: see the filter.
 fn is_plain_send(notification: &Notification) -> bool {
     let [_, _, _, flags, to, _] = notification.arguments;
     notification.call == libc::SYS_sendto && to == 0 && flags as i32 & libc::MSG_OOB == 0

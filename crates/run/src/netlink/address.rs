@@ -4,7 +4,7 @@ use super::answer::Wish;
 use super::message::{Message, u32_at};
 use crate::interface::{Interface, View};
 use sockeye::Cidr;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// `INFINITY_LIFE_TIME`: ours were given, and stay.
 const FOR_EVER: u32 = u32::MAX;
@@ -39,6 +39,14 @@ pub(super) fn from_octets(bytes: &[u8]) -> Option<IpAddr> {
 /// `AF_INET` or `AF_INET6`.
 pub(super) fn family(address: IpAddr) -> i32 {
     if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }
+}
+
+/// The address that names none, of the same family as `address`.
+pub(super) fn unspecified(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
 }
 
 fn encode(interface: &Interface, own: &Cidr) -> Message {

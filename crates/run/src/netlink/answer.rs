@@ -1,24 +1,17 @@
-//! From requests to answers, as the kernel does it: `netlink_rcv_skb` and `netlink_ack` in `net/netlink/af_netlink.c`,
-//! `rtnetlink_rcv_msg` in `net/core/rtnetlink.c`.
+//! From requests to answers, as the kernel does it for all protocols: `netlink_rcv_skb` and `netlink_ack` in
+//! `net/netlink/af_netlink.c`.
 
 use super::message::{HEADER, Header, Message, Request, Requests};
-use super::{address, link, neighbor, route, rule};
+use super::{diagnosis, routing};
 use crate::interface::View;
 use rustix::io::Errno;
 
-/// The first type that is no control message (`NLMSG_MIN_TYPE`), and the last that there is (`RTM_MAX`).
+/// The first type that is no control message (`NLMSG_MIN_TYPE`).
 const FIRST_TYPE: u16 = 16;
-const LAST_TYPE: u16 = 123;
-
-/// What the last two bits of a type say: `RTNL_KIND_GET`. The others are changes.
-const GET: u16 = 2;
 
 /// Messages of a list that go together are no longer than this: programs that do not look first have room for a page
 /// (`NLMSG_GOODSIZE` on a machine with pages of 4 KiB, and what the kernel keeps of that for itself).
 const TOGETHER: usize = 3776;
-
-/// `RTM_GETNEXTHOP`.
-const GET_NEXT_HOP: u16 = 106;
 
 /// What a request asks for, with what is known of who asks.
 #[derive(Clone, Copy, Debug)]
@@ -56,13 +49,39 @@ pub(super) struct Asker {
     pub(super) is_strict: bool,
     /// `NETLINK_CAP_ACK`: errors come without the request that they are about.
     pub(super) is_brief: bool,
+    pub(super) protocol: Protocol,
+}
+
+/// What a program asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// `NETLINK_ROUTE`: interfaces, routes, neighbours.
+    Routing,
+    /// `NETLINK_SOCK_DIAG`: sockets.
+    Diagnosis,
+}
+
+impl Protocol {
+    /// Its number.
+    pub(super) fn number(self) -> i32 {
+        match self {
+            Protocol::Routing => libc::NETLINK_ROUTE,
+            Protocol::Diagnosis => libc::NETLINK_SOCK_DIAG,
+        }
+    }
 }
 
 /// Answers the requests in what a program has sent at once. `tell` takes what the program is to read, one piece after the other,
 /// as long as there is room: then the rest is not even looked at.
 pub(super) fn answer(bytes: &[u8], asker: Asker, view: &View, mut tell: impl FnMut(Vec<u8>) -> bool) {
     for request in Requests(bytes) {
-        let outcome = handle(view, &Wish { request, is_strict: asker.is_strict });
+        let wish = Wish { request, is_strict: asker.is_strict };
+        let is_request = request.header.flags & libc::NLM_F_REQUEST as u16 != 0;
+        let outcome = match asker.protocol {
+            _ if !is_request || request.header.kind < FIRST_TYPE => Ok(Reply::Nothing),
+            Protocol::Routing => routing::handle(view, &wish),
+            Protocol::Diagnosis => diagnosis::handle(view, &wish),
+        };
         let wants_acknowledgement = request.header.flags & libc::NLM_F_ACK as u16 != 0;
         let head = |kind, flags: i32| Header {
             kind,
@@ -121,63 +140,4 @@ fn acknowledgement(
     let about = if is_capped { request.whole.get(..HEADER).unwrap_or_default() } else { request.whole };
     let flags = if is_capped { libc::NLM_F_CAPPED } else { 0 };
     head(libc::NLMSG_ERROR as u16, flags).frame(&[&number.to_ne_bytes(), about].concat())
-}
-
-/// What becomes of one request.
-fn handle(view: &View, wish: &Wish<'_>) -> Result<Reply, Errno> {
-    let Header { kind, flags, .. } = wish.request.header;
-    if flags & libc::NLM_F_REQUEST as u16 == 0 || kind < FIRST_TYPE {
-        return Ok(Reply::Nothing);
-    }
-    if kind > LAST_TYPE {
-        return Err(Errno::OPNOTSUPP);
-    }
-    if wish.request.payload.is_empty() {
-        return Ok(Reply::Nothing);
-    }
-    if kind & 3 != GET {
-        // As for a program without privileges on the real machine: a host's configuration is given from outside.
-        return Err(Errno::PERM);
-    }
-    if flags & libc::NLM_F_DUMP as u16 == 0 {
-        return match kind {
-            libc::RTM_GETLINK => link::one(view, wish),
-            libc::RTM_GETROUTE => route::one(view, wish),
-            libc::RTM_GETNEIGH => neighbor::one(view, wish),
-            libc::RTM_GETNSID => namespace(wish),
-            _ => Err(Errno::OPNOTSUPP),
-        };
-    }
-    Ok(Reply::List(match kind {
-        libc::RTM_GETLINK => link::all(view, wish),
-        libc::RTM_GETADDR => address::all(view, wish),
-        libc::RTM_GETROUTE => route::all(view, wish),
-        libc::RTM_GETNEIGH => neighbor::all(view, wish),
-        libc::RTM_GETRULE => rule::all(wish),
-        // Our hosts have nothing of these, which Linux knows how to list.
-        libc::RTM_GETQDISC
-        | libc::RTM_GETTCLASS
-        | libc::RTM_GETTFILTER
-        | libc::RTM_GETNEIGHTBL
-        | libc::RTM_GETADDRLABEL
-        | libc::RTM_GETMULTICAST
-        | libc::RTM_GETANYCAST
-        | libc::RTM_GETNETCONF
-        | libc::RTM_GETNSID
-        | libc::RTM_GETSTATS
-        | GET_NEXT_HOP => Vec::new(),
-        _ => return Err(Errno::OPNOTSUPP),
-    }))
-}
-
-/// `NETNSA_NSID`, and what it says of a namespace that has no number here (`NETNSA_NSID_NOT_ASSIGNED`).
-const NAMESPACE: u16 = 1;
-const NO_NUMBER: u32 = u32::MAX;
-
-/// The number of another network namespace, which none has: the host knows only itself.
-fn namespace(wish: &Wish<'_>) -> Result<Reply, Errno> {
-    wish.request.attributes(1).next().ok_or(Errno::INVAL)?;
-    let mut message = Message::new(libc::RTM_NEWNSID, &[libc::AF_UNSPEC as u8]);
-    message.number(NAMESPACE, NO_NUMBER);
-    Ok(Reply::One(message))
 }

@@ -1,6 +1,7 @@
-//! The system calls on routing sockets.
+//! The system calls on netlink sockets.
 
 use super::Socket;
+use super::answer::Protocol;
 use super::option::{self, Options};
 use crate::call::message::{Header, SIZE_OF_MANY, add_control};
 use crate::call::{Answer, Outcome, flags_of};
@@ -24,7 +25,7 @@ const MOST: usize = crate::tools::PIECE;
 /// Where the ports begin, downwards, of a process that has more than one socket: its own number is the first's.
 const FURTHER_PORTS: u32 = u32::MAX - 4096;
 
-/// A call on a routing socket.
+/// A call on a netlink socket.
 pub(crate) struct Call<'a> {
     pub(super) notification: Notification,
     pub(super) memory: Memory,
@@ -92,28 +93,33 @@ impl Address {
     }
 }
 
-/// `socket(AF_NETLINK, …, NETLINK_ROUTE)`.
+/// `socket(AF_NETLINK, …)`, for one of the protocols that the filter does not leave to the kernel.
 pub(crate) fn socket(supervisor: &mut Supervisor, notification: Notification) -> Outcome {
-    let [_, socket_type, ..] = notification.arguments.map(|argument| argument as i32);
+    let [_, socket_type, protocol, ..] = notification.arguments.map(|argument| argument as i32);
     let (mode, inheritance) = flags_of(socket_type);
     let socket_type = socket_type & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
     if !matches!(socket_type, libc::SOCK_RAW | libc::SOCK_DGRAM) {
         return Err(Errno::SOCKTNOSUPPORT);
     }
-    let is_free = |port: u32| supervisor.routing.entries().all(|other| other.port != port);
+    let protocol = match protocol {
+        libc::NETLINK_ROUTE => Protocol::Routing,
+        libc::NETLINK_SOCK_DIAG => Protocol::Diagnosis,
+        _ => return Ok(Answer::Native),
+    };
+    let is_free = |port: u32| supervisor.netlink.entries().all(|other| other.port != port);
     let own = leader(notification.thread).into_iter();
     let port = own.chain((1..FURTHER_PORTS).rev()).find(|port| is_free(*port)).ok_or(Errno::NOMEM)?;
     let tools = &mut supervisor.tools;
-    let (socket, far) = Socket::open(tools, socket_type, mode, port)?;
+    let (socket, far) = Socket::open(tools, (protocol, socket_type), mode, port)?;
     match tools.listener.answer_with_file(notification.id, far.as_fd(), inheritance)? {
-        Some(_) => supervisor.routing.extend([socket]),
+        Some(_) => supervisor.netlink.extend([socket]),
         // Nobody waited any more.
         None => drop(socket),
     }
     Ok(Answer::Given)
 }
 
-/// Any other call on a routing socket.
+/// Any other call on a netlink socket.
 pub(crate) fn answer(socket: &mut Socket, call: &mut Call<'_>) -> Outcome {
     match call.notification.call {
         libc::SYS_bind => bind(socket, call),

@@ -1,9 +1,11 @@
-//! Routing sockets: `socket(AF_NETLINK, …, NETLINK_ROUTE)`, by which programs ask for interfaces, addresses, routes and
-//! neighbours (RFC 3549), and are told the host's. `if_nameindex`, `getifaddrs`, `ip` and Go's `net.Interfaces` ask this way.
+//! Netlink sockets, by which programs ask about the machine that they run on, and are told of the host: its interfaces, addresses,
+//! routes and neighbours (`NETLINK_ROUTE`, RFC 3549), and its sockets (`NETLINK_SOCK_DIAG`, `sock_diag(7)`). `if_nameindex`,
+//! `getifaddrs`, `ip`, `ss` and Go's `net.Interfaces` ask this way. Other protocols are the kernel's.
 //!
 //! ```text
-//! message    bytes <-> messages and their attributes        answer    requests -> answers, errors, ends of lists
-//! link, address, route, neighbor, rule: what there is to ask for      call, option    the system calls
+//! message      bytes <-> messages and their attributes     answer    requests -> answers, errors, ends of lists
+//! routing      link, address, route, neighbor, rule        call, option    the system calls
+//! diagnosis    sockets
 //! ```
 //!
 //! As elsewhere the program has one end of a pair. What it writes comes to [`Socket::advance`], what it sends by calls with
@@ -15,18 +17,20 @@
 mod address;
 mod answer;
 pub(crate) mod call;
+mod diagnosis;
 mod link;
 mod message;
 mod neighbor;
 mod option;
 mod route;
+mod routing;
 mod rule;
 
 use crate::entry::{Mode, Parked, Progress, answer_due};
 use crate::interface::View;
 use crate::table::Keyed;
 use crate::tools::{NEAR, Tools};
-use answer::Asker;
+use answer::{Asker, Protocol};
 use call::Receive;
 use option::Options;
 use rustix::io::{Errno, ioctl_fionbio};
@@ -41,12 +45,13 @@ const TURNS: usize = 16;
 /// Bytes of answers that wait outside the pair at most. Further ones are lost, and the program is told so (`ENOBUFS`).
 const MOST_WAITING: usize = 1 << 20;
 
-/// A routing socket of the program.
+/// A netlink socket of the program.
 #[derive(Debug)]
 pub(crate) struct Socket {
     key: u64,
     /// The program's end of the pair.
     inode: u64,
+    protocol: Protocol,
     /// `SOCK_RAW` or `SOCK_DGRAM`, which are the same here.
     socket_type: i32,
     near: OwnedFd,
@@ -76,7 +81,12 @@ impl Socket {
     ///
     /// # Errors
     /// `EMFILE`, `ENFILE` when we have no descriptors left.
-    fn open(tools: &mut Tools, socket_type: i32, mode: Mode, port: u32) -> Result<(Socket, OwnedFd), Errno> {
+    fn open(
+        tools: &mut Tools,
+        (protocol, socket_type): (Protocol, i32),
+        mode: Mode,
+        port: u32,
+    ) -> Result<(Socket, OwnedFd), Errno> {
         let (near, far) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         ioctl_fionbio(&near, true)?;
         if mode == Mode::Nonblocking {
@@ -87,6 +97,7 @@ impl Socket {
         let socket = Socket {
             key,
             inode: rustix::fs::fstat(&far)?.st_ino,
+            protocol,
             socket_type,
             near,
             port,
@@ -137,6 +148,7 @@ impl Socket {
         let asker = Asker {
             port: self.port,
             is_strict: self.options.is_on(libc::NETLINK_GET_STRICT_CHK),
+            protocol: self.protocol,
             is_brief: self.options.is_on(libc::NETLINK_CAP_ACK),
         };
         let mut held: usize = self.waiting.iter().map(Vec::len).sum();

@@ -1,4 +1,4 @@
-//! `setsockopt` and `getsockopt` of routing sockets.
+//! `setsockopt` and `getsockopt` of netlink sockets.
 
 use super::Socket;
 use super::call::Call;
@@ -93,7 +93,7 @@ pub(super) fn get(socket: &mut Socket, call: &Call<'_>) -> Outcome {
     let value = match (level, number) {
         (libc::SOL_SOCKET, libc::SO_TYPE) => socket.socket_type,
         (libc::SOL_SOCKET, libc::SO_DOMAIN) => libc::AF_NETLINK,
-        (libc::SOL_SOCKET, libc::SO_PROTOCOL) => libc::NETLINK_ROUTE,
+        (libc::SOL_SOCKET, libc::SO_PROTOCOL) => socket.protocol.number(),
         (libc::SOL_SOCKET, libc::SO_ERROR) => socket.error.take().map_or(0, Errno::raw_os_error),
         (libc::SOL_SOCKET, libc::SO_PASSCRED) => socket.options.wants_credentials.into(),
         (libc::SOL_SOCKET, _) => return Ok(Answer::Native),

@@ -1,6 +1,6 @@
 //! Requests as programs make them, and the bytes that come back.
 
-use super::answer::{Asker, answer};
+use super::answer::{Asker, Protocol, answer};
 use super::message::{Attributes, HEADER, Header, Message, Request, Requests};
 use crate::interface::{Interface, Medium, View};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use sockeye::sockeye_core::network::{InterfaceId, Route};
 
 const REQUEST: u16 = libc::NLM_F_REQUEST as u16;
 const DUMP: u16 = REQUEST | libc::NLM_F_DUMP as u16;
-const ASKER: Asker = Asker { port: 4711, is_strict: false, is_brief: false };
+const ASKER: Asker = Asker { port: 4711, is_strict: false, is_brief: false, protocol: Protocol::Routing };
 const STRICT: Asker = Asker { is_strict: true, ..ASKER };
 
 fn view() -> View {
@@ -49,6 +49,8 @@ fn view() -> View {
             route("fe80::/64", None),
             route("0.0.0.0/0", Some("10.0.0.1")),
         ],
+        sockets: Vec::new(),
+        now: sockeye::Instant::ZERO,
     }
 }
 
@@ -236,6 +238,25 @@ fn what_changes_something_is_refused() {
 }
 
 #[test]
+fn questions_about_sockets_are_read_with_care() {
+    let asker = Asker { protocol: Protocol::Diagnosis, ..ASKER };
+    let error = |kind, payload: &[u8]| {
+        let pieces = ask_as(asker, &request(kind, DUMP, payload, &[]));
+        let message = parse(&pieces[0]);
+        assert_eq!(message.header.kind, libc::NLMSG_ERROR as u16);
+        -i32::from_ne_bytes(message.payload[..4].try_into().unwrap())
+    };
+    assert_eq!(error(20, &[2, 6, 0, 0]), libc::EINVAL);
+    assert_eq!(error(20, &[2; 52]), libc::EINVAL);
+    // Unix sockets and packet sockets.
+    assert_eq!(error(20, &[1; 24]), libc::ENOENT);
+    assert_eq!(error(20, &[17; 24]), libc::ENOENT);
+    assert_eq!(error(21, &[2; 56]), libc::EPERM);
+    assert_eq!(error(22, &[2; 56]), libc::EINVAL);
+    assert!(list_as(asker, &request(20, DUMP, &[2; 56], &[])).is_empty());
+}
+
+#[test]
 fn an_error_has_the_request_behind_it_and_a_success_its_header() {
     let refused = request(libc::RTM_NEWLINK, REQUEST, &[7; 16], &[]);
     let whole = ask(&refused);
@@ -299,9 +320,11 @@ proptest! {
         flags in any::<u16>(),
         payload in proptest::collection::vec(any::<u8>(), 0..120),
         strict in any::<bool>(),
+        routing in any::<bool>(),
     ) {
+        let protocol = if routing { Protocol::Routing } else { Protocol::Diagnosis };
         let bytes = Header { kind, flags, sequence: 1, port: 0 }.frame(&payload);
-        for piece in ask_as(Asker { is_strict: strict, ..ASKER }, &bytes) {
+        for piece in ask_as(Asker { is_strict: strict, protocol, ..ASKER }, &bytes) {
             let used: usize = Requests(&piece).map(|message| message.whole.len().next_multiple_of(4)).sum();
             prop_assert_eq!(used, piece.len().next_multiple_of(4));
         }

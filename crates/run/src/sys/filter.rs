@@ -101,6 +101,7 @@ fn rules() -> Vec<Rule> {
                 &[is(0, libc::AF_INET6)],
                 &[is(0, libc::AF_PACKET)],
                 &[is(0, libc::AF_NETLINK), is(2, libc::NETLINK_ROUTE)],
+                &[is(0, libc::AF_NETLINK), is(2, libc::NETLINK_SOCK_DIAG)],
             ],
             Notify,
         ),

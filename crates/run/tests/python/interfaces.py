@@ -5,8 +5,10 @@ import ctypes
 import errno
 import fcntl
 import os
+import select
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -272,6 +274,30 @@ def musl():
     near.send(bytes(20))
     assert far.recv(100) == bytes(20)
     print("no haste")
+
+
+
+def sockets():
+    """What ss shows, with what is behind the addresses cut off."""
+    listener = socket.create_server(("127.0.0.1", 80), backlog=7)
+    near = socket.socket()
+    near.bind(("127.0.0.1", 4000))
+    near.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+    near.connect(("127.0.0.1", 80))
+    far, _ = listener.accept()
+    near.send(b"hello")
+    while not select.select([far], [], [], 1)[0]:
+        pass
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as v4, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as v6:
+        v4.bind(("10.0.0.2", 53))
+        v6.bind(("fd00::2", 53))
+        ss = lambda *words: subprocess.run(["ss", "-H", *words], stdout=subprocess.PIPE, text=True, check=True).stdout
+        for line in ss("-tuan").splitlines():
+            print(*line.split()[:6])
+        info = ss("-tin", "sport", "=", ":4000")
+        assert "rto:" in info and "bytes_sent:5" in info and ":80" in info, info
+        print(80, "reno" if " reno " in info else info, 4000)
+        print("listening:", len(ss("-tln").splitlines()))
 
 
 globals()[sys.argv[1]]()
