@@ -16,9 +16,9 @@ const NAME: usize = 16;
 const SIZE: usize = 40;
 
 /// Whether these are the arguments of a request about interfaces, routes or neighbours: all device-independent ones but
-/// those about a socket itself (`SIOCOUTQNSD`, `SIOCGSKNS`, and those below `SIOCADDRT`).
+/// those about a socket itself (`SIOCOUTQNSD`, `SIOCGSKNS`, and those below `SIOCADDRT`), and all about wireless ones.
 pub(super) fn is_request([_, request, ..]: [u64; 6]) -> bool {
-    matches!(request as u32, 0x890b..=0x890d | 0x8910..=0x894a | 0x8950..=0x89df | 0x89f0..=0x89ff)
+    matches!(request as u32, 0x890b..=0x890d | 0x8910..=0x894a | 0x8950..=0x89df | 0x89f0..=0x89ff | 0x8b00..=0x8bff)
 }
 
 pub(super) fn ioctl(supervisor: &Supervisor, notification: &Notification, far: &Descriptor) -> Outcome {

@@ -129,6 +129,26 @@ fn interfaces_are_listed_as_the_kernel_lays_them_out() {
 }
 
 #[test]
+fn an_interface_without_frames_has_no_hardware_address() {
+    let mut view = view();
+    view.interfaces[1].medium = Medium::PointToPoint;
+    let mut pieces = Vec::new();
+    answer(
+        &request(libc::RTM_GETLINK, REQUEST, &[0; 16], &[(libc::IFLA_IFNAME, b"eth0")]),
+        ASKER,
+        &view,
+        |piece| {
+            pieces.push(piece);
+            true
+        },
+    );
+    // ARPHRD_NONE; UP|POINTOPOINT|RUNNING|NOARP|MULTICAST|LOWER_UP.
+    assert_eq!(parse(&pieces[0]).payload[2..4], 0xfffe_u16.to_ne_bytes());
+    assert_eq!(parse(&pieces[0]).payload[8..12], 0x1_10d1_u32.to_ne_bytes());
+    assert_eq!(attributes(&pieces[0], 16).find_last(libc::IFLA_ADDRESS), None);
+}
+
+#[test]
 fn one_interface_is_found_by_name_or_number() {
     let by_name = ask(&request(libc::RTM_GETLINK, REQUEST, &[0; 16], &[(libc::IFLA_IFNAME, b"eth0\0")]));
     let header = parse(&by_name[0]).header;

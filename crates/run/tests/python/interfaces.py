@@ -105,8 +105,8 @@ def requests():
                     return errno.errorcode[error.errno]
                 return None
 
-            refused = [fails(0x8946), fails(0x8914), fails(0x8916), fails(0x890B), fails(0x8913, b"nope")]
-            assert refused == ["ENOTSUP", "EPERM", "EPERM", "EPERM", "ENODEV"], refused
+            refused = [fails(0x8946), fails(0x8914), fails(0x8916), fails(0x890B), fails(0x8913, b"nope"), fails(0x8B01), fails(0x8B01, b"nope")]
+            assert refused == ["ENOTSUP", "EPERM", "EPERM", "EPERM", "ENODEV", "ENOTSUP", "ENODEV"], refused
     print("answered")
 
 
