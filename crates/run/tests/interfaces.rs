@@ -193,6 +193,11 @@ listening: 1";
     assert_eq!(lines, expected);
 }
 
+#[test]
+fn answers_wait_for_room() {
+    python("many", "{20: 8000, 3: 2000}");
+}
+
 /// ifconfig finds names and counters in `/proc/net`, which is the real machine's; what it asks for by name is the host's.
 #[test]
 fn ifconfig_shows_what_it_asks_for() {

@@ -71,10 +71,15 @@ impl Protocol {
     }
 }
 
-/// Answers the requests in what a program has sent at once. `tell` takes what the program is to read, one piece after the other,
-/// as long as there is room: then the rest is not even looked at.
-pub(super) fn answer(bytes: &[u8], asker: Asker, view: &View, mut tell: impl FnMut(Vec<u8>) -> bool) {
+/// Answers the requests in what a program has sent at once. `tell` takes what the program is to read, piece by piece, and says
+/// whether there is room for more. Where there is none, the answer begun is finished, and further requests are not looked
+/// at. Whether all were.
+pub(super) fn answer(bytes: &[u8], asker: Asker, view: &View, mut tell: impl FnMut(Vec<u8>) -> bool) -> bool {
+    let mut has_room = true;
     for request in Requests(bytes) {
+        if !has_room {
+            return false;
+        }
         let wish = Wish { request, is_strict: asker.is_strict };
         let is_request = request.header.flags & libc::NLM_F_REQUEST as u16 != 0;
         let outcome = match asker.protocol {
@@ -104,11 +109,10 @@ pub(super) fn answer(bytes: &[u8], asker: Asker, view: &View, mut tell: impl FnM
             Err(error) => pieces.push(acknowledgement(&request, Some(error), head, asker)),
         }
         for piece in pieces {
-            if !tell(piece) {
-                return;
-            }
+            has_room = tell(piece);
         }
     }
+    true
 }
 
 /// A list, in pieces that go together, with its end.

@@ -42,7 +42,8 @@ use std::time::Instant;
 /// Messages of the program that one socket takes before others have their turn.
 const TURNS: usize = 16;
 
-/// Bytes of answers that wait outside the pair at most. Further ones are lost, and the program is told so (`ENOBUFS`).
+/// While more bytes of answers wait outside the pair, requests are lost, and the program is told so (`ENOBUFS`). One answer may be
+/// longer: a list has an entry for each of the host's sockets.
 const MOST_WAITING: usize = 1 << 20;
 
 /// A netlink socket of the program.
@@ -152,17 +153,15 @@ impl Socket {
             is_brief: self.options.is_on(libc::NETLINK_CAP_ACK),
         };
         let mut held: usize = self.waiting.iter().map(Vec::len).sum();
-        let (waiting, error) = (&mut self.waiting, &mut self.error);
-        answer::answer(bytes, asker, &View::of(&tools.host), |piece| {
-            held += piece.len();
-            let has_room = held <= MOST_WAITING;
-            if has_room {
-                waiting.push_back(piece);
-            } else {
-                *error = Some(Errno::NOBUFS);
-            }
-            has_room
-        });
+        let is_answered = held <= MOST_WAITING
+            && answer::answer(bytes, asker, &View::of(&tools.host), |piece| {
+                held += piece.len();
+                self.waiting.push_back(piece);
+                held <= MOST_WAITING
+            });
+        if !is_answered {
+            self.error = Some(Errno::NOBUFS);
+        }
     }
 
     /// Puts answers into the program's end.

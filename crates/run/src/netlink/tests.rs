@@ -322,6 +322,23 @@ fn long_lists_come_in_pieces_for_readers_with_a_page() {
 }
 
 #[test]
+fn an_answer_begun_is_finished() {
+    let mut view = view();
+    let interface = view.interfaces[1].clone();
+    view.interfaces.extend((3..60).map(|index| Interface { index, ..interface.clone() }));
+    let bytes = request(libc::RTM_GETLINK, DUMP, &[0; 16], &[]).repeat(2);
+    let mut pieces = Vec::new();
+    let all = answer(&bytes, ASKER, &view, |piece| {
+        pieces.push(piece);
+        false
+    });
+    assert!(!all);
+    let all = pieces.concat();
+    let ends = Requests(&all).filter(|message| message.header.kind == libc::NLMSG_DONE as u16).count();
+    assert_eq!((ends, Requests(&all).count()), (1, 60));
+}
+
+#[test]
 fn who_does_not_read_is_not_answered_for_ever() {
     let bytes = request(libc::RTM_GETADDR, DUMP, &[0; 8], &[]).repeat(2000);
     let mut told = 0;
