@@ -81,7 +81,7 @@ fn open(thread: u32) -> Result<OwnedFd, Errno> {
 }
 
 /// The number of the process that a thread belongs to.
-fn leader(thread: u32) -> Option<u32> {
+pub(crate) fn leader(thread: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }

@@ -4,17 +4,19 @@
 //! kernel untouched.
 
 mod control;
+mod interface;
 mod listen;
-mod message;
+pub(crate) mod message;
 mod name;
 mod open;
 pub(crate) mod option;
 pub(crate) mod receive;
 mod send;
 mod shutdown;
-mod tcp_info;
+pub(crate) mod tcp_info;
 
 use crate::entry::{Entry, Mode};
+use crate::netlink;
 use crate::supervisor::{Supervisor, Unheard};
 use crate::sys::notification::{Delivery, Inheritance, Notification};
 use crate::task::{Descriptor, Memory};
@@ -131,8 +133,17 @@ fn dispatch(supervisor: &mut Supervisor, notification: Notification) -> Outcome 
     let Ok(far) = supervisor.tools.tasks.descriptor(notification.thread, number) else {
         return Ok(Answer::Native);
     };
+    if notification.call == libc::SYS_ioctl && interface::is_request(notification.arguments) {
+        return interface::ioctl(supervisor, &notification, &far);
+    }
+    if let Some(key) = supervisor.netlink.key_of(far.inode) {
+        return ask_netlink(supervisor, notification, far, key);
+    }
     let Some(key) = supervisor.table.key_of(far.inode) else { return Ok(Answer::Native) };
     let Some(entry) = supervisor.table.entry(key) else { return Ok(Answer::Native) };
+    if is_plain_send(&notification) {
+        return Ok(Answer::Native);
+    }
     entry.front.seen = (notification.thread, number);
     let memory = Memory { thread: notification.thread };
     let mut call = Call { notification, memory, entry, far, tools: &mut supervisor.tools };
@@ -168,4 +179,24 @@ fn dispatch(supervisor: &mut Supervisor, notification: Notification) -> Outcome 
     supervisor.table.name(key, inode);
     supervisor.work.push_back(key);
     outcome
+}
+
+/// A call on a netlink socket.
+fn ask_netlink(
+    supervisor: &mut Supervisor,
+    notification: Notification,
+    far: Descriptor,
+    key: u64,
+) -> Outcome {
+    let Some(socket) = supervisor.netlink.entry(key) else { return Ok(Answer::Native) };
+    let mut call = netlink::call::Call::new(notification, far, &mut supervisor.tools);
+    let outcome = netlink::call::answer(socket, &mut call);
+    supervisor.work.push_back(key);
+    outcome
+}
+
+/// Whether this is a `send` that came here only because a netlink socket could have made it: see the filter.
+fn is_plain_send(notification: &Notification) -> bool {
+    let [_, _, _, flags, to, _] = notification.arguments;
+    notification.call == libc::SYS_sendto && to == 0 && flags as i32 & libc::MSG_OOB == 0
 }

@@ -4,6 +4,7 @@ use super::{Answer, Call, Outcome, flags_of};
 use crate::address::Given;
 use crate::call::name::read_address;
 use crate::entry::{Body, Datagram, Front, Mode, Opened, Parked, Stream, errno};
+use crate::netlink;
 use crate::supervisor::Supervisor;
 use crate::sys::notification::Notification;
 use crate::task::Descriptor;
@@ -37,6 +38,7 @@ pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) ->
     let family = match domain {
         libc::AF_INET => Family::V4,
         libc::AF_INET6 => Family::V6,
+        libc::AF_NETLINK => return netlink::call::socket(supervisor, notification),
         // Frames of the real machine are none of the program's business.
         libc::AF_PACKET => return Err(Errno::PERM),
         _ => return Ok(Answer::Native),

@@ -9,6 +9,7 @@ mod listening;
 mod stream;
 
 use crate::sys::notification::{Delivery, Inheritance};
+use crate::table::Keyed;
 use crate::task::{Descriptor, Memory};
 use crate::tools::Tools;
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread};
@@ -230,6 +231,16 @@ impl Front {
     /// Whether the program still has its end.
     pub(crate) fn is_held(&self, tools: &mut Tools) -> bool {
         self.near.as_ref().is_some_and(|near| tools.is_held(near, self.seen, self.inode))
+    }
+}
+
+impl Keyed for Entry {
+    fn key(&self) -> u64 {
+        self.front.key
+    }
+
+    fn inode(&self) -> u64 {
+        self.front.inode
     }
 }
 
