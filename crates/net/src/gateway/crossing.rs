@@ -73,7 +73,7 @@ pub(super) fn start(host: &Host, policy: GatewayPolicy) -> io::Result<Arc<Doorbe
     let poll = Poll::new()?;
     let doorbell = Arc::new(Doorbell::new(mio::Waker::new(poll.registry(), DOORBELL)?));
     // A host with further addresses on its loopback interface serves something there, and the rest is the world's.
-    let has_further = host.engine().look(|stack| has_further_addresses(stack));
+    let has_further = host.engine().look(has_further_addresses);
     let what = match policy.host_loopback {
         HostLoopback::Off if !has_further => CatchAll::Foreign,
         _ => CatchAll::Unclaimed,

@@ -6,7 +6,7 @@ use crate::call::name::read_address;
 use crate::entry::{Body, Datagram, Front, Mode, Opened, Parked, Stream, errno};
 use crate::netlink;
 use crate::supervisor::Supervisor;
-use crate::sys::notification::Notification;
+use crate::sys::notification::{Delivery, Notification};
 use crate::task::Descriptor;
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::Timeout;
@@ -51,14 +51,10 @@ pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) ->
         Kind::Stream => Body::Stream(Stream::fresh()),
         _ => Body::Datagram(Datagram::default()),
     };
-    let opened = Opened::new(tools, ours, (family, kind), (body, mode))?;
-    match opened.give(tools, notification.id, notification.thread, inheritance) {
-        Ok(Ok(entry)) => {
-            supervisor.table.extend([entry]);
-            supervisor.expect_sweep();
-        }
-        Ok(Err(_gone)) => {}
-        Err((error, _)) => return Err(error),
+    let mut opened = Opened::new(tools, ours, (family, kind), (body, mode))?;
+    if opened.give(tools, notification.id, notification.thread, inheritance)? == Delivery::Done {
+        supervisor.table.extend([opened.entry]);
+        supervisor.expect_sweep();
     }
     Ok(Answer::Given)
 }

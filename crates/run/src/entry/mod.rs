@@ -152,25 +152,21 @@ impl Opened {
         Ok(Opened { entry: Entry { front, body }, far })
     }
 
-    /// Gives the program its end, as the answer to the call `id` of `thread`. The entry, if the program has it.
+    /// Gives the program its end, as the answer to the call `id` of `thread`.
     ///
     /// # Errors
     /// `EMFILE` when the program may have no more descriptors.
     pub(crate) fn give(
-        mut self,
+        &mut self,
         tools: &Tools,
         id: u64,
         thread: u32,
         inheritance: Inheritance,
-    ) -> Result<Result<Entry, Entry>, (Errno, Entry)> {
-        match tools.listener.answer_with_file(id, self.far.as_fd(), inheritance) {
-            Ok(Some(number)) => {
-                self.entry.front.seen = (thread, number);
-                Ok(Ok(self.entry))
-            }
-            Ok(None) => Ok(Err(self.entry)),
-            Err(errno) => Err((errno, self.entry)),
-        }
+    ) -> Result<Delivery, Errno> {
+        let given = tools.listener.answer_with_file(id, self.far.as_fd(), inheritance)?;
+        let Some(number) = given else { return Ok(Delivery::Gone) };
+        self.entry.front.seen = (thread, number);
+        Ok(Delivery::Done)
     }
 }
 
