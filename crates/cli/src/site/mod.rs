@@ -311,8 +311,10 @@ impl Site {
 
     /// Ends the network: last words are said, what was seen is shown, the capture is whole.
     pub(crate) fn close(self) -> Result<(), Failure> {
+        // The way out is open for the last words of the command's own host.
+        self.host.shutdown(FAREWELL);
         drop(self.attendants);
-        for host in [&self.host].into_iter().chain(&self.others) {
+        for host in &self.others {
             host.shutdown(FAREWELL);
         }
         if let Some(lan) = &self.lan {
