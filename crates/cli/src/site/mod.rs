@@ -99,7 +99,11 @@ impl Site {
         let hosts = [&site.host].into_iter().chain(&site.others).cloned().collect();
         site.attendants.control = Control::start(hosts);
         if wish.role == Role::Program {
-            let service = NameService::start_at(&site.host, &asked_inside(), &names, Resolvers::System);
+            let inside = asked_inside();
+            let service = match site.dns {
+                Some(server) => NameService::relay(&site.host, &inside, server),
+                None => NameService::start_at(&site.host, &inside, &names, Resolvers::System),
+            };
             site.attendants.inside =
                 Some(service.map_err(|error| Failure::talking("cannot answer for names", &error))?);
         }
