@@ -3,6 +3,7 @@
 use crate::error::RunError;
 use crate::supervisor::Supervisor;
 use crate::sys::spawn;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use sockeye::Host;
 use std::io;
 use std::process::{Command, ExitStatus};
@@ -23,7 +24,8 @@ impl Program {
     /// Starts `command` on `host`. Everything else of it, such as its files and its standard output, is the real machine's.
     ///
     /// From the first program on, this process adopts orphans among the processes of its programs
-    /// (`PR_SET_CHILD_SUBREAPER`).
+    /// (`PR_SET_CHILD_SUBREAPER`), and may have as many descriptors as its hard limit allows: each socket of a program takes one
+    /// here. The program itself keeps the limit as it was.
     ///
     /// # Errors
     /// See [`RunError`].
@@ -38,7 +40,14 @@ impl Program {
         });
         match supervise {
             Ok(supervisor) => Ok(Program { pid, ended, status: None, supervisor: Some(supervisor) }),
-            Err(error) => Err(RunError::Resources(error)),
+            Err(error) => {
+                // Nobody would answer its calls.
+                if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+                    let _ = kill_process(pid, Signal::KILL);
+                    let _ = waitpid(Some(pid), WaitOptions::empty());
+                }
+                Err(RunError::Resources(error))
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Threads whose handles are kept at most.
-const KEPT: usize = 1024;
+const KEPT: usize = 256;
 
 /// `PIDFD_THREAD`: a handle of a thread that leads no process. Kernels before 6.9 have no such handle.
 const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);

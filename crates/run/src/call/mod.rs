@@ -92,6 +92,9 @@ pub(crate) fn flags_of(flags: i32) -> (Mode, Inheritance) {
     (mode, inheritance)
 }
 
+/// Answers that nobody has heard, kept at most.
+const MOST_UNHEARD: usize = 4096;
+
 /// Answers a call, or lets it wait.
 pub(crate) fn answer(supervisor: &mut Supervisor, notification: Notification) {
     let Notification { id, thread, call, arguments } = notification;
@@ -119,6 +122,10 @@ pub(crate) fn answer(supervisor: &mut Supervisor, notification: Notification) {
         Err(errno) => Err(errno),
     };
     if listener.answer(id, answer) == Delivery::Gone {
+        // Threads that are gone for good do not ask again.
+        if supervisor.unheard.len() >= MOST_UNHEARD {
+            supervisor.unheard.clear();
+        }
         supervisor.unheard.insert(thread, Unheard { call, arguments, answer });
     }
 }
@@ -133,6 +140,11 @@ fn dispatch(supervisor: &mut Supervisor, notification: Notification) -> Outcome 
     let Ok(far) = supervisor.tools.tasks.descriptor(notification.thread, number) else {
         return Ok(Answer::Native);
     };
+    // The number of a thread that has just died may be another's by now: then this was not the descriptor, and what will be
+    // read and written is not the memory, that the call is about.
+    if !supervisor.tools.listener.is_waiting(notification.id) {
+        return Ok(Answer::Given);
+    }
     if notification.call == libc::SYS_ioctl && interface::is_request(notification.arguments) {
         return interface::ioctl(supervisor, &notification, &far);
     }
