@@ -11,10 +11,14 @@ use tokio::sync::oneshot;
 
 use crate::command::Run;
 use crate::failure::{Code, Failure, plain};
+use crate::interrupt::interrupted;
 use crate::options::{EncodesText, On};
 use crate::serve::cannot_publish;
 use crate::site::{Role, Site, Wish, announce};
 use crate::watch::JsonTo;
+
+/// So long the connections of a program that has ended may take to deliver what it has written.
+const LAST_WORDS: Duration = Duration::from_secs(60);
 
 /// So long the processes that a program leaves behind go on without a word about them.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -64,7 +68,13 @@ async fn run_to_the_end(mut options: Run) -> Result<ExitCode, Failure> {
         announce(&format!("port {} of the program is published on {}", publish.port, publish.at));
     }
     let outcome = supervise(&site, &options).await;
-    let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));
+    // What the program has written is sent, as a kernel would, however slow the cable is: unless somebody ends that.
+    let interrupted = interrupted();
+    let closing = tokio::task::spawn_blocking(move || site.close_within(LAST_WORDS));
+    let closed = tokio::select! {
+        closed = closing => closed.unwrap_or(Ok(())),
+        _ = interrupted => Ok(()),
+    };
     let code = outcome?;
     closed.map(|()| code)
 }
@@ -105,7 +115,10 @@ async fn supervise(site: &Site, options: &Run) -> Result<ExitCode, Failure> {
                 patience.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
             }
             () = &mut patience, if first.is_some() => {
-                announce("the program has ended, and processes that it has started go on; Ctrl-C ends their network");
+                announce(
+                    "the program has ended; processes that it has started, or connections that it has left, go on (Ctrl-C ends \
+                     that)",
+                );
                 patience.as_mut().reset(tokio::time::Instant::now() + Duration::MAX / 4);
             }
             _ = interrupt.recv() => {

@@ -29,7 +29,7 @@ const BATCH: usize = 256;
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// So long the last words of connections are waited for when no process of the program is left.
-const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(60);
 
 /// An answer that nobody has heard, because a signal came in between: the same call, made again, gets it.
 #[derive(Clone, Copy, Debug)]

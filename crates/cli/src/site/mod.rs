@@ -315,8 +315,13 @@ impl Site {
 
     /// Ends the network: last words are said, what was seen is shown, the capture is whole.
     pub(crate) fn close(self) -> Result<(), Failure> {
-        // The way out is open for the last words of the command's own host.
-        self.host.shutdown(FAREWELL);
+        self.close_within(FAREWELL)
+    }
+
+    /// The same, with this much patience for what the command's own host still has to send.
+    pub(crate) fn close_within(self, patience: Duration) -> Result<(), Failure> {
+        // The way out is open for its last words.
+        self.host.shutdown(patience);
         drop(self.attendants);
         for host in &self.others {
             host.shutdown(FAREWELL);
