@@ -7,7 +7,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write, stderr};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sockeye::dns::{NameService, Names, Resolvers};
 use sockeye::sockeye_device::{Capture, Device, Offloads, OpenError, Tap, Tun};
@@ -322,6 +322,7 @@ impl Site {
     pub(crate) fn close_within(self, patience: Duration) -> Result<(), Failure> {
         // The way out is open for its last words.
         self.host.shutdown(patience);
+        self.others.iter().for_each(let_finish);
         drop(self.attendants);
         for host in &self.others {
             host.shutdown(FAREWELL);
@@ -330,6 +331,25 @@ impl Site {
             lan.flush_observations(FAREWELL);
         }
         self.watch.finish()
+    }
+}
+
+/// Gives the gateway the moment that it takes to pass on what it has been told last.
+fn let_finish(gateway: &Host) {
+    const GLANCE: Duration = Duration::from_millis(5);
+    const MOMENT: Duration = Duration::from_millis(50);
+    let is_carrying = || gateway.snapshot().sockets.iter().any(|socket| socket.tcp.is_some());
+    let has_unread = || {
+        let sockets = gateway.snapshot().sockets;
+        sockets.iter().any(|socket| socket.tcp.is_some() && socket.receive_queue > 0)
+    };
+    let until = Instant::now() + FAREWELL;
+    while has_unread() && Instant::now() < until {
+        std::thread::sleep(GLANCE);
+    }
+    let until = Instant::now() + MOMENT;
+    while is_carrying() && Instant::now() < until {
+        std::thread::sleep(GLANCE);
     }
 }
 

@@ -115,7 +115,7 @@ impl Crossing {
                 break; // the host is down
             }
         }
-        self.connections.reset(self.poll.registry());
+        self.connections.cut(self.poll.registry());
     }
 
     /// Looks at as much as there is now: what that leaves to do comes after the next look at the events.
