@@ -7,6 +7,7 @@
 //! `SOCKEYE_ZERO_WINDOW_SECS` (30).
 #![cfg(target_os = "linux")]
 
+mod addresses;
 mod capture;
 mod closing;
 mod connections;
@@ -53,6 +54,16 @@ tests! {
     data_in_the_syn_without_offloads: Off => fast_open::both_ways;
     urgent_data: On => urgent::both_ways;
     datagrams_to_closed_ports: On => datagrams::closed_port;
+}
+
+#[test]
+fn addresses_and_names() {
+    in_namespace("addresses_and_names", addresses::by_other_peoples_clients);
+}
+
+#[test]
+fn addresses_from_another_server() {
+    in_namespace("addresses_from_another_server", addresses::from_other_peoples_server);
 }
 
 #[test]

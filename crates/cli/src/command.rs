@@ -11,10 +11,13 @@ use sockeye_core::transport::tcp::CongestionName;
 
 use crate::address::{HostPort, Publish};
 use crate::failure::Failure;
+use crate::lan::{LanName, LanOptions};
 use crate::options::{Common, parse_congestion};
 use crate::service::ServiceAt;
 use crate::sim::Sim;
+use crate::ss::SsOptions;
 use crate::test::TestOptions;
+use crate::way_out::WayOutOptions;
 
 /// A TCP/IP stack of its own, in your shell: serve, connect, ping, and see every byte on its way.
 #[derive(Parser)]
@@ -36,6 +39,10 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Ask a host whether it is there, and measure how long it takes to answer
     Ping(Ping),
+    /// Make a LAN with a name, which hosts of other processes join
+    Lan(LanOptions),
+    /// Show the sockets of all hosts of this user, whichever process they are in
+    Ss(SsOptions),
     /// Run packetdrill scripts on a stack of their own, in virtual time
     Test(TestOptions),
     /// Say what works on this machine, and what to do about what does not
@@ -82,9 +89,17 @@ pub(crate) struct Run {
     pub(crate) congestion: Option<CongestionName>,
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Join the LAN of this name, as --on lan:NAME does
+    #[arg(long, value_name = "NAME", conflicts_with = "on", help_heading = "Where")]
+    pub(crate) lan: Option<LanName>,
     /// Let a port of the real machine lead to a port of the program; repeatable
     #[arg(long, value_name = "[ADDR:]PORT:PORT", help_heading = "Where")]
     pub(crate) publish: Vec<Publish>,
+    /// Let nothing out of the private LAN
+    #[arg(long, help_heading = "The way out")]
+    pub(crate) no_gateway: bool,
+    #[command(flatten)]
+    pub(crate) way_out: WayOutOptions,
     /// The program and its arguments, after --
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
     pub(crate) program: Vec<OsString>,

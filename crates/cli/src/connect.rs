@@ -26,11 +26,14 @@ pub(crate) async fn run(options: Connect) -> Result<(), Failure> {
             let talk = async { talk(&Os, &look_up(&options.to).await?, &options).await };
             or_interrupted(talk).await
         }
-        On::Lan | On::Tap(_) | On::Tun(_) => {
+        On::Lan | On::Named(_) | On::Tap(_) | On::Tun(_) => {
             let site = Site::for_client(&options.common, JsonTo::Stderr, options.congestion).await?;
             let talk = async {
-                let addresses = with_port(&site.look_up(&options.to.host)?, options.to.port);
-                talk(&site.host, &addresses, &options).await
+                let addresses = with_port(&site.look_up(&options.to.host).await?, options.to.port);
+                tokio::select! {
+                    outcome = talk(&site.host, &addresses, &options) => outcome,
+                    failure = site.gone() => Err(failure),
+                }
             };
             let outcome = or_interrupted(talk).await;
             let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));

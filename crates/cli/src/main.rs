@@ -6,8 +6,10 @@ mod command;
 mod connect;
 mod doctor;
 mod failure;
+mod folder;
 mod interrupt;
 mod ladder;
+mod lan;
 mod options;
 mod page;
 mod ping;
@@ -17,8 +19,10 @@ mod serve;
 mod service;
 mod sim;
 mod site;
+mod ss;
 mod test;
 mod watch;
+mod way_out;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;
@@ -47,6 +51,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(options) => in_runtime(serve::run(options)),
         Command::Connect(options) => in_runtime(connect::run(options)),
         Command::Ping(options) => in_runtime(ping::run(options)),
+        Command::Lan(options) => in_runtime(lan::run(options)),
+        Command::Ss(options) => ss::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Doctor => {
             doctor::run();

@@ -10,9 +10,11 @@ use encoding_rs::{Encoding, UTF_8};
 use sockeye::{Cidr, Conditions, MacAddr};
 use sockeye_core::lan::{BurstLength, Probability, QueueLimit, Rate, parse_duration};
 use sockeye_core::transport::tcp::CongestionName;
+use sockeye_core::wire::ip::CidrError;
 
 use crate::failure::Failure;
 use crate::ladder::Shown;
+use crate::lan::{LanName, parse_host_name};
 
 /// Every option of a command that uses a network.
 #[derive(Args)]
@@ -29,14 +31,17 @@ pub(crate) struct Common {
 #[derive(Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct PlaceOptions {
-    /// lan: a private LAN in this process. tap:NAME, tun:NAME: a host on an interface of the real machine.
-    /// os: the real machine's own sockets
+    /// lan: a private LAN in this process. lan:NAME: a host on the LAN of that name, made by sockeye lan.
+    /// tap:NAME, tun:NAME: a host on an interface of the real machine. os: the real machine's own sockets
     #[arg(long, value_name = "PLACE", default_value = "lan")]
     pub(crate) on: On,
-    /// An address of the host, with its subnet; repeatable, IPv4 and IPv6 [default on a LAN: 10.0.0.2/24 for serve,
-    /// 10.0.0.3/24 for connect and ping]
+    /// An address of the host, with its subnet; repeatable, IPv4 and IPv6 [default on a private LAN: 10.0.0.2/24 for
+    /// serve and run, 10.0.0.3/24 for connect and ping; on a named one: dhcp, which asks the gateway]
     #[arg(long, value_name = "CIDR")]
-    pub(crate) ip: Vec<Cidr>,
+    pub(crate) ip: Vec<Ip>,
+    /// The host's name on the LAN of lan:NAME [default: the command's part: server, client, program]
+    #[arg(long, value_name = "HOST", value_parser = parse_host_name)]
+    pub(crate) name: Option<String>,
     /// The way out of the subnet; on a LAN, the address of the gateway host
     #[arg(long, value_name = "IP")]
     pub(crate) gateway: Option<IpAddr>,
@@ -51,11 +56,44 @@ pub(crate) struct PlaceOptions {
     pub(crate) no_offload: bool,
 }
 
+/// Where an address comes from: see [`PlaceOptions::ip`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ip {
+    /// It is asked for.
+    Dhcp,
+    /// It is this.
+    Fixed(Cidr),
+}
+
+impl FromStr for Ip {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "dhcp" => Ok(Ip::Dhcp),
+            _ => text.parse().map(Ip::Fixed).map_err(|error: CidrError| error.to_string()),
+        }
+    }
+}
+
+impl PlaceOptions {
+    /// The addresses the host has of its own.
+    pub(crate) fn addresses(&self) -> Vec<Cidr> {
+        let fixed = |ip: &Ip| match ip {
+            Ip::Dhcp => None,
+            Ip::Fixed(address) => Some(*address),
+        };
+        self.ip.iter().filter_map(fixed).collect()
+    }
+}
+
 /// Whose sockets: see [`PlaceOptions::on`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum On {
     /// A private LAN.
     Lan,
+    /// A LAN that other processes are on.
+    Named(LanName),
     /// A TAP interface.
     Tap(String),
     /// A TUN interface.
@@ -71,16 +109,17 @@ impl FromStr for On {
         match text.split_once(':') {
             None if text == "lan" => Ok(On::Lan),
             None if text == "os" => Ok(On::Os),
+            Some(("lan", name)) => name.parse().map(On::Named),
             Some(("tap", name)) if !name.is_empty() => Ok(On::Tap(name.to_owned())),
             Some(("tun", name)) if !name.is_empty() => Ok(On::Tun(name.to_owned())),
-            _ => Err(format!("there is no place `{text}` (places: lan, tap:NAME, tun:NAME, os)")),
+            _ => Err(format!("there is no place `{text}` (places: lan, lan:NAME, tap:NAME, tun:NAME, os)")),
         }
     }
 }
 
 /// What the host's cable does to frames, in both directions.
 #[derive(Args)]
-#[command(next_help_heading = "Conditions of the host's cable, both ways (lan, tap)")]
+#[command(next_help_heading = "Conditions of the cable, both ways (lan, tap)")]
 pub(crate) struct CableOptions {
     /// Lose frames: 5%, 0.05
     #[arg(long, value_name = "SHARE")]
@@ -263,7 +302,26 @@ impl Common {
                     }
                 }
             }
+            On::Named(_) => {
+                if place.mtu.is_some() {
+                    return refuse(
+                        "--mtu",
+                        "has no meaning on a named LAN: the MTU is the LAN's, 1500 bytes",
+                    );
+                }
+            }
             On::Lan => {}
+        }
+        if place.ip.contains(&Ip::Dhcp) {
+            if !matches!(place.on, On::Named(_)) {
+                return refuse("--ip dhcp", "is for a host on a named LAN, as in --on lan:NAME");
+            }
+            if place.ip.len() > 1 {
+                return refuse("--ip dhcp", "gives the host its address: say that, or its addresses");
+            }
+        }
+        if place.name.is_some() && !matches!(place.on, On::Named(_)) {
+            return refuse("--name", "is for a host on a named LAN, as in --on lan:NAME");
         }
         if place.no_offload && !matches!(place.on, On::Tap(_) | On::Tun(_)) {
             return refuse(

@@ -37,7 +37,7 @@ pub(crate) async fn run(mut options: Serve) -> Result<(), Failure> {
             }
             Err(interrupted.await)
         }
-        On::Lan | On::Tap(_) | On::Tun(_) => serve_on_site(&options, interrupted).await,
+        On::Lan | On::Named(_) | On::Tap(_) | On::Tun(_) => serve_on_site(&options, interrupted).await,
     }
 }
 
@@ -45,7 +45,7 @@ async fn serve_on_site(options: &Serve, interrupted: impl Future<Output = Failur
     let is_lan = options.common.place.on == On::Lan;
     if !is_lan && !options.publish.is_empty() {
         let line =
-            "--publish is for the private LAN and the real machine: a host on an interface is reached there";
+            "--publish is for the private LAN and the real machine: a host elsewhere is reached where it is";
         return Err(Failure::usage(line));
     }
     let site = Site::build(&Wish {
@@ -54,6 +54,7 @@ async fn serve_on_site(options: &Serve, interrupted: impl Future<Output = Failur
         listening: options.services.iter().map(|at| at.port).collect(),
         json_to: JsonTo::Stdout,
         congestion: options.congestion,
+        way_out: None,
     })?;
     let outcome = async {
         for ServiceAt { service, port } in &options.services {
@@ -76,11 +77,19 @@ async fn serve_on_site(options: &Serve, interrupted: impl Future<Output = Failur
                     to_try.get_or_insert(at);
                 }
             }
-            let to_try = to_try.map(|at| format!("; try {}", how_to_try(service, at))).unwrap_or_default();
+            let to_try = to_try.map(|at| match &options.common.place.on {
+                On::Named(lan) => match site.known_as() {
+                    Some(name) => format!("; try sockeye connect {name}:{port} --on lan:{lan}"),
+                    None => format!("; try sockeye connect {at} --on lan:{lan} --ip …"),
+                },
+                _ => format!("; try {}", how_to_try(service, at)),
+            });
+            let to_try = to_try.unwrap_or_default();
             announce(&format!("{} on {}{to_try}", service.name(), places.join(", ")));
         }
         tokio::select! {
             failure = interrupted => Err(failure),
+            failure = site.gone() => Err(failure),
             () = site.unread() => Ok(()),
         }
     }

@@ -81,7 +81,7 @@ impl Watch {
     }
 
     /// Watches the cable of the host called `name`, drawn on `side`, if there is anything to be shown or written.
-    pub(crate) fn watch_cable(&self, lan: &Lan, name: &'static str, side: Side) -> Result<(), Failure> {
+    pub(crate) fn watch_cable(&self, lan: &Lan, name: &str, side: Side) -> Result<(), Failure> {
         if self.teller.is_none() && self.capture.is_none() {
             return Ok(());
         }
@@ -92,6 +92,7 @@ impl Watch {
             .map(|file| file.interface(name, Medium::Ethernet).map(|interface| (file, interface)));
         let capture =
             capture.transpose().map_err(|error| Failure::talking("cannot write the capture", &error))?;
+        let name = name.to_owned();
         lan.observe(move |seen| {
             if *seen.host != *name {
                 return;

@@ -10,7 +10,7 @@ use crate::port::Port;
 use sockeye_core::lan::Conditions;
 use sockeye_core::link::{Detection, Medium};
 use sockeye_core::network::{ForeignAddresses, Forwarding, Route};
-use sockeye_core::stack::{ChecksumOffload, Config, InterfaceConfig, Stack};
+use sockeye_core::stack::{ChecksumOffload, Config, InterfaceConfig, LOOPBACK, Stack};
 use sockeye_core::time::Duration;
 use sockeye_core::wire::Cidr;
 use sockeye_core::wire::ethernet::MacAddr;
@@ -103,6 +103,7 @@ pub struct HostBuilder {
     drafts: Vec<Draft>,
     gateways: Vec<IpAddr>,
     routes: Vec<(Cidr, IpAddr)>,
+    loopback_addresses: Vec<IpAddr>,
     config: Config,
     seed: Option<u64>,
     linger: Duration,
@@ -133,6 +134,7 @@ impl HostBuilder {
             drafts: Vec::new(),
             gateways: Vec::new(),
             routes: Vec::new(),
+            loopback_addresses: Vec::new(),
             config: Config::default(),
             seed: None,
             linger: LINGER,
@@ -201,6 +203,13 @@ impl HostBuilder {
         self
     }
 
+    /// Gives the host an address of its own that belongs to none of its devices, but to its loopback interface, as routers
+    /// have: it answers there by whichever interface it is reached.
+    pub fn loopback_address(mut self, address: IpAddr) -> Self {
+        self.loopback_addresses.push(address);
+        self
+    }
+
     /// Makes the host take packets for any address, and not only for its own: what no socket of its own is for, and what it
     /// does not pass on as a router, is for its [`Gateway`](crate::Gateway). Without one it is dropped as before.
     pub fn any_address(mut self) -> Self {
@@ -239,7 +248,17 @@ impl HostBuilder {
     /// # Errors
     /// [`BuildError`] says what does not fit together.
     pub fn build(self) -> Result<Host, BuildError> {
-        let HostBuilder { name, drafts, gateways, routes, mut config, seed, linger, is_misplaced } = self;
+        let HostBuilder {
+            name,
+            drafts,
+            gateways,
+            routes,
+            loopback_addresses,
+            mut config,
+            seed,
+            linger,
+            is_misplaced,
+        } = self;
         if is_misplaced {
             return Err(BuildError::SettingsWithoutInterface(name));
         }
@@ -312,6 +331,11 @@ impl HostBuilder {
             }
             ports.push(Port::new(id, device));
             interfaces.push((id, Interface { name: interface_name, mac, mtu, addresses: draft.addresses }));
+        }
+        for address in loopback_addresses.into_iter().map(Cidr::host) {
+            stack
+                .add_address(now, LOOPBACK, address)
+                .map_err(|_| BuildError::BadAddress { host: name.clone(), address })?;
         }
         let default_routes = gateways.into_iter().map(|gateway| (everything(gateway), gateway));
         for (destination, gateway) in default_routes.chain(routes) {

@@ -192,6 +192,12 @@ impl UdpSocket {
         self.socket.option(name)
     }
 
+    /// Ends the waiting of whoever reads this socket, by an empty datagram from nowhere; nothing arrives any more.
+    pub(crate) fn stop_reading(&self) {
+        // As the kernel does, it complains of the missing peer, and does it.
+        let _ = self.socket.shutdown(sockeye_core::socket::Shutdown::Read);
+    }
+
     #[cfg(feature = "tokio")]
     pub(crate) fn socket(&self) -> &Arc<Socket> {
         &self.socket

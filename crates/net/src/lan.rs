@@ -4,7 +4,7 @@ use crate::builder::{HostBuilder, drawn, mixed};
 use crate::gateway::{Published, Target};
 use crate::host::{Host, Inner};
 use crate::switchboard::{LanObservation, LanPort, Switchboard};
-use crate::uplink::Uplink;
+use crate::uplink::{Attachment, Uplink};
 use parking_lot::Mutex;
 use sockeye_core::lan::{Conditions, Direction, Duplex, PortId};
 use sockeye_core::time::Duration;
@@ -249,7 +249,9 @@ impl Lan {
     /// and a virtual machine is. The device must carry Ethernet and have been opened without offloads. `conditions` are
     /// those of its cable; the LAN's if there are none.
     ///
-    /// It stays plugged in until the last handle to the LAN and the last host on it are gone.
+    /// It stays plugged in until [`Attachment::unplug`], or its other end is gone, or the last handle to the LAN and the
+    /// last host on it are. While it does not take its frames, the others wait for a quarter of a second; then its frames
+    /// are dropped until it does.
     ///
     /// # Errors
     /// `InvalidInput` for a device that does not fit; or when no thread or no descriptor is left.
@@ -258,13 +260,20 @@ impl Lan {
         name: &str,
         device: Box<dyn Device>,
         conditions: Option<Conditions>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Attachment> {
         let seed = mixed(self.handle.seed, &format!("cable of {name}"));
         let conditions = conditions.unwrap_or(self.handle.conditions);
         let mtu = device.capabilities().mtu;
         let (port, stop) =
             self.handle.switchboard.plug_uplink(Arc::from(name), mtu, conditions.into(), seed)?;
         Uplink::start(name, device, port, stop)
+    }
+
+    /// A port for somebody who is no host: gone when it is dropped.
+    pub(crate) fn plug_for_now(&self, name: &str, conditions: Option<Conditions>) -> io::Result<LanPort> {
+        let seed = mixed(self.handle.seed, &format!("cable of {name}"));
+        let conditions = conditions.unwrap_or(self.handle.conditions);
+        self.handle.switchboard.plug(Arc::from(name), DEFAULT_MTU, conditions.into(), seed)
     }
 
     /// The host with this name, if it is there.

@@ -33,6 +33,8 @@ mod builder;
 mod calls;
 mod clock;
 mod datagram;
+pub mod dhcp;
+pub mod dns;
 mod driver;
 mod engine;
 mod error;
@@ -69,6 +71,7 @@ pub use port_owner::{PortOwner, Protocol};
 pub use stream::TcpStream;
 pub use switchboard::LanObservation;
 pub use tcp_socket::TcpSocket;
+pub use uplink::Attachment;
 
 pub use sockeye_core::lan::Conditions;
 pub use sockeye_core::socket::{Family, Kind, OptionName, Readiness, Shutdown, SocketOption};

@@ -127,6 +127,12 @@ impl TcpListener {
         self.socket.option(name)
     }
 
+    /// Ends the waiting of whoever accepts, with an error; nothing arrives any more.
+    pub(crate) fn stop_listening(&self) {
+        // A host that is down has stopped already.
+        let _ = self.socket.shutdown(sockeye_core::socket::Shutdown::Read);
+    }
+
     #[cfg(feature = "tokio")]
     pub(crate) fn socket(&self) -> &Arc<Socket> {
         &self.socket

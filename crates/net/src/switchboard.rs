@@ -2,7 +2,9 @@
 //!
 //! A frame that is due at once is moved on to the inbox of its host in the sender's thread; a thread of the LAN's own
 //! moves those that travel longer, and is started with the first of them. Nothing is dropped but what a condition asks
-//! for: while any inbox is full, every sender has to wait. Receivers never wait for anything, so inboxes always empty.
+//! for: while any inbox is full, every sender has to wait. Hosts never wait for anything, so their inboxes always empty.
+//! Behind an uplink there may be a process that has been stopped: what it leaves lying for too long is dropped, as a
+//! switch does it, and nobody waits for it until it takes its frames again.
 //!
 //! The lock is taken by devices, under the lock of their host; under it, nothing is locked but an outlet's queue.
 
@@ -12,13 +14,16 @@ use parking_lot::{Condvar, Mutex};
 use sockeye_core::lan::{self, Direction, Duplex, Fate, Observing, PortId};
 use sockeye_core::time::{Duration, Instant};
 use sockeye_device::{Capabilities, Device, Medium, Offload, Received, Signal};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 /// Frames in an inbox that make senders wait.
 const INBOX: usize = 1024;
+
+/// How long senders wait for what is behind an uplink to take its frames.
+const UPLINK_PATIENCE: Duration = Duration::from_millis(250);
 
 /// How often to look whether the observers have caught up.
 const SINK_RETRY: Duration = Duration::from_millis(2);
@@ -51,8 +56,8 @@ pub(crate) struct Switchboard {
 
 struct State {
     machine: lan::Lan,
-    inboxes: Vec<Inbox>,
-    /// How many inboxes are full.
+    inboxes: BTreeMap<PortId, Inbox>,
+    /// How many inboxes are full, and waited for.
     full: usize,
     /// Whether senders wait because the observers are behind.
     is_stalled: bool,
@@ -61,8 +66,8 @@ struct State {
     has_thread: bool,
     /// Handles to the LAN, and ports plugged into it.
     users: usize,
-    /// What tells the threads of uplinks that nobody uses the LAN any more.
-    uplinks: Vec<Arc<Signal>>,
+    /// What tells the threads of uplinks to end.
+    uplinks: BTreeMap<PortId, Arc<Signal>>,
     outlet: Option<Outlet<LanObservation>>,
 }
 
@@ -70,11 +75,23 @@ struct State {
 struct Inbox {
     host: Arc<str>,
     frames: VecDeque<Vec<u8>>,
-    is_open: bool,
-    is_full: bool,
+    fill: Fill,
+    /// How long senders wait for it when it is full; for ever if there is no limit.
+    patience: Option<Duration>,
     signals: Arc<Signals>,
     is_waiting: bool,
     is_blocked: bool,
+}
+
+/// How full an inbox is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fill {
+    /// There is room.
+    Room,
+    /// There is none since then, and senders wait for it.
+    Full(Instant),
+    /// There is none, and nobody waits any more.
+    Abandoned,
 }
 
 #[derive(Debug)]
@@ -88,17 +105,17 @@ struct Signals {
 impl State {
     /// Moves what is due to the inboxes, as long as none is full.
     fn advance(&mut self, now: Instant) {
+        self.abandon(now);
         while self.full == 0 {
             let Some(delivery) = self.machine.poll(now) else { break };
-            let inbox =
-                usize::try_from(delivery.port.number()).ok().and_then(|index| self.inboxes.get_mut(index));
-            let Some(inbox) = inbox.filter(|inbox| inbox.is_open) else {
+            let inbox = self.inboxes.get_mut(&delivery.port);
+            let Some(inbox) = inbox.filter(|inbox| inbox.fill != Fill::Abandoned) else {
                 self.machine.recycle(delivery.frame);
                 continue;
             };
             inbox.frames.push_back(delivery.frame);
-            if inbox.frames.len() >= INBOX && !inbox.is_full {
-                inbox.is_full = true;
+            if inbox.frames.len() >= INBOX && inbox.fill == Fill::Room {
+                inbox.fill = Fill::Full(now);
                 self.full += 1;
             }
             if !inbox.is_waiting {
@@ -108,9 +125,9 @@ impl State {
         }
         if let Some(outlet) = &self.outlet {
             while let Some(seen) = self.machine.poll_observation() {
-                let host = usize::try_from(seen.port.number())
-                    .ok()
-                    .and_then(|index| self.inboxes.get(index))
+                let host = self
+                    .inboxes
+                    .get(&seen.port)
                     .map_or_else(|| Arc::from(""), |inbox| Arc::clone(&inbox.host));
                 outlet.push(LanObservation {
                     at: seen.at,
@@ -119,6 +136,19 @@ impl State {
                     frame: seen.frame,
                     fate: seen.fate,
                 });
+            }
+        }
+    }
+
+    /// Waits no longer for inboxes that nobody has emptied for too long.
+    fn abandon(&mut self, now: Instant) {
+        if self.full == 0 {
+            return;
+        }
+        for inbox in self.inboxes.values_mut() {
+            if inbox.gives_up_at().is_some_and(|at| at <= now) {
+                inbox.fill = Fill::Abandoned;
+                self.full -= 1;
             }
         }
     }
@@ -134,7 +164,7 @@ impl State {
         if self.is_jammed() {
             return;
         }
-        for inbox in self.inboxes.iter_mut().filter(|inbox| inbox.is_blocked) {
+        for inbox in self.inboxes.values_mut().filter(|inbox| inbox.is_blocked) {
             inbox.is_blocked = false;
             inbox.signals.blocked.drain();
         }
@@ -142,14 +172,30 @@ impl State {
 
     /// When the LAN's thread has something to do.
     fn deadline(&self, now: Instant) -> Option<Instant> {
-        // Frames that are due wait for a full inbox to be emptied, and that goes on by itself.
-        let due = if self.full > 0 { None } else { self.machine.poll_timeout() };
+        // Frames that are due wait for a full inbox to be emptied, and that goes on by itself, if not for ever.
+        let due = match self.full {
+            0 => self.machine.poll_timeout(),
+            _ => self.inboxes.values().filter_map(Inbox::gives_up_at).min(),
+        };
         let retry = self.is_stalled.then(|| now + SINK_RETRY);
         due.into_iter().chain(retry).min()
     }
 
-    fn inbox(&mut self, port: PortId) -> Option<&mut Inbox> {
-        usize::try_from(port.number()).ok().and_then(|index| self.inboxes.get_mut(index))
+    /// An inbox has been emptied, or is gone.
+    fn has_room(&mut self, fill: Fill) {
+        if matches!(fill, Fill::Full(_)) {
+            self.full -= 1;
+        }
+    }
+}
+
+impl Inbox {
+    /// When senders stop waiting for it.
+    fn gives_up_at(&self) -> Option<Instant> {
+        match self.fill {
+            Fill::Full(since) => Some(since + self.patience?),
+            Fill::Room | Fill::Abandoned => None,
+        }
     }
 }
 
@@ -158,13 +204,13 @@ impl Switchboard {
     pub(crate) fn new() -> Arc<Switchboard> {
         let state = State {
             machine: lan::Lan::new(),
-            inboxes: Vec::new(),
+            inboxes: BTreeMap::new(),
             full: 0,
             is_stalled: false,
             alarm: None,
             has_thread: false,
             users: 1,
-            uplinks: Vec::new(),
+            uplinks: BTreeMap::new(),
             outlet: None,
         };
         Arc::new(Switchboard { state: Mutex::new(state), alarm_changed: Condvar::new() })
@@ -176,7 +222,7 @@ impl Switchboard {
         state.users = state.users.saturating_sub(1);
         if state.users == 0 {
             state.outlet = None;
-            for uplink in state.uplinks.drain(..) {
+            for uplink in state.uplinks.values() {
                 uplink.fill();
             }
             self.alarm_changed.notify_all();
@@ -197,15 +243,16 @@ impl Switchboard {
         let signals = Arc::new(Signals { waiting: Signal::new()?, blocked: Signal::new()? });
         let mut state = self.state.lock();
         let id = state.machine.add_port(conditions, seed);
-        state.inboxes.push(Inbox {
+        let inbox = Inbox {
             host,
             frames: VecDeque::new(),
-            is_open: true,
-            is_full: false,
+            fill: Fill::Room,
+            patience: None,
             signals: Arc::clone(&signals),
             is_waiting: false,
             is_blocked: false,
-        });
+        };
+        state.inboxes.insert(id, inbox);
         state.users += 1;
         Ok(LanPort {
             switchboard: Arc::clone(self),
@@ -218,7 +265,8 @@ impl Switchboard {
         })
     }
 
-    /// A port for a device, which does not count as a user: the signal is filled when the last user has left.
+    /// A port for a device, which does not count as a user: the signal is filled when the last user has left. Who fills
+    /// it earlier pulls the cable.
     ///
     /// # Errors
     /// When the process has no file descriptors left.
@@ -233,7 +281,10 @@ impl Switchboard {
         let mut port = self.plug(name, mtu, conditions, seed)?;
         port.is_user = false;
         let mut state = self.state.lock();
-        state.uplinks.push(Arc::clone(&stop));
+        state.uplinks.insert(port.id, Arc::clone(&stop));
+        if let Some(inbox) = state.inboxes.get_mut(&port.id) {
+            inbox.patience = Some(UPLINK_PATIENCE);
+        }
         state.users = state.users.saturating_sub(1);
         Ok((port, stop))
     }
@@ -324,7 +375,7 @@ impl LanPort {
         for buffer in self.empties.drain(..) {
             state.machine.recycle(buffer);
         }
-        let Some(inbox) = state.inbox(self.id) else { return false };
+        let Some(inbox) = state.inboxes.get_mut(&self.id) else { return false };
         if inbox.frames.is_empty() {
             if inbox.is_waiting {
                 inbox.is_waiting = false;
@@ -333,9 +384,9 @@ impl LanPort {
             return false;
         }
         std::mem::swap(&mut inbox.frames, &mut self.taken);
-        if inbox.is_full {
-            inbox.is_full = false;
-            state.full -= 1;
+        let fill = std::mem::replace(&mut inbox.fill, Fill::Room);
+        if fill != Fill::Room {
+            state.has_room(fill);
             let now = clock::now();
             state.advance(now);
             state.unblock();
@@ -358,7 +409,7 @@ impl Device for LanPort {
         let mut state = self.switchboard.state.lock();
         let now = clock::now();
         if state.is_jammed() {
-            if let Some(inbox) = state.inbox(self.id)
+            if let Some(inbox) = state.inboxes.get_mut(&self.id)
                 && !inbox.is_blocked
             {
                 inbox.is_blocked = true;
@@ -409,19 +460,17 @@ impl Drop for LanPort {
     fn drop(&mut self) {
         let mut state = self.switchboard.state.lock();
         state.machine.remove_port(self.id);
-        if let Some(inbox) = state.inbox(self.id) {
-            inbox.is_open = false;
-            inbox.is_blocked = false;
-            inbox.frames = VecDeque::new();
-            if std::mem::take(&mut inbox.is_full) {
-                state.full -= 1;
-                let now = clock::now();
-                state.advance(now);
-                state.unblock();
-                self.switchboard.set_alarm(&mut state, now);
-            }
+        state.uplinks.remove(&self.id);
+        let inbox = state.inboxes.remove(&self.id);
+        if let Some(inbox) = &inbox {
+            state.has_room(inbox.fill);
+            let now = clock::now();
+            state.advance(now);
+            state.unblock();
+            self.switchboard.set_alarm(&mut state, now);
         }
         drop(state);
+        drop(inbox);
         if self.is_user {
             self.switchboard.leave();
         }

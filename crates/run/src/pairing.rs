@@ -29,8 +29,7 @@ impl Pairing {
     /// # Errors
     /// When no folder can be made for the moment, or no descriptor is left.
     pub(crate) fn new() -> io::Result<Pairing> {
-        let listener =
-            socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         let folder = private_folder()?;
         let path = folder.join("pairing");
         let opened = bind(&listener, &SocketAddrUnix::new(&path)?)

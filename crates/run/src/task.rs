@@ -1,6 +1,7 @@
 //! The threads of the program, as far as their calls need: their descriptors and their memory.
 
 use crate::sys::memory;
+use crate::sys::notification::Inheritance;
 use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
@@ -8,7 +9,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Threads whose handles are kept at most.
-const KEPT: usize = 1024;
+const KEPT: usize = 256;
 
 /// `PIDFD_THREAD`: a handle of a thread that leads no process. Kernels before 6.9 have no such handle.
 const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
@@ -80,7 +81,7 @@ fn open(thread: u32) -> Result<OwnedFd, Errno> {
 }
 
 /// The number of the process that a thread belongs to.
-fn leader(thread: u32) -> Option<u32> {
+pub(crate) fn leader(thread: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
@@ -92,6 +93,19 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// What `exec` does with descriptor `number` of the thread's process.
+    pub(crate) fn inheritance(self, number: u32) -> Inheritance {
+        let told = std::fs::read_to_string(format!("/proc/{}/fdinfo/{number}", self.thread));
+        let flags = told.ok().and_then(|told| {
+            let flags = told.lines().find_map(|line| line.strip_prefix("flags:"))?;
+            i32::from_str_radix(flags.trim(), 8).ok()
+        });
+        match flags {
+            Some(flags) if flags & libc::O_CLOEXEC != 0 => Inheritance::CloseOnExec,
+            _ => Inheritance::Keep,
+        }
+    }
+
     /// Fills `buffer` from `address`.
     ///
     /// # Errors
@@ -117,16 +131,6 @@ impl Memory {
         let mut bytes = [0; 4];
         self.read_exact(address, &mut bytes)?;
         Ok(u32::from_ne_bytes(bytes))
-    }
-
-    /// The word at `address`.
-    ///
-    /// # Errors
-    /// `EFAULT`.
-    pub(crate) fn read_u64(self, address: u64) -> Result<u64, Errno> {
-        let mut bytes = [0; 8];
-        self.read_exact(address, &mut bytes)?;
-        Ok(u64::from_ne_bytes(bytes))
     }
 
     /// What a call that answers in a buffer of the program writes: as much of `bytes` as the `length` that stands at

@@ -59,15 +59,19 @@ pub(crate) async fn run(options: Ping) -> Result<(), Failure> {
             })?;
             ask(Arc::new(socket), target, &options).await
         }
-        On::Lan | On::Tap(_) | On::Tun(_) => {
+        On::Lan | On::Named(_) | On::Tap(_) | On::Tun(_) => {
             let site = Site::for_client(&options.common, JsonTo::Stdout, None).await?;
             let asked = async {
-                let target = site.look_up(&options.host)?.first().copied();
+                let target = tokio::select! {
+                    found = site.look_up(&options.host) => found?.first().copied(),
+                    failure = interrupted() => return Err(failure),
+                };
                 let target = target.ok_or_else(|| unknown(&options.host))?;
                 let socket = OurEcho::open(&site.host, target)
                     .map_err(|error| Failure::talking(format!("cannot ping {target}"), &error))?;
                 tokio::select! {
                     outcome = ask(Arc::new(socket), target, &options) => outcome,
+                    failure = site.gone() => Err(failure),
                     () = site.unread() => Ok(()),
                 }
             };

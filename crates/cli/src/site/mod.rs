@@ -1,13 +1,15 @@
 //! The network a command runs on when it is not the real machine's: a private LAN, or a host on a TAP or TUN interface.
 
+mod named;
 mod plan;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write, stderr};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use sockeye::dns::{NameService, Names, Resolvers};
 use sockeye::sockeye_device::{Capture, Device, Offloads, OpenError, Tap, Tun};
 use sockeye::{BuildError, Cidr, Conditions, Host, HostBuilder, Lan, Publish, TraceEvent};
 use sockeye_core::transport::tcp::CongestionName;
@@ -19,7 +21,10 @@ use crate::ladder::{Party, Side};
 use crate::options::{Common, On};
 use crate::serve::open;
 use crate::service::Service;
+use crate::ss::Control;
 use crate::watch::{JsonTo, Watch};
+use crate::way_out::{DOMAIN, WayOut, WayOutOptions, asked_inside};
+use named::Gone;
 use plan::Plan;
 pub(crate) use plan::Role;
 
@@ -45,7 +50,23 @@ pub(crate) struct Site {
     lan: Option<Lan>,
     /// Whether nobody is there but our own hosts.
     is_private: bool,
+    /// What tells that a named LAN has ended.
+    gone: Option<Gone>,
+    /// Who answers for names, on a named LAN.
+    dns: Option<IpAddr>,
+    attendants: Attendants,
     watch: Watch,
+}
+
+/// What is at work beside the hosts, as long as there is the network.
+#[derive(Default)]
+struct Attendants {
+    /// Tells `sockeye ss` of the hosts.
+    control: Option<Control>,
+    /// The way out of a private LAN.
+    way_out: Option<WayOut>,
+    /// Who answers for names on a program's own loopback addresses.
+    inside: Option<NameService>,
 }
 
 /// What a command wants of its network.
@@ -60,17 +81,33 @@ pub(crate) struct Wish<'a> {
     pub(crate) json_to: JsonTo,
     /// The congestion control of its host's connections, if not the usual one.
     pub(crate) congestion: Option<CongestionName>,
+    /// What may leave a private LAN; nothing otherwise.
+    pub(crate) way_out: Option<&'a WayOutOptions>,
 }
 
 impl Site {
     /// Makes the network, and says on standard error what was made.
     pub(crate) fn build(wish: &Wish<'_>) -> Result<Site, Failure> {
         let seed = wish.common.cable.seed.unwrap_or_else(drawn);
-        match &wish.common.place.on {
+        let names = Names::new(DOMAIN);
+        let mut site = match &wish.common.place.on {
             On::Tap(name) => Site::on_interface(wish, seed, name, LinkType::Ethernet),
             On::Tun(name) => Site::on_interface(wish, seed, name, LinkType::Ip),
-            On::Lan | On::Os => Site::on_lan(wish, seed),
+            On::Named(name) => Site::on_named_lan(wish, seed, name),
+            On::Lan | On::Os => Site::on_lan(wish, seed, &names),
+        }?;
+        let hosts = [&site.host].into_iter().chain(&site.others).cloned().collect();
+        site.attendants.control = Control::start(hosts);
+        if wish.role == Role::Program {
+            let inside = asked_inside();
+            let service = match site.dns {
+                Some(server) => NameService::relay(&site.host, &inside, server),
+                None => NameService::start_at(&site.host, &inside, &names, Resolvers::System),
+            };
+            site.attendants.inside =
+                Some(service.map_err(|error| Failure::talking("cannot answer for names", &error))?);
         }
+        Ok(site)
     }
 
     /// Makes the network for a host that asks. On a LAN there is a server to be asked.
@@ -80,7 +117,8 @@ impl Site {
         congestion: Option<CongestionName>,
     ) -> Result<Site, Failure> {
         let listening = SERVED.iter().map(|(_, port)| *port).collect();
-        let site = Site::build(&Wish { common, role: Role::Client, listening, json_to, congestion })?;
+        let site =
+            Site::build(&Wish { common, role: Role::Client, listening, json_to, congestion, way_out: None })?;
         if let Some(server) = site.server() {
             for (service, port) in &SERVED {
                 for address in server.addresses() {
@@ -97,9 +135,9 @@ impl Site {
         Ok(site)
     }
 
-    fn on_lan(wish: &Wish<'_>, seed: u64) -> Result<Site, Failure> {
+    fn on_lan(wish: &Wish<'_>, seed: u64, names: &Names) -> Result<Site, Failure> {
         let Wish { common, role, .. } = wish;
-        let plan = Plan::new(*role, &common.place.ip, common.place.gateway)?;
+        let plan = Plan::new(*role, &common.place.addresses(), common.place.gateway)?;
         let conditions = common.cable.conditions();
         let lan = Lan::builder()
             .seed(seed)
@@ -117,6 +155,8 @@ impl Site {
         for (name, addresses) in [("gateway", &plan.gateway), ("server", &plan.server)] {
             if !addresses.is_empty() {
                 let builder = addresses.iter().fold(lan.host(name), |host, address| host.address(*address));
+                let leads_out = name == "gateway" && wish.way_out.is_some();
+                let builder = if leads_out { WayOut::prepare(builder) } else { builder };
                 others.push(with_mtu(builder, common).build().map_err(cannot_build)?);
             }
         }
@@ -130,12 +170,23 @@ impl Site {
                 watch.watch_host(other, own_side.other(), is_of_tcp)?;
             }
         }
+        let mut attendants = Attendants::default();
+        if let (Some(options), Some(gateway)) = (wish.way_out, others.first()) {
+            for host in others.iter().chain([&host]) {
+                for own in host.addresses() {
+                    names.insert(host.name(), own.address());
+                }
+            }
+            let opened = WayOut::open(gateway, options, names);
+            let cannot = |error| Failure::talking("cannot lead out of the LAN", &error);
+            attendants.way_out = Some(opened.map_err(cannot)?);
+        }
         let nets: Vec<String> = plan.own.iter().map(|subnet| subnet.network().to_string()).collect();
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("a private LAN {}, seed {seed}{cable}", nets.join(" and ")));
         let hosts: Vec<String> = others.iter().chain([&host]).map(with_hardware).collect();
         announce(&format!("on it: {}", hosts.join(", ")));
-        Ok(Site { host, others, lan: Some(lan), is_private: true, watch })
+        Ok(Site { host, others, lan: Some(lan), is_private: true, gone: None, dns: None, attendants, watch })
     }
 
     fn on_interface(wish: &Wish<'_>, seed: u64, name: &str, link: LinkType) -> Result<Site, Failure> {
@@ -171,7 +222,7 @@ impl Site {
             let builder = lan.host(role.name()).conditions(conditions);
             (Some(lan), builder)
         };
-        let builder = common.place.ip.iter().fold(builder, |host, address| host.address(*address));
+        let builder = common.place.addresses().into_iter().fold(builder, HostBuilder::address);
         let builder = with_congestion(with_mac(with_mtu(builder, common), common), wish);
         let builder = match common.place.gateway {
             Some(gateway) => builder.gateway(gateway),
@@ -184,7 +235,16 @@ impl Site {
         }
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("{} on {name}, seed {seed}{cable}", with_hardware(&host)));
-        Ok(Site { host, others: Vec::new(), lan, is_private: false, watch })
+        Ok(Site {
+            host,
+            others: Vec::new(),
+            lan,
+            is_private: false,
+            gone: None,
+            dns: None,
+            attendants: Attendants::default(),
+            watch,
+        })
     }
 
     /// Lets a port of the real machine lead to a port of the command's own host; on a LAN only.
@@ -193,13 +253,18 @@ impl Site {
         lan.publish(Publish { listen, host: self.host.name().to_owned(), port }).map(drop)
     }
 
+    /// The name that the others of a named LAN know the command's own host by.
+    pub(crate) fn known_as(&self) -> Option<&str> {
+        self.dns.map(|_| self.host.name())
+    }
+
     /// The server that a client can ask, on a LAN.
     fn server(&self) -> Option<&Host> {
         self.others.get(1)
     }
 
     /// The addresses a host is known by: the hosts of a LAN have names, and nobody else is on it.
-    pub(crate) fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+    pub(crate) async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
         let hosts = || self.others.iter().chain([&self.host]);
         match (host.parse::<IpAddr>(), self.is_private) {
             (Ok(address), false) => Ok(vec![address]),
@@ -225,10 +290,13 @@ impl Site {
                     Err(Failure::new(Code::NameNotFound, line))
                 }
             },
-            (Err(_), false) => Err(Failure::new(
-                Code::NameNotFound,
-                format!("`{host}` is no address, and nobody answers for names on this interface"),
-            )),
+            (Err(_), false) => match self.dns {
+                Some(server) => named::look_up(&self.host, server, host).await,
+                None => Err(Failure::new(
+                    Code::NameNotFound,
+                    format!("`{host}` is no address, and nobody answers for names here"),
+                )),
+            },
         }
     }
 
@@ -237,15 +305,51 @@ impl Site {
         self.watch.unread().await;
     }
 
+    /// Waits until the network is there no more; for ever if it is this process's own.
+    pub(crate) async fn gone(&self) -> Failure {
+        match &self.gone {
+            Some(gone) => gone.come().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Ends the network: last words are said, what was seen is shown, the capture is whole.
     pub(crate) fn close(self) -> Result<(), Failure> {
-        for host in [&self.host].into_iter().chain(&self.others) {
+        self.close_within(FAREWELL)
+    }
+
+    /// The same, with this much patience for what the command's own host still has to send.
+    pub(crate) fn close_within(self, patience: Duration) -> Result<(), Failure> {
+        // The way out is open for its last words.
+        self.host.shutdown(patience);
+        self.others.iter().for_each(let_finish);
+        drop(self.attendants);
+        for host in &self.others {
             host.shutdown(FAREWELL);
         }
         if let Some(lan) = &self.lan {
             lan.flush_observations(FAREWELL);
         }
         self.watch.finish()
+    }
+}
+
+/// Gives the gateway the moment that it takes to pass on what it has been told last.
+fn let_finish(gateway: &Host) {
+    const GLANCE: Duration = Duration::from_millis(5);
+    const MOMENT: Duration = Duration::from_millis(50);
+    let is_carrying = || gateway.snapshot().sockets.iter().any(|socket| socket.tcp.is_some());
+    let has_unread = || {
+        let sockets = gateway.snapshot().sockets;
+        sockets.iter().any(|socket| socket.tcp.is_some() && socket.receive_queue > 0)
+    };
+    let until = Instant::now() + FAREWELL;
+    while has_unread() && Instant::now() < until {
+        std::thread::sleep(GLANCE);
+    }
+    let until = Instant::now() + MOMENT;
+    while is_carrying() && Instant::now() < until {
+        std::thread::sleep(GLANCE);
     }
 }
 
@@ -298,7 +402,7 @@ fn described(name: &str, addresses: &[Cidr]) -> String {
 }
 
 /// The same, and its hardware address.
-fn with_hardware(host: &Host) -> String {
+pub(crate) fn with_hardware(host: &Host) -> String {
     let macs: Vec<String> = host.interfaces().iter().map(|interface| interface.mac.to_string()).collect();
     format!("{} ({})", described(host.name(), &host.addresses()), macs.join(" "))
 }
@@ -341,7 +445,7 @@ fn on_the_cable(role: Role, conditions: &Conditions) -> String {
 }
 
 /// A seed that nobody chose.
-fn drawn() -> u64 {
+pub(crate) fn drawn() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

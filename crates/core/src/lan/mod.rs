@@ -20,7 +20,7 @@
 
 use core::cmp::Reverse;
 use core::fmt;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::time::{Duration, Instant};
 
@@ -51,10 +51,6 @@ impl PortId {
     /// Its number: 0 for the first port that was added.
     pub const fn number(self) -> u32 {
         self.0
-    }
-
-    fn index(self) -> usize {
-        self.0 as usize
     }
 }
 
@@ -108,8 +104,10 @@ pub enum Observing {
 #[derive(Clone, Debug, Default)]
 pub struct Lan {
     switch: Switch,
-    /// By number; none where the port was removed.
-    ports: Vec<Option<Box<Cable>>>,
+    /// Those that are plugged in: a LAN that many came to and left is not slower for it.
+    ports: BTreeMap<PortId, Box<Cable>>,
+    /// How many ports there have been.
+    numbered: u32,
     /// One entry for each frame on a cable: when it comes out, in which order the entries came, and of which cable.
     due: BinaryHeap<Reverse<(Instant, u64, PortId)>>,
     entries: u64,
@@ -132,23 +130,23 @@ impl Lan {
 
     /// Plugs a new cable in. Cables that shall not lose the same frames need different seeds.
     pub fn add_port(&mut self, conditions: impl Into<Duplex>, seed: u64) -> PortId {
-        // No process has memory for so many ports that their number overflows.
-        let port = PortId(self.ports.len() as u32);
-        self.ports.push(Some(Box::new(Cable::new(conditions, seed))));
+        let port = PortId(self.numbered);
+        // Four thousand million cables later the first number comes again, and nobody remembers it.
+        self.numbered = self.numbered.wrapping_add(1);
+        self.ports.insert(port, Box::new(Cable::new(conditions, seed)));
         port
     }
 
     /// Unplugs a cable. The frames on it are gone.
     pub fn remove_port(&mut self, port: PortId) {
-        if let Some(place) = self.ports.get_mut(port.index()) {
-            *place = None;
+        if self.ports.remove(&port).is_some() {
             self.switch.forget(port);
         }
     }
 
     /// The cable at a port.
     pub fn cable(&self, port: PortId) -> Option<&Cable> {
-        self.ports.get(port.index())?.as_deref()
+        self.ports.get(&port).map(|cable| &**cable)
     }
 
     /// Changes the conditions of one direction of the cable at a port, for the frames that are put in from now on.
@@ -172,7 +170,7 @@ impl Lan {
     }
 
     fn control(&mut self, port: PortId, action: impl FnOnce(&mut Cable)) {
-        if let Some(cable) = self.ports.get_mut(port.index()).and_then(Option::as_mut) {
+        if let Some(cable) = self.ports.get_mut(&port) {
             action(cable);
         }
     }
@@ -199,7 +197,7 @@ impl Lan {
             && at <= now
         {
             self.due.pop();
-            let Some(cable) = self.ports.get_mut(port.index()).and_then(Option::as_mut) else { continue };
+            let Some(cable) = self.ports.get_mut(&port) else { continue };
             // At its own time, not at the time of the call, which can be later: so nothing is late twice.
             let Some(arrival) = cable.poll(at) else {
                 // A hold has begun since.
@@ -254,7 +252,7 @@ impl Lan {
 
     /// Whether no frame is on any cable.
     pub fn is_quiet(&self) -> bool {
-        self.ports.iter().flatten().all(|cable| cable.poll_timeout().is_none())
+        self.ports.values().all(|cable| cable.poll_timeout().is_none())
     }
 
     /// A frame has reached the switch.
@@ -264,13 +262,12 @@ impl Lan {
                 self.push(at, port, Direction::Down, frame);
             }
             Forward::Flood => {
-                let others = (0..self.ports.len() as u32).map(PortId).filter(|port| *port != ingress);
+                let others: Vec<PortId> =
+                    self.ports.keys().copied().filter(|port| *port != ingress).collect();
                 for port in others {
-                    if self.cable(port).is_some() {
-                        let mut copy = self.buffer();
-                        copy.extend_from_slice(&frame);
-                        self.push(at, port, Direction::Down, copy);
-                    }
+                    let mut copy = self.buffer();
+                    copy.extend_from_slice(&frame);
+                    self.push(at, port, Direction::Down, copy);
                 }
                 self.recycle(frame);
             }
@@ -280,7 +277,7 @@ impl Lan {
 
     fn push(&mut self, now: Instant, port: PortId, direction: Direction, frame: Vec<u8>) -> Fate {
         let sent = (self.observing == Observing::On).then(|| frame.clone());
-        let fate = match self.ports.get_mut(port.index()).and_then(Option::as_mut) {
+        let fate = match self.ports.get_mut(&port) {
             Some(cable) => cable.push(now, direction, frame),
             None => Fate::Lost(Loss::Cut),
         };

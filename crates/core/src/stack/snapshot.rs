@@ -6,6 +6,7 @@ use super::Stack;
 use crate::link::Neighbor;
 use crate::network::{InterfaceId, Route};
 use crate::socket::{Body, Holder, Kind, SocketId};
+use crate::time::Instant;
 use crate::trace::DropCounters;
 use crate::transport::tcp::{State, TcpInfo};
 use crate::wire::ethernet::MacAddr;
@@ -83,6 +84,8 @@ pub struct SocketSnapshot {
     pub receive_queue: usize,
     /// Bytes that wait to be sent or acknowledged (of a listener: its backlog).
     pub send_queue: usize,
+    /// When the first of a connection's timers is due, if nothing happens before.
+    pub next_timer: Option<Instant>,
     /// All that is known of a connection.
     pub tcp: Option<Box<TcpInfo>>,
 }
@@ -162,6 +165,7 @@ fn socket_snapshot(id: SocketId, socket: &crate::socket::Socket) -> SocketSnapsh
         holder: socket.holder,
         receive_queue: 0,
         send_queue: 0,
+        next_timer: None,
         tcp: None,
     };
     match &socket.body {
@@ -179,6 +183,7 @@ fn socket_snapshot(id: SocketId, socket: &crate::socket::Socket) -> SocketSnapsh
             snapshot.state = Some(stream.connection.state());
             snapshot.receive_queue = stream.connection.receive_queue();
             snapshot.send_queue = stream.connection.send_queue();
+            snapshot.next_timer = stream.connection.poll_timeout();
             snapshot.tcp = Some(Box::new(info));
         }
         Body::Datagram(datagram) => {

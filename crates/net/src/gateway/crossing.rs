@@ -9,6 +9,7 @@ use super::way::Signpost;
 use crate::host::Host;
 use mio::{Events, Poll, Token};
 use sockeye_core::socket::CatchAll;
+use sockeye_core::stack::{LOOPBACK, Stack};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -71,9 +72,11 @@ struct Crossing {
 pub(super) fn start(host: &Host, policy: GatewayPolicy) -> io::Result<Arc<Doorbell<Key>>> {
     let poll = Poll::new()?;
     let doorbell = Arc::new(Doorbell::new(mio::Waker::new(poll.registry(), DOORBELL)?));
+    // A host with further addresses on its loopback interface serves something there, and the rest is the world's.
+    let has_further = host.engine().look(has_further_addresses);
     let what = match policy.host_loopback {
-        HostLoopback::Off => CatchAll::Foreign,
-        HostLoopback::On => CatchAll::Unclaimed,
+        HostLoopback::Off if !has_further => CatchAll::Foreign,
+        _ => CatchAll::Unclaimed,
     };
     let crossing = Crossing {
         poll,
@@ -87,6 +90,12 @@ pub(super) fn start(host: &Host, policy: GatewayPolicy) -> io::Result<Arc<Doorbe
     };
     std::thread::Builder::new().name(format!("{}-world", host.name())).spawn(move || crossing.run())?;
     Ok(doorbell)
+}
+
+fn has_further_addresses(stack: &Stack) -> bool {
+    let snapshot = stack.snapshot();
+    let loopback = snapshot.interfaces.into_iter().find(|interface| interface.id == LOOPBACK);
+    loopback.is_some_and(|loopback| loopback.addresses.iter().any(|own| !own.address().is_loopback()))
 }
 
 impl Crossing {
@@ -106,7 +115,7 @@ impl Crossing {
                 break; // the host is down
             }
         }
-        self.connections.reset(self.poll.registry());
+        self.connections.cut(self.poll.registry());
     }
 
     /// Looks at as much as there is now: what that leaves to do comes after the next look at the events.

@@ -45,7 +45,8 @@ impl Signpost {
         if self.own.iter().any(|own| own.address() == plain.ip()) {
             return match self.policy.host_loopback {
                 HostLoopback::On => Way::To(SocketAddr::new(loopback(plain.ip()), plain.port())),
-                HostLoopback::Off => PROHIBITED,
+                // As of any port on which nobody listens.
+                HostLoopback::Off => Way::Refused(Refusal::Reset),
             };
         }
         self.guarded(plain)
@@ -172,7 +173,7 @@ mod tests {
         for (text, expected) in [("10.0.0.1:80", "127.0.0.1:80"), ("[fd00::1]:80", "[::1]:80")] {
             let (own, real) = (text.parse().unwrap(), expected.parse().unwrap());
             assert_eq!(signpost(HostLoopback::On).way(own), Way::To(real));
-            assert_eq!(signpost(HostLoopback::Off).way(own), PROHIBITED);
+            assert_eq!(signpost(HostLoopback::Off).way(own), Way::Refused(Refusal::Reset));
         }
         for host_loopback in [HostLoopback::Off, HostLoopback::On] {
             let signpost = signpost(host_loopback);

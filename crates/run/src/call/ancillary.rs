@@ -1,7 +1,7 @@
 //! What goes along with datagrams: the control messages of `recvmsg` and `sendmsg` (RFC 3542 section 6), in the order and
 //! with the limits of Linux.
 
-use super::message::Header;
+use super::message::{ALIGNMENT, CONTROL_HEADER as HEADER, Control, Header};
 use crate::entry::{Front, Message};
 use crate::interface;
 use crate::task::Memory;
@@ -12,10 +12,6 @@ use std::time::SystemTime;
 
 /// A control message by its level and type.
 type Number = (i32, i32);
-
-/// `sizeof(struct cmsghdr)` where pointers have 64 bits, and what it is aligned to.
-const HEADER: usize = 16;
-const ALIGNMENT: usize = 8;
 
 /// The most bytes of control messages in one call (`net.core.optmem_max`).
 const MOST: u64 = 131_072;
@@ -71,9 +67,8 @@ impl Wishes {
         })
     }
 
-    /// The control messages that come with `message`, as far as there is `room` for them.
-    pub(super) fn control(self, front: &Front, message: &Message, room: usize) -> Control {
-        let mut control = Control { room, ..Control::default() };
+    /// The control messages that come with `message`, as far as there is room for them in `control`.
+    pub(super) fn control(self, front: &Front, message: &Message, mut control: Control) -> Control {
         self.put_timestamp(&mut control);
         let origin = &message.origin;
         let destination = origin.destination.ip();
@@ -132,33 +127,6 @@ fn answering_address(front: &Front, address: Ipv4Addr) -> Ipv4Addr {
         IpAddr::V6(_) => None,
     });
     if own.contains(&address.into()) { address } else { first.unwrap_or(address) }
-}
-
-/// Control messages on their way into a program's buffer, as `put_cmsg` of Linux fills it: the one for which the room does
-/// not suffice is cut, and those for whose headers it does not are left out.
-#[derive(Debug, Default)]
-pub(super) struct Control {
-    room: usize,
-    pub(super) bytes: Vec<u8>,
-    pub(super) is_cut: bool,
-}
-
-impl Control {
-    fn put(&mut self, (level, kind): Number, data: &[u8]) {
-        let left = self.room - self.bytes.len();
-        if left < HEADER {
-            self.is_cut = true;
-            return;
-        }
-        let length = HEADER + data.len();
-        self.is_cut |= length > left;
-        let end = self.bytes.len() + length.next_multiple_of(ALIGNMENT).min(left);
-        self.bytes.extend((length.min(left) as u64).to_ne_bytes());
-        self.bytes.extend(level.to_ne_bytes());
-        self.bytes.extend(kind.to_ne_bytes());
-        self.bytes.extend(data);
-        self.bytes.resize(end, 0);
-    }
 }
 
 /// What goes along with the datagram at `header`, which goes to `to` or to the peer.
@@ -310,25 +278,6 @@ fn byte_or_default(value: i32) -> Result<Option<u8>, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn filled(room: usize) -> (usize, bool) {
-        let mut control = Control { room, ..Control::default() };
-        control.put((libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT), &[0; 4]);
-        control.put((libc::IPPROTO_IPV6, libc::IPV6_TCLASS), &[0; 4]);
-        assert!(control.bytes.len() <= room);
-        (control.bytes.len(), control.is_cut)
-    }
-
-    #[test]
-    fn the_message_without_room_is_cut_and_without_room_for_its_header_left_out() {
-        for (room, length, is_cut) in
-            [(0, 0, true), (15, 0, true), (16, 16, true), (19, 19, true), (24, 24, true), (39, 24, true)]
-                .into_iter()
-                .chain([(40, 40, true), (43, 43, true), (44, 44, false), (48, 48, false), (99, 48, false)])
-        {
-            assert_eq!(filled(room), (length, is_cut), "{room} bytes");
-        }
-    }
 
     #[test]
     fn what_is_out_of_range_or_not_understood_is_refused() {

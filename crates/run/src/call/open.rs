@@ -4,14 +4,17 @@ use super::{Answer, Call, Outcome, flags_of};
 use crate::address::Given;
 use crate::call::name::read_address;
 use crate::entry::{Body, Datagram, Front, Mode, Opened, Parked, Stream, Write, errno};
+use crate::netlink;
 use crate::supervisor::Supervisor;
-use crate::sys::notification::Notification;
+use crate::sys::notification::{Delivery, Notification};
 use crate::task::Descriptor;
 use crate::tools::Tools;
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::Timeout;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use sockeye::{AnySocket, Family, Kind, SendFlags};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::task::Poll;
 
 /// What kind of socket a program asks for.
@@ -36,6 +39,7 @@ pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) ->
     let family = match domain {
         libc::AF_INET => Family::V4,
         libc::AF_INET6 => Family::V6,
+        libc::AF_NETLINK => return netlink::call::socket(supervisor, notification),
         // Frames of the real machine are none of the program's business.
         libc::AF_PACKET => return Err(Errno::PERM),
         _ => return Ok(Answer::Native),
@@ -48,14 +52,10 @@ pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) ->
         Kind::Stream => Body::Stream(Stream::fresh()),
         _ => Body::Datagram(Datagram::default()),
     };
-    let opened = Opened::new(tools, ours, (family, kind), (body, mode))?;
-    match opened.give(tools, notification.id, notification.thread, inheritance) {
-        Ok(Ok(entry)) => {
-            supervisor.table.extend([entry]);
-            supervisor.expect_sweep();
-        }
-        Ok(Err(_gone)) => {}
-        Err((error, _)) => return Err(error),
+    let mut opened = Opened::new(tools, ours, (family, kind), (body, mode))?;
+    if opened.give(tools, notification.id, notification.thread, inheritance)? == Delivery::Done {
+        supervisor.table.extend([opened.entry]);
+        supervisor.expect_sweep();
     }
     Ok(Answer::Given)
 }
@@ -80,8 +80,8 @@ pub(super) fn connect(call: &mut Call<'_>) -> Outcome {
     }
 }
 
-/// The socket is without connection again. Its pair stays; one of which an end is closed cannot be opened again, and the
-/// socket is of no more use.
+/// The socket is without connection again. Its pair stays; but one of which an end is closed is broken, and `connect` gives
+/// the program another.
 fn disconnect(call: &mut Call<'_>) -> Outcome {
     call.entry.front.ours.disconnect().map_err(|error| errno(&error))?;
     if matches!(call.entry.body, Body::Listening(_)) {
@@ -97,12 +97,9 @@ fn disconnect(call: &mut Call<'_>) -> Outcome {
 
 fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
     let mode = call.mode(0);
+    mend(call)?;
     let front = &mut call.entry.front;
     let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::ISCONN) };
-    if front.is_broken {
-        // The attempt before has failed, and was told by breaking the pair: this socket is of no more use.
-        return Err(front.error.take().unwrap_or(Errno::CONNABORTED));
-    }
     match front.ours.connect(to) {
         Ok(()) => return Ok(Answer::Value(0)),
         Err(error) => match errno(&error) {
@@ -170,11 +167,9 @@ pub(super) fn connect_with_data(
     mode: Mode,
 ) -> Outcome {
     let to = to.ok_or(Errno::OPNOTSUPP)?;
+    mend(call)?;
     let front = &mut call.entry.front;
     let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::OPNOTSUPP) };
-    if front.is_broken {
-        return Err(front.error.take().unwrap_or(Errno::CONNABORTED));
-    }
     if stream.is_established() {
         return Err(Errno::ISCONN);
     }
@@ -196,4 +191,57 @@ pub(super) fn connect_with_data(
         stream.writes.push_back(Parked { id, memory, deadline, call: write });
     }
     Ok(Answer::Later)
+}
+
+/// Sees to it that a stream has a pair that is not broken, once the failure is told.
+fn mend(call: &mut Call<'_>) -> Result<(), Errno> {
+    let front = &mut call.entry.front;
+    if !front.is_broken {
+        return Ok(());
+    }
+    if let Some(error) = front.error.take() {
+        return Err(error);
+    }
+    if front.ours.peer_addr().is_ok() {
+        return Err(Errno::ISCONN);
+    }
+    revive(call)
+}
+
+/// The pair has been broken to tell of a failure, and the socket goes on all the same: a stream whose attempt to connect has
+/// failed may try again, a datagram that was refused says nothing of the next one. The program gets another end in the place
+/// of the broken one. (Duplicates keep the broken one.)
+pub(super) fn revive(call: &mut Call<'_>) -> Result<(), Errno> {
+    let mode = call.mode(0);
+    let (near, far) = match call.entry.front.kind {
+        Kind::Stream => {
+            (None, socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+        }
+        _ => {
+            // What the broken end has told need not be told again.
+            if let Ok(Ok(())) = rustix::net::sockopt::socket_error(&call.far) {
+                call.entry.front.error = None;
+            }
+            let (near, far) = call.tools.datagram_pair(call.entry.front.key)?;
+            (Some(near), far)
+        }
+    };
+    if mode == Mode::Nonblocking {
+        ioctl_fionbio(&far, true)?;
+    }
+    let number = call.argument(0) as u32;
+    let inheritance = call.memory.inheritance(number);
+    if call.tools.listener.replace_file(call.id(), number, far.as_fd(), inheritance)?.is_none() {
+        return Err(Errno::INTR);
+    }
+    call.far = Descriptor::of(far)?;
+    let front = &mut call.entry.front;
+    front.inode = call.far.inode;
+    front.near = near;
+    front.is_broken = false;
+    front.is_hung_up = false;
+    if let Body::Stream(stream) = &mut call.entry.body {
+        *stream = Stream::fresh();
+    }
+    Ok(())
 }

@@ -254,7 +254,11 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
         return Ok(Answer::Value(0));
     }
     match option(number, given)? {
-        Some(option) => set_option(call, option),
+        Some(option) => {
+            set_option(call, option)?;
+            call.entry.front.fit_pair(&call.far);
+            Ok(Answer::Value(0))
+        }
         None => Err(Errno::NOPROTOOPT),
     }
 }

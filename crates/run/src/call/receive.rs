@@ -199,7 +199,7 @@ fn fill(
     let copied = header.scatter(memory, &message.bytes)?;
     let name = address::encode(message.origin.source);
     let flags = if copied < message.bytes.len() { libc::MSG_TRUNC } else { 0 };
-    let control = wishes.control(front, message, header.control_room());
+    let control = wishes.control(front, message, header.control());
     header.finish(memory, Some(&name), &control, flags)?;
     Ok(copied)
 }

@@ -74,12 +74,7 @@ impl Listener {
         let mut raw: libc::seccomp_notif = unsafe { std::mem::zeroed() };
         // SAFETY: the request fills a `seccomp_notif`, and `raw` is one.
         check(unsafe { libc::ioctl(self.fd.as_raw_fd(), RECEIVE as _, &raw mut raw) })?;
-        Ok(Notification {
-            id: raw.id,
-            thread: raw.pid,
-            call: raw.data.nr.into(),
-            arguments: raw.data.args,
-        })
+        Ok(Notification { id: raw.id, thread: raw.pid, call: raw.data.nr.into(), arguments: raw.data.args })
     }
 
     fn send(&self, mut response: libc::seccomp_notif_resp) -> Delivery {
