@@ -6,7 +6,7 @@ use sockeye_core::drop_reason::DropReason;
 use sockeye_core::error::Error;
 use sockeye_core::network::Unreachable;
 use sockeye_core::socket::{CatchAll, Family, Kind, SocketId};
-use sockeye_core::stack::Received;
+use sockeye_core::stack::{Ancillary, Received};
 
 use super::gate::world;
 use super::wire::Network;
@@ -22,6 +22,17 @@ fn receive(network: &mut Network, host: usize, id: SocketId) -> Result<(Received
     let received = network.hosts[host].receive_from(network.now, id, &mut buffer)?;
     buffer.truncate(received.copied);
     Ok((received, buffer))
+}
+
+/// Sends in the name of `from`.
+fn send_as(
+    network: &mut Network,
+    id: SocketId,
+    bytes: &[u8],
+    (from, to): (SocketAddr, SocketAddr),
+) -> Result<usize, Error> {
+    let with = Ancillary { source: Some(from), ..Ancillary::default() };
+    network.hosts[1].send_with(network.now, id, bytes, Some(to), &with)
 }
 
 /// A socket of the client that is connected to `to`.
@@ -46,16 +57,15 @@ fn datagrams_to_anybody_are_heard_and_answered_in_their_name() {
         assert!(bytes == question);
         assert_eq!(received.destination, shown.parse().unwrap());
         let answer = vec![8; 6000];
-        let now = network.now;
         let (from, source) = (received.destination, received.source);
-        assert_eq!(network.hosts[1].send_from(now, all, &answer, from, source), Ok(6000));
+        assert_eq!(send_as(&mut network, all, &answer, (from, source)), Ok(6000));
         network.settle();
         let (back, bytes) = receive(&mut network, 0, near).unwrap();
         assert!(bytes == answer);
         assert_eq!(back.source, to.parse().unwrap());
         // From any other port and address as well; the client, which is connected, does not hear it.
         let other = SocketAddr::new(from.ip(), 54);
-        network.hosts[1].send_from(now, all, b"x", other, source).unwrap();
+        send_as(&mut network, all, b"x", (other, source)).unwrap();
         network.settle();
         assert_eq!(receive(&mut network, 0, near), Err(Error::WouldBlock));
         network.close(0, near);
@@ -164,19 +174,23 @@ fn it_speaks_for_nobody_who_cannot_be() {
     let mapped = |text: &str| -> SocketAddr { format!("[::ffff:{text}]:7").parse().unwrap() };
     let to_mapped = SocketAddr::new("::ffff:10.0.0.1".parse().unwrap(), to.port());
     for nobody in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "10.0.0.255"] {
-        let refused = network.hosts[1].send_from(now, all, b"x", mapped(nobody), to_mapped);
+        let refused = send_as(&mut network, all, b"x", (mapped(nobody), to_mapped));
         assert_eq!(refused, Err(Error::AddressNotAvailable), "{nobody}");
     }
-    let loopback = network.hosts[1].send_from(now, all, b"x", mapped("127.0.0.1"), to_mapped);
+    let loopback = send_as(&mut network, all, b"x", (mapped("127.0.0.1"), to_mapped));
     assert_eq!(loopback, Err(Error::InvalidArgument));
-    let other_family = network.hosts[1].send_from(now, all, b"x", "[fd00::9]:7".parse().unwrap(), to_mapped);
+    let other_family = send_as(&mut network, all, b"x", ("[fd00::9]:7".parse().unwrap(), to_mapped));
     assert_eq!(other_family, Err(Error::InvalidArgument));
     let own_way = network.hosts[1].send_to(now, all, b"x", Some(to_mapped));
     assert_eq!(own_way, Err(Error::NotSupported));
 
     let ordinary = client(&mut network, Kind::Datagram, "192.0.2.7:53");
-    let as_other = network.hosts[0].send_from(now, ordinary, b"x", "192.0.2.9:7".parse().unwrap(), to);
-    assert_eq!(as_other, Err(Error::NotSupported));
+    for (source, expected) in
+        [("192.0.2.9:7", Error::NetworkUnreachable), ("[fd00::9]:7", Error::AddressFamilyNotSupported)]
+    {
+        let with = Ancillary { source: Some(source.parse().unwrap()), ..Ancillary::default() };
+        assert_eq!(network.hosts[0].send_with(now, ordinary, b"x", Some(to), &with), Err(expected));
+    }
     let refused = network.hosts[0].catch_all(now, ordinary, CatchAll::Foreign);
     assert_eq!(refused, Err(Error::InvalidArgument));
     let second = network.hosts[1].open(Family::V4, Kind::Datagram).unwrap();

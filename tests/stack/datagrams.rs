@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use sockeye_core::error::Error;
 use sockeye_core::socket::{Family, Kind, SocketId, SocketOption};
+use sockeye_core::stack::Ancillary;
 use sockeye_core::time::Duration;
 
 use super::wire::Network;
@@ -50,6 +51,41 @@ fn datagrams_keep_their_boundaries_sources_and_sizes_up_to_the_largest() {
             .and_then(|_| network.hosts[1].receive_from(network.now, server, &mut [0; 4]));
         let truncated = truncated.unwrap();
         assert_eq!((truncated.copied, truncated.length), (4, 6));
+    }
+}
+
+#[test]
+fn a_datagram_brings_what_it_was_sent_with_and_the_next_one_what_the_socket_says() {
+    for (any, two, other) in
+        [("0.0.0.0:5000", "10.0.0.2:5000", "127.0.0.1"), ("[::]:5000", "[fd00::2]:5000", "::1")]
+    {
+        let mut network = Network::pair();
+        let client = udp(&mut network, 0, any);
+        let server = udp(&mut network, 1, any);
+        let now = network.now;
+        network.hosts[0].set_option(now, client, SocketOption::TrafficClass(0x28)).unwrap();
+        let server_address: SocketAddr = two.parse().unwrap();
+        let to = Some(server_address);
+        let with = Ancillary { hop_limit: Some(2), traffic_class: Some(0xb8), ..Ancillary::default() };
+        network.hosts[0].send_with(now, client, b"x", to, &with).unwrap();
+        network.hosts[0].send_to(now, client, b"x", to).unwrap();
+        network.settle();
+        for expected in [(2, 0xb8), (64, 0x28)] {
+            let received = network.hosts[1].receive_from(now, server, &mut [0; 9]).unwrap();
+            assert_eq!((received.hop_limit, received.traffic_class), expected);
+        }
+        // From another of its addresses, and from one that is not.
+        let own = network.hosts[1].open(Family::of(&server_address), Kind::Datagram).unwrap();
+        let from = |text: &str| Some(SocketAddr::new(text.parse().unwrap(), 0));
+        let with = Ancillary { source: from(other), ..Ancillary::default() };
+        network.hosts[1].send_with(now, own, b"x", to, &with).unwrap();
+        network.settle();
+        let received = network.hosts[1].receive_from(now, server, &mut [0; 9]).unwrap();
+        assert_eq!(received.source.ip(), other.parse::<std::net::IpAddr>().unwrap());
+        assert_eq!(received.source.port(), network.hosts[1].local_address(own).unwrap().port());
+        let foreign = if any.starts_with('[') { "fd00::9" } else { "10.0.0.9" };
+        let with = Ancillary { source: from(foreign), ..Ancillary::default() };
+        assert!(network.hosts[1].send_with(now, own, b"x", to, &with).is_err());
     }
 }
 

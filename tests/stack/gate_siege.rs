@@ -7,7 +7,7 @@ use std::rc::Rc;
 use sockeye_core::error::Error;
 use sockeye_core::network::{InterfaceId, Unreachable};
 use sockeye_core::socket::{CatchAll, Family, Kind, SocketId};
-use sockeye_core::stack::{ChecksumState, Config, Frame, Received, Refusal, SynId};
+use sockeye_core::stack::{Ancillary, ChecksumState, Config, Frame, Received, Refusal, SynId};
 use sockeye_core::time::Duration;
 
 use super::gate::world_with;
@@ -147,7 +147,10 @@ impl Siege {
                 let answer = &buffer[..copied];
                 let _ = match (self.dice.roll(2), which) {
                     (0, _) => host.refuse_datagram(now, id, &received, Unreachable::Port).map(|()| 0),
-                    (_, 0) => host.send_from(now, id, answer, destination, source),
+                    (_, 0) => {
+                        let with = Ancillary { source: Some(destination), ..Ancillary::default() };
+                        host.send_with(now, id, answer, Some(source), &with)
+                    }
                     _ => host.answer_echo(now, id, &received, answer),
                 };
             }

@@ -1,5 +1,7 @@
 //! The corners of a socket's life: connections that die early, hosts that talk to themselves, closes and reopenings.
 
+use std::net::SocketAddr;
+
 use sockeye_core::drop_reason::DropReason;
 use sockeye_core::error::Error;
 use sockeye_core::socket::{Family, Kind, Shutdown, SocketOption};
@@ -260,4 +262,49 @@ fn every_state_that_ends_is_told_with_its_cause() {
     network.close(0, refused);
     network.close(0, half_open);
     assert!(network.hosts[0].poll_trace().is_none());
+}
+
+#[test]
+fn a_socket_that_is_disconnected_may_connect_and_listen_again() {
+    for address in ["10.0.0.2:80", "[fd00::2]:80"] {
+        let mut network = Network::pair();
+        let listener = network.listen(1, address, 9);
+        let (client, server) = network.connected(listener, address);
+        let now = network.now;
+        network.write(0, client, b"unread").unwrap();
+        network.hosts[0].disconnect(now, client).unwrap();
+        assert_eq!(network.hosts[0].peer_address(client), Err(Error::NotConnected));
+        assert_eq!(network.hosts[0].local_address(client).unwrap().port(), 0);
+        assert!(network.hosts[0].readiness(client).unwrap().has_failed());
+        network.settle();
+        assert_eq!(network.hosts[1].take_error(server), Ok(Some(Error::ConnectionReset)));
+        network.close(1, server);
+        // Again, from an address of its own; the attempt is called off.
+        let own: SocketAddr =
+            if address.starts_with('[') { "[fd00::1]:700" } else { "10.0.0.1:700" }.parse().unwrap();
+        assert_eq!(network.hosts[0].take_error(client), Ok(Some(Error::ConnectionReset)));
+        network.hosts[0].bind(now, client, own).unwrap();
+        let to: SocketAddr = address.parse().unwrap();
+        assert_eq!(network.hosts[0].connect(now, client, to), Err(Error::InProgress));
+        network.hosts[0].disconnect(now, client).unwrap();
+        assert_eq!(network.hosts[0].connect(now, client, to), Err(Error::InProgress));
+        network.settle();
+        assert_eq!(network.hosts[0].take_error(client), Ok(None), "of an attempt before this one");
+        let (server, from) = network.hosts[1].accept(now, listener).unwrap();
+        assert_eq!(from, own);
+        assert_eq!(network.write(0, client, b"hello"), Ok(5));
+        assert_eq!(network.read(1, server), Ok(b"hello".to_vec()));
+        // And as a listener, which ends in the same way.
+        network.hosts[0].disconnect(now, client).unwrap();
+        network.settle();
+        network.hosts[0].listen(now, client, 5).unwrap();
+        network.hosts[0].disconnect(now, client).unwrap();
+        assert_eq!(network.hosts[0].accept(now, client), Err(Error::InvalidArgument));
+        network.hosts[0].disconnect(now, client).unwrap();
+        for (host, id) in [(0, client), (1, server), (1, listener)] {
+            network.close(host, id);
+        }
+        network.run(Duration::from_secs(120));
+        network.assert_idle();
+    }
 }

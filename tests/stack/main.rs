@@ -14,6 +14,7 @@ mod memory;
 mod ports;
 mod readiness;
 mod replies;
+mod reuse_port;
 mod routing;
 mod signatures;
 mod streams;

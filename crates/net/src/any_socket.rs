@@ -8,7 +8,7 @@ use crate::socket::Socket;
 use crate::waiting::{Interest, WakerKey};
 use sockeye_core::error::Error;
 use sockeye_core::socket::{Family, Kind, OptionName, Readiness, Shutdown, SocketId, SocketOption};
-use sockeye_core::stack::Received;
+use sockeye_core::stack::{Ancillary, Received};
 use sockeye_core::time::Instant;
 use sockeye_core::transport::tcp::{SendFlags, Take, TcpInfo};
 use std::io;
@@ -87,6 +87,29 @@ impl AnySocket {
         self.socket.call(|state, now, id| state.stack.connect(now, id, address))
     }
 
+    /// [`connect`](Self::connect) of a stream socket, and the beginning of `data` with it (`MSG_FASTOPEN`): says how much of
+    /// that was sent; the rest is to be written when the handshake has ended.
+    ///
+    /// # Errors
+    /// As `connect`; `EINPROGRESS` where nothing could be sent yet, `EOPNOTSUPP` where the host may not do so.
+    pub fn connect_with(&self, address: SocketAddr, data: &[u8]) -> io::Result<usize> {
+        self.socket.call(|state, now, id| {
+            let outcome = state.stack.connect_with_data(now, id, address, data);
+            if matches!(outcome, Err(Error::InProgress)) || outcome.is_ok_and(|sent| sent < data.len()) {
+                state.stack.expect_write(id)?;
+            }
+            outcome
+        })
+    }
+
+    /// Takes the peer away: `connect` to `AF_UNSPEC`. A connection is reset; the socket may connect or listen again.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn disconnect(&self) -> io::Result<()> {
+        self.socket.call(|state, now, id| state.stack.disconnect(now, id))
+    }
+
     /// Whether the handshake has ended, and how.
     ///
     /// # Errors
@@ -143,32 +166,21 @@ impl AnySocket {
         self.poll(Interest::Read, context, |state, now, id| state.stack.receive_from(now, id, buffer))
     }
 
-    /// Sends a datagram, to `to` or to the peer given to [`connect`](Self::connect).
+    /// Sends a datagram, or an echo request whose identifier is this socket's port, to `to` or to the peer given to
+    /// [`connect`](Self::connect); and `with` it what its receiver may be told.
     ///
     /// # Errors
-    /// `EMSGSIZE`, `EDESTADDRREQ`, `EACCES` for a broadcast without `SO_BROADCAST`, `ENETUNREACH`, …; and, once, what
-    /// ICMP has told of an earlier one.
+    /// `EMSGSIZE`, `EDESTADDRREQ`, `EACCES` for a broadcast without `SO_BROADCAST`, `ENETUNREACH`, …; `EINVAL` or, over
+    /// IPv4, `ENETUNREACH` for a source that is none of the host's addresses; and, once, what ICMP has told of an
+    /// earlier one.
     pub fn poll_send(
         &self,
         context: &mut Context<'_>,
         bytes: &[u8],
         to: Option<SocketAddr>,
+        with: &Ancillary,
     ) -> Poll<io::Result<usize>> {
-        self.poll(Interest::Write, context, |state, now, id| state.stack.send_to(now, id, bytes, to))
-    }
-
-    /// Sends an echo request; its identifier is this socket's port.
-    ///
-    /// # Errors
-    /// As [`poll_send`](Self::poll_send); `EOPNOTSUPP` on any socket but one of [`Kind::Ping`].
-    pub fn poll_ping(
-        &self,
-        context: &mut Context<'_>,
-        sequence: u16,
-        bytes: &[u8],
-        to: Option<IpAddr>,
-    ) -> Poll<io::Result<usize>> {
-        self.poll(Interest::Write, context, |state, now, id| state.stack.ping(now, id, sequence, bytes, to))
+        self.poll(Interest::Write, context, |state, now, id| state.stack.send_with(now, id, bytes, to, with))
     }
 
     /// Takes the urgent byte of a stream, or looks at it; `None` where the stream has ended before it.

@@ -75,7 +75,7 @@ pub use uplink::Attachment;
 
 pub use sockeye_core::lan::Conditions;
 pub use sockeye_core::socket::{Family, Kind, OptionName, Readiness, Shutdown, SocketOption};
-pub use sockeye_core::stack::{Received, Snapshot};
+pub use sockeye_core::stack::{Ancillary, Received, Snapshot};
 pub use sockeye_core::time::Instant;
 pub use sockeye_core::trace::{Trace, TraceEvent};
 pub use sockeye_core::transport::tcp::{EcnMode, FastOpen, FastOpenKeys, SendFlags, TcpInfo};

@@ -100,12 +100,21 @@ impl TcpSocket {
         Ok(TcpStream::from_socket(self.socket))
     }
 
-    /// `SO_REUSEADDR`: whether the port may be taken while old connections of it are in TIME-WAIT.
+    /// `SO_REUSEADDR`: whether the port may be taken while old connections of it are left, in TIME-WAIT or not.
     ///
     /// # Errors
     /// `ENETDOWN` after the host's shutdown.
     pub fn set_reuse_address(&self, reuse: bool) -> io::Result<()> {
         self.socket.set(SocketOption::ReuseAddress(reuse))
+    }
+
+    /// `SO_REUSEPORT`: whether the port is shared with others that say so, each of which gets some of the connections; to be
+    /// set before [`bind`](Self::bind).
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn set_reuse_port(&self, reuse: bool) -> io::Result<()> {
+        self.socket.set(SocketOption::ReusePort(reuse))
     }
 
     /// `SO_KEEPALIVE`: whether an idle connection asks the peer whether it is still there.

@@ -72,8 +72,14 @@ pub enum SocketOption {
     /// `Config::receive_buffer_limit`, doubled, and read doubled; of a connection, what is asked for becomes the largest
     /// window, and the window is not tuned any more.
     ReceiveBuffer(usize),
-    /// `SO_REUSEADDR`: share the port with others that say so, and with connections in TIME-WAIT.
+    /// `SO_REUSEADDR`: share the port with others that say so as long as none of them listens, and with connections of such,
+    /// those in TIME-WAIT among them.
     ReuseAddress(bool),
+    /// `SO_REUSEPORT`: share the port with others that say so, whatever they do with it; to be set before `bind`. Each
+    /// connection goes to one of the listeners, and each flow of datagrams to one of the sockets, chosen by a keyed hash of
+    /// its ends; of those only to sockets of the address that fits best, and a connected one hears its peer and nobody else.
+    /// What is half-open when its listener is closed is reset by the others. Groups and broadcasts are heard by all.
+    ReusePort(bool),
     /// `SO_BROADCAST`: allow datagrams to broadcast addresses. (A stream socket has it too, and sends none.)
     Broadcast(bool),
     /// `IPV6_V6ONLY`: an IPv6 wildcard takes no IPv4; to be set before `bind`.
@@ -124,6 +130,7 @@ pub enum OptionName {
     SendBuffer,
     ReceiveBuffer,
     ReuseAddress,
+    ReusePort,
     Broadcast,
     OnlyV6,
     HopLimit,
@@ -136,7 +143,7 @@ pub enum OptionName {
 /// The options below TCP that every socket has.
 #[derive(Clone, Copy, Debug)]
 pub struct IpOptions {
-    /// See [`SocketOption::ReuseAddress`].
+    /// See [`SocketOption::ReuseAddress`] and [`SocketOption::ReusePort`].
     pub reuse: Reuse,
     /// See [`SocketOption::Broadcast`].
     pub broadcast: bool,
@@ -157,7 +164,7 @@ pub struct IpOptions {
 impl Default for IpOptions {
     fn default() -> Self {
         IpOptions {
-            reuse: Reuse::Off,
+            reuse: Reuse::default(),
             broadcast: false,
             only_v6: false,
             hop_limit: None,
@@ -170,6 +177,15 @@ impl Default for IpOptions {
 }
 
 impl IpOptions {
+    /// The options of one datagram that brings its own hop limit or traffic class.
+    #[must_use]
+    pub fn for_one(mut self, hop_limit: Option<u8>, traffic_class: Option<u8>) -> IpOptions {
+        self.hop_limit = hop_limit.or(self.hop_limit);
+        self.multicast_hop_limit = hop_limit.unwrap_or(self.multicast_hop_limit);
+        self.traffic_class = traffic_class.unwrap_or(self.traffic_class);
+        self
+    }
+
     /// The hop limit of a packet to `destination`; `None` is the host's default.
     pub fn hop_limit_to(&self, destination: IpAddr) -> Option<u8> {
         if destination.is_multicast() { Some(self.multicast_hop_limit) } else { self.hop_limit }

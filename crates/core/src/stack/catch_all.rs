@@ -2,12 +2,11 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::datagram::check_length;
-use super::{Received, Stack};
+use super::{Ancillary, Received, Stack};
 use crate::drop_reason::DropReason;
 use crate::error::Error;
-use crate::network::{Echo, Hop, Unreachable};
-use crate::socket::{Body, Kind, Socket, SocketId};
+use crate::network::{Echo, Unreachable};
+use crate::socket::{Body, Kind, SocketId};
 use crate::time::Instant;
 use crate::transport::demux::{CatchAll, Scope, Whose};
 use crate::transport::udp::Entry;
@@ -17,8 +16,8 @@ impl Stack {
     /// Lets a datagram socket that is not bound hear every datagram to an address that is none of the host's, whatever the
     /// port (with [`CatchAll::Unclaimed`]: also to own ports where no socket is), in its family, or in both
     /// ([`crate::socket::SocketOption::OnlyV6`]). A ping socket hears the echo requests to such addresses instead.
-    /// [`Received::destination`] says to whom; it answers by [`Stack::send_from`], [`Stack::answer_echo`] or
-    /// [`Stack::refuse_datagram`], and can send in no other way.
+    /// [`Received::destination`] says to whom; it answers by [`Stack::send_with`] and that address as the source, by
+    /// [`Stack::answer_echo`] or by [`Stack::refuse_datagram`], and can send in no other way.
     ///
     /// # Errors
     /// [`Error::AddressNotAvailable`] where [`super::Config::foreign`] is off; [`Error::AddressInUse`] when another socket
@@ -45,44 +44,28 @@ impl Stack {
         Ok(())
     }
 
-    /// Sends one datagram in the name of `from`, which may be any address that the host speaks for, at any port.
-    ///
-    /// # Errors
-    /// [`Error::NotSupported`] on a socket that does not catch all; [`Error::AddressNotAvailable`] for an address that
-    /// cannot be a source; otherwise as [`Stack::send_to`].
-    pub fn send_from(
-        &mut self,
-        _now: Instant,
-        id: SocketId,
-        bytes: &[u8],
-        from: SocketAddr,
-        to: SocketAddr,
-    ) -> Result<usize, Error> {
-        let socket = self.catcher(id, Kind::Datagram)?;
-        let (local, peer) = (socket.inward(from)?, socket.inward(to)?);
-        if local.port() == 0 || peer.port() == 0 {
-            return Err(Error::InvalidArgument);
-        }
-        let entry = Entry { peer, local, length: bytes.len(), mark: 0, hop_limit: 0 };
-        self.send_as(id, entry, bytes)
-    }
-
     /// Answers an echo request that a ping socket has heard, in the name of the address it came to. `bytes` are to be those
     /// of the request.
     ///
     /// # Errors
-    /// As [`Stack::send_from`].
+    /// As [`Stack::send_with`]; [`Error::NotSupported`] on any other socket.
     pub fn answer_echo(
         &mut self,
-        _now: Instant,
+        now: Instant,
         id: SocketId,
         request: &Received,
         bytes: &[u8],
     ) -> Result<usize, Error> {
-        let socket = self.catcher(id, Kind::Ping)?;
-        let (local, peer) = (socket.inward(request.destination)?, socket.inward(request.source)?);
-        let entry = Entry { peer, local, length: bytes.len(), mark: request.sequence, hop_limit: 0 };
-        self.send_as(id, entry, bytes)
+        match &self.held(id)?.body {
+            Body::Datagram(datagram) if datagram.catches_all && datagram.kind == Kind::Ping => {}
+            _ => return Err(Error::NotSupported),
+        }
+        let with = Ancillary {
+            source: Some(request.destination),
+            sequence: request.sequence,
+            ..Ancillary::default()
+        };
+        self.send_with(now, id, bytes, Some(request.source), &with)
     }
 
     /// Answers a datagram or echo request that such a socket has heard with an ICMP error: [`Unreachable::Port`] becomes
@@ -113,7 +96,8 @@ impl Stack {
             local: destination,
             length: received.length,
             mark: received.sequence,
-            hop_limit: received.hop_limit,
+            hop_limit: Some(received.hop_limit),
+            traffic_class: Some(received.traffic_class),
         };
         if let Err(reason) = self.report_datagram(now, protocol, &heard, reason) {
             self.dropped(now, None, reason, &[]);
@@ -121,32 +105,13 @@ impl Stack {
         Ok(())
     }
 
-    /// A socket of this kind that catches all.
-    fn catcher(&self, id: SocketId, kind: Kind) -> Result<&Socket, Error> {
-        let socket = self.held(id)?;
-        match &socket.body {
-            Body::Datagram(datagram) if datagram.catches_all && datagram.kind == kind => {
-                if datagram.write_closed { Err(Error::BrokenPipe) } else { Ok(socket) }
-            }
-            _ => Err(Error::NotSupported),
+    /// The address in whose name a socket that catches all sends: there is none of its own.
+    pub(super) fn assumed_source(&self, source: Option<SocketAddr>, kind: Kind) -> Result<SocketAddr, Error> {
+        let source = source.ok_or(Error::NotSupported)?;
+        if source.port() == 0 && kind == Kind::Datagram {
+            return Err(Error::InvalidArgument);
         }
-    }
-
-    fn send_as(&mut self, id: SocketId, entry: Entry, bytes: &[u8]) -> Result<usize, Error> {
-        let broadcast = self.held(id)?.options.broadcast;
-        if let Some(error) = self.held_mut(id)?.error.take() {
-            self.report(id);
-            return Err(error);
-        }
-        check_length(entry.peer, bytes)?;
-        if !self.network.speaks_for(entry.local.ip()) {
-            return Err(Error::AddressNotAvailable);
-        }
-        let path = self.network.route(entry.peer.ip(), Some(entry.local.ip()), None)?;
-        if path.next_hop == Hop::Broadcast && !broadcast {
-            return Err(Error::PermissionDenied);
-        }
-        self.queue_datagram(id, entry, bytes)
+        if self.network.speaks_for(source.ip()) { Ok(source) } else { Err(Error::AddressNotAvailable) }
     }
 
     /// An echo request to a foreign address.
@@ -158,7 +123,8 @@ impl Stack {
             local: SocketAddr::new(destination, 0),
             length: echo.data.len(),
             mark: echo.seq,
-            hop_limit: echo.meta.hop_limit,
+            hop_limit: Some(echo.meta.hop_limit),
+            traffic_class: Some(echo.meta.traffic_class),
         };
         self.enqueue(id, entry, &echo.data)
     }

@@ -7,7 +7,7 @@ use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::link::Cast;
 use crate::network::{Hop, IpMeta, Path};
-use crate::socket::{Body, Datagram, Kind, Readiness, Socket, SocketId};
+use crate::socket::{Body, Datagram, Family, Kind, Readiness, Socket, SocketId};
 use crate::time::Instant;
 use crate::transport::demux::{Flow, FlowKey, Whose};
 use crate::transport::udp::{Entry, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6};
@@ -29,8 +29,25 @@ pub struct Received {
     pub destination: SocketAddr,
     /// Echo sequence number, on a ping socket.
     pub sequence: u16,
-    /// The hop limit it arrived with.
+    /// The hop limit it arrived with (`IP_RECVTTL`, `IPV6_RECVHOPLIMIT`).
     pub hop_limit: u8,
+    /// The DSCP and ECN bits it arrived with (`IP_RECVTOS`, `IPV6_RECVTCLASS`).
+    pub traffic_class: u8,
+}
+
+/// What goes along with one datagram, instead of what the socket's options and the way it takes would say: the ancillary
+/// data of `sendmsg(2)` (RFC 3542 section 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ancillary {
+    /// Whose name it is sent in (`IP_PKTINFO`, `IPV6_PKTINFO`): one of the host's addresses, the port being the socket's;
+    /// on a socket that catches all, whatever address and port the host speaks for.
+    pub source: Option<SocketAddr>,
+    /// The hop limit it leaves with (`IP_TTL`, `IPV6_HOPLIMIT`).
+    pub hop_limit: Option<u8>,
+    /// The DSCP and ECN bits it leaves with (`IP_TOS`, `IPV6_TCLASS`).
+    pub traffic_class: Option<u8>,
+    /// Echo sequence number, on a ping socket.
+    pub sequence: u16,
 }
 
 /// Takes the datagram out of the queue, or leaves it there.
@@ -59,7 +76,7 @@ impl Stack {
     }
 
     /// Connects to a peer from a source address, or no longer.
-    fn set_peer(&mut self, id: SocketId, ends: Option<(SocketAddr, IpAddr)>) -> Result<(), Error> {
+    pub(super) fn set_peer(&mut self, id: SocketId, ends: Option<(SocketAddr, IpAddr)>) -> Result<(), Error> {
         let socket = self.held_mut(id)?;
         let old = socket.datagram_flow();
         let Body::Datagram(datagram) = &mut socket.body else { return Err(Error::NotSupported) };
@@ -99,7 +116,7 @@ impl Stack {
         bytes: &[u8],
         to: Option<SocketAddr>,
     ) -> Result<usize, Error> {
-        self.send_datagram(now, id, bytes, to, 0)
+        self.send_with(now, id, bytes, to, &Ancillary::default())
     }
 
     /// Sends an ICMP echo request with this sequence number; its identifier is the socket's port.
@@ -118,16 +135,23 @@ impl Stack {
             Body::Datagram(datagram) if datagram.kind == Kind::Ping => {}
             _ => return Err(Error::NotSupported),
         }
-        self.send_datagram(now, id, bytes, to.map(|ip| SocketAddr::new(ip, 0)), sequence)
+        let with = Ancillary { sequence, ..Ancillary::default() };
+        self.send_with(now, id, bytes, to.map(|ip| SocketAddr::new(ip, 0)), &with)
     }
 
-    fn send_datagram(
+    /// [`Stack::send_to`], or [`Stack::ping`], with what goes along with this one datagram.
+    ///
+    /// # Errors
+    /// As [`Stack::send_to`]; [`Error::InvalidArgument`] for a source that is none of the host's addresses, which over IPv4 is
+    /// [`Error::NetworkUnreachable`]. On a socket that catches all: [`Error::NotSupported`] without a source, and
+    /// [`Error::AddressNotAvailable`] for an address that cannot be one.
+    pub fn send_with(
         &mut self,
         _now: Instant,
         id: SocketId,
         bytes: &[u8],
         to: Option<SocketAddr>,
-        mark: u16,
+        with: &Ancillary,
     ) -> Result<usize, Error> {
         let socket = self.held_mut(id)?;
         if let Some(error) = socket.error.take() {
@@ -135,37 +159,48 @@ impl Stack {
             return Err(error);
         }
         let target = to.map(|to| socket.inward(to).map(super::open::reachable)).transpose()?;
+        let source = with.source.map(|source| socket.inward(source)).transpose()?;
         let broadcast = socket.options.broadcast;
         let Body::Datagram(datagram) = &socket.body else { return Err(Error::NotSupported) };
         if datagram.write_closed {
             return Err(Error::BrokenPipe);
         }
-        if datagram.catches_all {
-            return Err(Error::NotSupported); // it has no address of its own to send from
-        }
-        let kind = datagram.kind;
+        let (kind, catches_all) = (datagram.kind, datagram.catches_all);
         let peer = target.or(datagram.peer).ok_or(Error::DestinationRequired)?;
         if peer.port() == 0 && kind == Kind::Datagram {
             return Err(Error::InvalidArgument);
         }
         check_length(peer, bytes)?;
-        let path = self.datagram_path(self.held(id)?, peer)?;
+        let mut local = match catches_all {
+            true => self.assumed_source(source, kind)?,
+            false => self.chosen_source(source, peer)?,
+        };
+        let path = self.datagram_path(self.held(id)?, local.ip(), peer)?;
         if path.next_hop == Hop::Broadcast && !broadcast {
             return Err(Error::PermissionDenied);
         }
-        self.bind_if_needed(id)?;
-        let local = SocketAddr::new(path.source, 0);
-        let entry = Entry { peer, local, length: bytes.len(), mark, hop_limit: 0 };
+        if !catches_all {
+            self.bind_if_needed(id)?;
+            local.set_port(self.held(id)?.binding.map_or(0, |binding| binding.address.port()));
+        }
+        let (hop_limit, traffic_class) = (with.hop_limit, with.traffic_class);
+        let entry = Entry { peer, local, length: bytes.len(), mark: with.sequence, hop_limit, traffic_class };
         self.queue_datagram(id, entry, bytes)
     }
 
+    /// The own address that a program has chosen for one datagram to `peer`, or none.
+    fn chosen_source(&self, source: Option<SocketAddr>, peer: SocketAddr) -> Result<SocketAddr, Error> {
+        match source.map(|source| source.ip()).filter(|source| !source.is_unspecified()) {
+            None => Ok(SocketAddr::new(Family::of(&peer).unspecified(), 0)),
+            Some(source) if self.network.is_local(source) => Ok(SocketAddr::new(source, 0)),
+            // Linux's words for it.
+            Some(IpAddr::V4(_)) => Err(Error::NetworkUnreachable),
+            Some(IpAddr::V6(_)) => Err(Error::InvalidArgument),
+        }
+    }
+
     /// Puts a datagram among those that wait to leave.
-    pub(super) fn queue_datagram(
-        &mut self,
-        id: SocketId,
-        entry: Entry,
-        bytes: &[u8],
-    ) -> Result<usize, Error> {
+    fn queue_datagram(&mut self, id: SocketId, entry: Entry, bytes: &[u8]) -> Result<usize, Error> {
         let socket = self.held_mut(id)?;
         let Body::Datagram(datagram) = &mut socket.body else { return Err(Error::NotSupported) };
         if !datagram.sending.push(entry, &[bytes]) {
@@ -213,9 +248,15 @@ impl Stack {
             // After a shutdown of reading: the end, as an empty message.
             let nobody = SocketAddr::new(socket.family.unspecified(), 0);
             let source = datagram.peer.map_or(nobody, |peer| socket.outward(peer));
-            let end =
-                Received { copied: 0, length: 0, source, destination: nobody, sequence: 0, hop_limit: 0 };
-            return Ok(end);
+            return Ok(Received {
+                copied: 0,
+                length: 0,
+                source,
+                destination: nobody,
+                sequence: 0,
+                hop_limit: 0,
+                traffic_class: 0,
+            });
         };
         if take == Take::Away {
             datagram.received.pop();
@@ -228,7 +269,8 @@ impl Stack {
             source,
             destination,
             sequence: entry.mark,
-            hop_limit: entry.hop_limit,
+            hop_limit: entry.hop_limit.unwrap_or_default(),
+            traffic_class: entry.traffic_class.unwrap_or_default(),
         })
     }
 
@@ -238,7 +280,14 @@ impl Stack {
         let (udp, payload) = Udp::parse(bytes, &pseudo, meta.check).map_err(super::receive::reason_of)?;
         let local = SocketAddr::new(meta.destination, udp.destination_port);
         let remote = SocketAddr::new(meta.source, udp.source_port);
-        let entry = Entry { peer: remote, local, length: payload.len(), mark: 0, hop_limit: meta.hop_limit };
+        let entry = Entry {
+            peer: remote,
+            local,
+            length: payload.len(),
+            mark: 0,
+            hop_limit: Some(meta.hop_limit),
+            traffic_class: Some(meta.traffic_class),
+        };
         self.deliver(Kind::Datagram, meta.cast, entry, payload)
     }
 
@@ -268,7 +317,9 @@ impl Stack {
         let id = match bound.demux.flow(&FlowKey::new(local, entry.peer)) {
             Some(Flow::Connection(id)) => Some(id),
             // Among sockets that share the port, one that is connected to somebody else does not hear this.
-            _ if whose == Whose::Own => bound.demux.ranked_bound(local).find(|id| self.hears(*id, &entry)),
+            _ if whose == Whose::Own => {
+                bound.demux.best_bound(local, entry.peer, |id| self.hears(id, &entry))
+            }
             _ => None,
         };
         let nobody = if whose == Whose::Own { DropReason::NoSocket } else { DropReason::NotOurAddress };
@@ -298,9 +349,15 @@ impl Stack {
         Ok(())
     }
 
-    /// The path that a datagram of `socket` takes to `peer` now.
-    pub(super) fn datagram_path(&self, socket: &Socket, peer: SocketAddr) -> Result<Path, Error> {
-        let source = socket.own_address().and_then(|own| self.source(own.ip()));
+    /// The path that a datagram of `socket` takes to `peer` now: from `chosen`, unless that is unspecified.
+    pub(super) fn datagram_path(
+        &self,
+        socket: &Socket,
+        chosen: IpAddr,
+        peer: SocketAddr,
+    ) -> Result<Path, Error> {
+        let own = || socket.own_address().and_then(|own| self.source(own.ip()));
+        let source = if chosen.is_unspecified() { own() } else { Some(chosen) };
         self.network.route(peer.ip(), source, None)
     }
 
@@ -316,7 +373,9 @@ impl Stack {
         let bound = if kind == Kind::Ping { &self.ping } else { &self.udp };
         let id = match bound.demux.flow(&FlowKey::new(local, remote)) {
             Some(Flow::Connection(id)) => Some(id),
-            _ if kind == Kind::Ping && self.whose(local.ip()) == Whose::Own => bound.demux.best_bound(local),
+            _ if kind == Kind::Ping && self.whose(local.ip()) == Whose::Own => {
+                bound.demux.best_bound(local, remote, |_| true)
+            }
             _ => None,
         };
         let id = id.ok_or(DropReason::NoSocket)?;
@@ -327,7 +386,7 @@ impl Stack {
 }
 
 /// Whether one datagram can hold so much.
-pub(super) fn check_length(peer: SocketAddr, bytes: &[u8]) -> Result<(), Error> {
+fn check_length(peer: SocketAddr, bytes: &[u8]) -> Result<(), Error> {
     let most = if peer.is_ipv4() { MAX_PAYLOAD_V4 } else { MAX_PAYLOAD_V6 };
     if bytes.len() > most { Err(Error::MessageTooLong) } else { Ok(()) }
 }

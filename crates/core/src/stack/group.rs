@@ -156,7 +156,8 @@ pub(super) fn own_copy(
         local: message.remote,
         length: payload.len(),
         mark: 0,
-        hop_limit: options.hop_limit_to(message.remote.ip()).unwrap_or(default_hop_limit),
+        hop_limit: Some(options.hop_limit_to(message.remote.ip()).unwrap_or(default_hop_limit)),
+        traffic_class: Some(options.traffic_class),
     };
     Some(OwnCopy { cast, entry, payload })
 }

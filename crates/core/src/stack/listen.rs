@@ -1,7 +1,5 @@
 //! Passive opens: a SYN for a listener, the half-open record, the cookie where records run out, the accept queue.
 
-use core::net::SocketAddr;
-
 use super::deadlines::Owner;
 use super::fast_open::Answer;
 use super::route::settings_on;
@@ -29,7 +27,7 @@ impl Stack {
         if segment.flags.contains(Flags::RST) {
             return Err(DropReason::NoSocket);
         }
-        let listener = self.listener_at(ends.local);
+        let listener = self.listener_at(&ends);
         if listener.is_none() && !self.network.is_local(ends.local.ip()) {
             // Nobody here speaks for that address: it shall look as if nobody were there.
             return Err(DropReason::NotOurAddress);
@@ -61,10 +59,12 @@ impl Stack {
         Err(DropReason::NoSocket)
     }
 
-    /// The listener for connections to `local`; where there is none, and for an address that is none of ours, the gate.
-    pub(super) fn listener_at(&self, local: SocketAddr) -> Option<SocketId> {
+    /// The listener for a connection between `ends`; where there is none, and for an address that is none of ours, the gate.
+    pub(super) fn listener_at(&self, ends: &Endpoints) -> Option<SocketId> {
+        let Endpoints { local, remote } = *ends;
         let whose = self.whose(local.ip());
-        let bound = (whose == Whose::Own).then(|| self.tcp.demux.best_bound(local)).flatten();
+        let bound =
+            (whose == Whose::Own).then(|| self.tcp.demux.best_bound(local, remote, |_| true)).flatten();
         bound.or_else(|| self.tcp.demux.catcher(local.ip(), whose))
     }
 

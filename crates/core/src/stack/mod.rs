@@ -18,6 +18,7 @@ mod catch_all;
 mod config;
 mod datagram;
 mod deadlines;
+mod disconnect;
 mod fast_open;
 mod gate;
 mod group;
@@ -62,7 +63,7 @@ use crate::wire::ip::Cidr;
 use crate::wire::tcp::Segment;
 
 pub use config::{ChecksumOffload, Config, InterfaceConfig, MemoryLimits};
-pub use datagram::Received;
+pub use datagram::{Ancillary, Received};
 pub use gate::{HeldSyn, Refusal, SynId};
 pub use lower::FrameOffload;
 pub use receive::{ChecksumState, Frame};

@@ -116,7 +116,7 @@ impl Stack {
         socket.binding = Some(Binding { address: SocketAddr::new(plain.ip(), port), scope });
         if let Body::Datagram(datagram) = &socket.body {
             let kind = datagram.kind;
-            self.bound_mut(kind).demux.insert_bound(port, scope, id);
+            self.bound_mut(kind).demux.insert_bound(port, scope, id, reuse);
         }
         Ok(())
     }
@@ -147,9 +147,10 @@ impl Stack {
             Body::Datagram(_) => return Err(Error::NotSupported),
         }
         self.bind_if_needed(id)?;
-        let binding = self.held(id)?.binding.ok_or(Error::InvalidArgument)?;
+        let socket = self.held(id)?;
+        let (binding, reuse) = (socket.binding.ok_or(Error::InvalidArgument)?, socket.options.reuse);
         self.tcp.ports.listen(binding.address.port(), id)?;
-        self.tcp.demux.insert_bound(binding.address.port(), binding.scope, id);
+        self.tcp.demux.insert_bound(binding.address.port(), binding.scope, id, reuse);
         let (half_open_limit, mode) = (self.config.half_open_limit, self.config.fast_open);
         let socket = self.held_mut(id)?;
         if let Body::Idle(settings) = &socket.body {
@@ -193,7 +194,7 @@ impl Stack {
     }
 
     /// Connects: `connect(2)`. With `TCP_FASTOPEN_CONNECT` and a cookie of the peer the answer is success at once, and the
-    /// first write opens the connection. A datagram socket is connected at once (and to `0.0.0.0:0` or `[::]:0`: no longer). A stream
+    /// first write opens the connection. A datagram socket is connected at once (and to `0.0.0.0:0` or `[::]:0`: no longer; [`Stack::disconnect`] does that to all kinds). A stream
     /// socket whose attempt has failed may try again.
     ///
     /// # Errors
@@ -272,9 +273,7 @@ impl Stack {
         if let Some(flow) = self.tcp.demux.flow(&key) {
             match flow {
                 // Our own old incarnation in TIME-WAIT gives way only to a port asked for with SO_REUSEADDR.
-                Flow::TimeWait(handle)
-                    if self.held(id)?.options.reuse == crate::transport::ports::Reuse::On =>
-                {
+                Flow::TimeWait(handle) if self.held(id)?.options.reuse.address => {
                     self.end_time_wait(now, handle, "connect");
                 }
                 _ => return Err(Error::AddressNotAvailable),
@@ -309,6 +308,7 @@ impl Stack {
             path_mss,
         }));
         let reuse = socket.options.reuse;
+        socket.error = None; // of a connection before this one
         socket.reported = Readiness::NONE;
         self.tcp.demux.insert_flow(key, Flow::Connection(id));
         self.tcp.ports.hold(ends.local, reuse);

@@ -39,7 +39,12 @@ impl Stack {
         let socket = self.held_mut(id)?;
         match option {
             SocketOption::ReuseAddress(on) => {
-                self.set_reuse(id, if on { Reuse::On } else { Reuse::Off });
+                let reuse = Reuse { address: on, ..socket.options.reuse };
+                self.set_reuse(id, reuse);
+            }
+            SocketOption::ReusePort(on) => {
+                let reuse = Reuse { port: on, ..socket.options.reuse };
+                self.set_reuse(id, reuse);
             }
             SocketOption::Broadcast(on) => socket.options.broadcast = on,
             SocketOption::OnlyV6(on) => {
@@ -88,19 +93,22 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let old = core::mem::replace(&mut socket.options.reuse, reuse);
         let port = socket.binding.map(|binding| binding.address.port());
-        let ports = match &socket.body {
-            Body::Datagram(datagram) if datagram.kind == Kind::Ping => &mut self.ping.ports,
-            Body::Datagram(_) => &mut self.udp.ports,
+        let (ports, demux) = match &socket.body {
+            Body::Datagram(datagram) if datagram.kind == Kind::Ping => {
+                (&mut self.ping.ports, &mut self.ping.demux)
+            }
+            Body::Datagram(_) => (&mut self.udp.ports, &mut self.udp.demux),
             Body::Stream(stream) if stream.in_demux => {
                 let local = stream.connection.endpoints().local;
                 self.tcp.ports.release(local, old);
                 self.tcp.ports.hold(local, reuse);
-                &mut self.tcp.ports
+                (&mut self.tcp.ports, &mut self.tcp.demux)
             }
-            _ => &mut self.tcp.ports,
+            _ => (&mut self.tcp.ports, &mut self.tcp.demux),
         };
         if let Some(port) = port {
             ports.set_reuse(port, id, reuse);
+            demux.set_reuse(port, id, reuse);
         }
     }
 
@@ -155,7 +163,8 @@ impl Stack {
         let socket = self.held(id)?;
         let options = &socket.options;
         Ok(match name {
-            OptionName::ReuseAddress => SocketOption::ReuseAddress(options.reuse == Reuse::On),
+            OptionName::ReuseAddress => SocketOption::ReuseAddress(options.reuse.address),
+            OptionName::ReusePort => SocketOption::ReusePort(options.reuse.port),
             OptionName::Broadcast => SocketOption::Broadcast(options.broadcast),
             OptionName::OnlyV6 if socket.family == Family::V6 => SocketOption::OnlyV6(options.only_v6),
             OptionName::OnlyV6 => return Err(Error::UnknownOption),

@@ -172,7 +172,7 @@ impl Stack {
             remote: SocketAddr::new(meta.source, segment.source_port),
         };
         let flow = self.tcp.demux.flow(&FlowKey::new(ends.local, ends.remote));
-        if segment.options.is_signed && (flow.is_some() || self.listener_at(ends.local).is_some()) {
+        if segment.options.is_signed && (flow.is_some() || self.listener_at(&ends).is_some()) {
             // RFC 2385 section 2.0: not even an answer for a segment that does not verify.
             return Err(DropReason::UnexpectedSignature);
         }
@@ -191,7 +191,8 @@ impl Stack {
             local,
             length: echo.data.len(),
             mark: echo.seq,
-            hop_limit: echo.meta.hop_limit,
+            hop_limit: Some(echo.meta.hop_limit),
+            traffic_class: Some(echo.meta.traffic_class),
         };
         self.deliver(Kind::Ping, echo.meta.cast, entry, &echo.data)
     }
@@ -271,7 +272,7 @@ impl Stack {
 
     /// A datagram was too big for the path: that is believed where a socket could have sent it.
     fn note_datagram_mtu(&mut self, now: Instant, kind: Kind, local: SocketAddr, error: &IcmpError) {
-        let is_ours = self.bound_mut(kind).demux.best_bound(local).is_some();
+        let is_ours = self.bound_mut(kind).demux.is_bound(local);
         if let Some(mtu) = error.mtu.filter(|_| is_ours) {
             self.network.on_packet_too_big(now, error.quote.destination, mtu);
         }

@@ -57,7 +57,7 @@ impl Stack {
             TimeWaitStep::Reopen { iss_at_least } => {
                 // A new incarnation (RFC 9293, 3.10.7.4, MAY-2; RFC 6191), if somebody listens. If nobody does, the
                 // caller shall not wait for the end of its timers to learn it.
-                let Some(listener) = self.listener_at(ends.local) else {
+                let Some(listener) = self.listener_at(&ends) else {
                     if let Some(reset) = reset_for(segment) {
                         self.reply(ends, reset, options)?;
                     }

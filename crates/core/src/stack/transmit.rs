@@ -363,19 +363,13 @@ impl Stack {
         let Some(socket) = self.sockets.get(id) else { return Poll::Done };
         let Body::Datagram(datagram) = &socket.body else { return Poll::Done };
         let Some((entry, payload)) = datagram.sending.front() else { return Poll::Done };
-        let (kind, options) = (datagram.kind, socket.options);
-        let local_port = socket.binding.map_or(0, |binding| binding.address.port());
-        let carries = match kind {
+        let options = socket.options.for_one(entry.hop_limit, entry.traffic_class);
+        let carries = match datagram.kind {
             Kind::Ping if datagram.catches_all => Carries::EchoReply,
             Kind::Ping => Carries::EchoRequest,
             _ => Carries::Datagram,
         };
-        let speaks_as = datagram.catches_all.then_some(entry.local);
-        let path = match speaks_as {
-            Some(local) => self.network.route(entry.peer.ip(), Some(local.ip()), None),
-            None => self.datagram_path(socket, entry.peer),
-        };
-        let path = match path {
+        let path = match self.datagram_path(socket, entry.local.ip(), entry.peer) {
             Ok(path) => path,
             Err(error) => {
                 self.fail_datagram(id, error);
@@ -393,7 +387,7 @@ impl Stack {
         };
         lower.headers.clear();
         self.turn_bytes += entry.length + TURN_OVERHEAD;
-        let local = speaks_as.unwrap_or(SocketAddr::new(path.source, local_port));
+        let local = SocketAddr::new(path.source, entry.local.port());
         let message = Message { carries, local, remote: entry.peer, mark: entry.mark, payload };
         let own_copy = own_copy(&message, &path, &options, lower.network.hop_limit());
         let stays = matches!(path.next_hop, Hop::Multicast(_)) && options.multicast_hop_limit == 0;

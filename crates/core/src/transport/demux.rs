@@ -1,8 +1,9 @@
 //! Whose segment is this? The exact flow first, then the best listener of the port.
 
-use core::hash::{Hash, Hasher};
+use core::hash::{BuildHasher, Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
 
+use super::ports::Reuse;
 use crate::error::Error;
 use crate::hash::{SecretMap, SecretState};
 use crate::table::Handle;
@@ -146,6 +147,7 @@ pub enum Whose {
 struct Bound {
     scope: Scope,
     socket: Handle,
+    reuse: Reuse,
 }
 
 /// What a socket takes that asks for what nobody else is there for, whatever the port.
@@ -239,9 +241,16 @@ impl Demux {
         self.catchers.iter().find(takes).map(|catcher| catcher.socket)
     }
 
-    /// Lets `socket` receive what comes for `port` within `scope` and belongs to no flow.
-    pub fn insert_bound(&mut self, port: u16, scope: Scope, socket: Handle) {
-        self.bound.entry(port).or_default().push(Bound { scope, socket });
+    /// Lets `socket` receive what comes for `port` within `scope` and belongs to no flow; `reuse` says whether it shares
+    /// that with others.
+    pub fn insert_bound(&mut self, port: u16, scope: Scope, socket: Handle, reuse: Reuse) {
+        self.bound.entry(port).or_default().push(Bound { scope, socket, reuse });
+    }
+
+    /// The socket has changed its mind about sharing.
+    pub fn set_reuse(&mut self, port: u16, socket: Handle, reuse: Reuse) {
+        let bucket = self.bound.get_mut(&port).into_iter().flatten();
+        bucket.filter(|bound| bound.socket == socket).for_each(|own| own.reuse = reuse);
     }
 
     /// Takes the socket's place at `port` away.
@@ -254,23 +263,34 @@ impl Demux {
         }
     }
 
-    /// The socket whose scope fits `local` best; among equals the one bound last, as Linux does.
-    pub fn best_bound(&self, local: SocketAddr) -> Option<Handle> {
-        self.bound
-            .get(&local.port())?
-            .iter()
-            .filter_map(|bound| bound.scope.fit(local.ip()).map(|fit| (fit, bound.socket)))
-            .max_by_key(|&(fit, _)| fit)
-            .map(|(_, socket)| socket)
+    /// Of the sockets that hear what comes from `remote` to `local`, the one whose scope fits best; among equals the one
+    /// bound last, as Linux does, or, if that shares the port (`SO_REUSEPORT`), one of those that do: always the same for a
+    /// flow, as long as they are the same, and nobody outside can tell which.
+    pub fn best_bound(
+        &self,
+        local: SocketAddr,
+        remote: SocketAddr,
+        hears: impl Fn(Handle) -> bool,
+    ) -> Option<Handle> {
+        let bucket = self.bound.get(&local.port())?;
+        [2, 1, 0].into_iter().find_map(|fit| {
+            let equals = || {
+                bucket.iter().filter(|bound| bound.scope.fit(local.ip()) == Some(fit) && hears(bound.socket))
+            };
+            let last = equals().next_back()?;
+            let sharing = || equals().filter(|bound| bound.reuse.port);
+            let count = if last.reuse.port { sharing().count() } else { 1 };
+            if count == 1 {
+                return Some(last.socket);
+            }
+            let hash = self.bound.hasher().hash_one(FlowKey::new(local, remote));
+            sharing().nth(((u128::from(hash) * count as u128) >> 64) as usize).map(|bound| bound.socket)
+        })
     }
 
-    /// All sockets at the port that could be meant by `local`, the best fit first.
-    pub fn ranked_bound(&self, local: SocketAddr) -> impl Iterator<Item = Handle> {
-        let ranks = [2, 1, 0].into_iter();
-        ranks.flat_map(move |rank| {
-            let bucket = self.bound.get(&local.port()).into_iter().flatten().rev();
-            bucket.filter(move |bound| bound.scope.fit(local.ip()) == Some(rank)).map(|bound| bound.socket)
-        })
+    /// Whether a socket is bound where `local` could be meant.
+    pub fn is_bound(&self, local: SocketAddr) -> bool {
+        self.all_bound(local).next().is_some()
     }
 
     /// All sockets at the port whose wildcard or own address fits `local`: who hears a broadcast or multicast.
@@ -289,24 +309,59 @@ mod tests {
     use super::*;
     use crate::table::Table;
 
+    fn best(demux: &Demux, local: SocketAddr) -> Option<Handle> {
+        demux.best_bound(local, "10.0.0.1:4000".parse().unwrap(), |_| true)
+    }
+
+    #[test]
+    fn those_who_share_a_port_share_its_flows_and_each_keeps_its_own() {
+        let mut table = Table::new();
+        let mut demux = Demux::new(SecretState::new(1, 2));
+        let sockets = [(); 4].map(|()| table.insert(()).unwrap());
+        let sharing = Reuse { port: true, ..Reuse::default() };
+        let local: SocketAddr = "10.0.0.2:80".parse().unwrap();
+        for socket in sockets {
+            demux.insert_bound(80, Scope::new(local.ip(), Dual::Off), socket, sharing);
+        }
+        let flows = || (1..=4000).map(|port| SocketAddr::new("10.0.0.1".parse().unwrap(), port));
+        let share = |demux: &Demux, socket: Handle| {
+            flows().filter(|remote| demux.best_bound(local, *remote, |_| true) == Some(socket)).count()
+        };
+        for socket in sockets {
+            let share = share(&demux, socket);
+            assert!((900..1100).contains(&share), "{share} of 4000");
+        }
+        // Whoever does not hear it gets none, and neither does one that fits less well.
+        let [deaf, ..] = sockets;
+        assert!(flows().all(|remote| demux.best_bound(local, remote, |id| id != deaf) != Some(deaf)));
+        demux.insert_bound(80, Scope::new("0.0.0.0".parse().unwrap(), Dual::Off), deaf, sharing);
+        demux.remove_bound(80, deaf);
+        let any = table.insert(()).unwrap();
+        demux.insert_bound(80, Scope::new("0.0.0.0".parse().unwrap(), Dual::Off), any, sharing);
+        assert_eq!((share(&demux, deaf), share(&demux, any)), (0, 0));
+        // The last one that does not share has all.
+        demux.set_reuse(80, sockets[3], Reuse::default());
+        assert_eq!(share(&demux, sockets[3]), 4000);
+    }
+
     #[test]
     fn the_exact_address_is_preferred_to_the_wildcard_and_the_family_to_both() {
         let mut table = Table::new();
         let mut demux = Demux::new(SecretState::new(1, 2));
         let [any, v4, exact] = [(); 3].map(|()| table.insert(()).unwrap());
         let here: SocketAddr = "10.0.0.2:80".parse().unwrap();
-        assert_eq!(demux.best_bound(here), None);
-        demux.insert_bound(80, Scope::new("::".parse().unwrap(), Dual::Stack), any);
-        assert_eq!(demux.best_bound(here), Some(any));
-        demux.insert_bound(80, Scope::new("0.0.0.0".parse().unwrap(), Dual::Off), v4);
-        assert_eq!(demux.best_bound(here), Some(v4));
-        demux.insert_bound(80, Scope::new(here.ip(), Dual::Off), exact);
-        assert_eq!(demux.best_bound(here), Some(exact));
-        assert_eq!(demux.best_bound("10.0.0.3:80".parse().unwrap()), Some(v4));
-        assert_eq!(demux.best_bound("[fd00::1]:80".parse().unwrap()), Some(any));
+        assert_eq!(best(&demux, here), None);
+        demux.insert_bound(80, Scope::new("::".parse().unwrap(), Dual::Stack), any, Reuse::default());
+        assert_eq!(best(&demux, here), Some(any));
+        demux.insert_bound(80, Scope::new("0.0.0.0".parse().unwrap(), Dual::Off), v4, Reuse::default());
+        assert_eq!(best(&demux, here), Some(v4));
+        demux.insert_bound(80, Scope::new(here.ip(), Dual::Off), exact, Reuse::default());
+        assert_eq!(best(&demux, here), Some(exact));
+        assert_eq!(best(&demux, "10.0.0.3:80".parse().unwrap()), Some(v4));
+        assert_eq!(best(&demux, "[fd00::1]:80".parse().unwrap()), Some(any));
         assert_eq!(demux.all_bound(here).count(), 3);
         demux.remove_bound(80, exact);
-        assert_eq!(demux.best_bound(here), Some(v4));
+        assert_eq!(best(&demux, here), Some(v4));
     }
 
     #[test]

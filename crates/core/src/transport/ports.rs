@@ -12,13 +12,20 @@ use crate::table::Handle;
 /// The ports given to sockets that ask for none; Linux's range.
 pub const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
-/// `SO_REUSEADDR`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reuse {
-    /// The port is this socket's alone.
-    Off,
-    /// Others that say so too may share the port, as long as none of them listens.
-    On,
+/// With whom a socket shares its port. With nobody, by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reuse {
+    /// `SO_REUSEADDR`: with others that say so too, as long as none of them listens.
+    pub address: bool,
+    /// `SO_REUSEPORT`: with others that say so too, whatever they do with it.
+    pub port: bool,
+}
+
+impl Reuse {
+    /// Whether a socket that says this shares its port with one that says `other` and listens, or does not.
+    fn shares(self, other: Reuse, other_listens: bool) -> bool {
+        self.port && other.port || self.address && other.address && !other_listens
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +36,23 @@ struct Binding {
     listening: bool,
 }
 
+impl Binding {
+    /// Whether another socket stands in its way.
+    fn is_taken(&self, bucket: &[Binding]) -> bool {
+        bucket.iter().any(|other| {
+            other.socket != self.socket
+                && other.scope.overlaps(self.scope)
+                && !self.reuse.shares(other.reuse, other.listening)
+        })
+    }
+}
+
 /// Connections and TIME-WAITs at one local address, which hold the port after their listener is gone.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     address: IpAddr,
-    total: u32,
-    exclusive: u32,
+    reuse: Reuse,
+    count: u32,
 }
 
 /// The local ports of one transport protocol.
@@ -62,34 +80,31 @@ impl Ports {
     /// # Errors
     /// [`Error::AddressInUse`] when another socket, or a connection not yet forgotten, holds it.
     pub fn bind(&mut self, port: u16, scope: Scope, socket: Handle, reuse: Reuse) -> Result<(), Error> {
-        let taken = self.bindings.get(&port).is_some_and(|bucket| {
-            bucket.iter().any(|other| {
-                let shared = reuse == Reuse::On && other.reuse == Reuse::On && !other.listening;
-                other.scope.overlaps(scope) && !shared
-            })
-        });
+        let own = Binding { socket, scope, reuse, listening: false };
         let held = self.held.get(&port).is_some_and(|bucket| {
-            bucket.iter().any(|held| {
-                let count = if reuse == Reuse::On { held.exclusive } else { held.total };
-                count > 0 && Scope::Address(held.address).overlaps(scope)
-            })
+            bucket
+                .iter()
+                .any(|held| !reuse.shares(held.reuse, false) && Scope::Address(held.address).overlaps(scope))
         });
-        if taken || held {
+        let bucket = self.bindings.entry(port).or_default();
+        if held || own.is_taken(bucket) {
+            if bucket.is_empty() {
+                self.bindings.remove(&port);
+            }
             return Err(Error::AddressInUse);
         }
-        self.bindings.entry(port).or_default().push(Binding { socket, scope, reuse, listening: false });
+        bucket.push(own);
         Ok(())
     }
 
-    /// Marks the socket's binding as one that listens: no other may listen within its scope.
+    /// Marks the socket's binding as one that listens: no other may listen within its scope, unless they share the port.
     ///
     /// # Errors
-    /// [`Error::AddressInUse`] when another socket listens there.
+    /// [`Error::AddressInUse`] when another socket listens there, or does not share the port any more.
     pub fn listen(&mut self, port: u16, socket: Handle) -> Result<(), Error> {
         let bucket = self.bindings.get_mut(&port).ok_or(Error::InvalidArgument)?;
-        let own = bucket.iter().find(|binding| binding.socket == socket).ok_or(Error::InvalidArgument)?.scope;
-        let rival = |other: &Binding| other.socket != socket && other.listening && other.scope.overlaps(own);
-        if bucket.iter().any(rival) {
+        let own = bucket.iter().find(|binding| binding.socket == socket).ok_or(Error::InvalidArgument)?;
+        if own.is_taken(bucket) {
             return Err(Error::AddressInUse);
         }
         bucket.iter_mut().filter(|binding| binding.socket == socket).for_each(|own| own.listening = true);
@@ -121,24 +136,19 @@ impl Ports {
     /// Counts one more connection or TIME-WAIT at `local`.
     pub fn hold(&mut self, local: SocketAddr, reuse: Reuse) {
         let bucket = self.held.entry(local.port()).or_default();
-        let exclusive = u32::from(reuse == Reuse::Off);
-        match bucket.iter_mut().find(|held| held.address == local.ip()) {
-            Some(held) => {
-                held.total += 1;
-                held.exclusive += exclusive;
-            }
-            None => bucket.push(Held { address: local.ip(), total: 1, exclusive }),
+        match bucket.iter_mut().find(|held| held.address == local.ip() && held.reuse == reuse) {
+            Some(held) => held.count += 1,
+            None => bucket.push(Held { address: local.ip(), reuse, count: 1 }),
         }
     }
 
     /// Counts one less; `reuse` as it was given to [`Ports::hold`].
     pub fn release(&mut self, local: SocketAddr, reuse: Reuse) {
         let Some(bucket) = self.held.get_mut(&local.port()) else { return };
-        if let Some(held) = bucket.iter_mut().find(|held| held.address == local.ip()) {
-            held.total = held.total.saturating_sub(1);
-            held.exclusive = held.exclusive.saturating_sub(u32::from(reuse == Reuse::Off));
+        if let Some(held) = bucket.iter_mut().find(|held| held.address == local.ip() && held.reuse == reuse) {
+            held.count = held.count.saturating_sub(1);
         }
-        bucket.retain(|held| held.total > 0);
+        bucket.retain(|held| held.count > 0);
         if bucket.is_empty() {
             self.held.remove(&local.port());
         }
@@ -190,6 +200,10 @@ mod tests {
     use super::*;
     use crate::table::Table;
 
+    const ADDRESS: Reuse = Reuse { address: true, port: false };
+    const PORT: Reuse = Reuse { address: false, port: true };
+    const BOTH: Reuse = Reuse { address: true, port: true };
+
     fn scope(address: &str) -> Scope {
         Scope::new(address.parse().unwrap(), Dual::Off)
     }
@@ -199,14 +213,46 @@ mod tests {
         let mut table = Table::new();
         let [a, b, c] = [(); 3].map(|()| table.insert(()).unwrap());
         let mut ports = Ports::new(SecretState::new(1, 2));
-        ports.bind(80, scope("0.0.0.0"), a, Reuse::On).unwrap();
-        assert_eq!(ports.bind(80, scope("10.0.0.2"), b, Reuse::Off), Err(Error::AddressInUse));
-        ports.bind(80, scope("::"), c, Reuse::Off).unwrap();
-        ports.bind(80, scope("10.0.0.2"), b, Reuse::On).unwrap();
+        ports.bind(80, scope("0.0.0.0"), a, ADDRESS).unwrap();
+        assert_eq!(ports.bind(80, scope("10.0.0.2"), b, Reuse::default()), Err(Error::AddressInUse));
+        ports.bind(80, scope("::"), c, Reuse::default()).unwrap();
+        ports.bind(80, scope("10.0.0.2"), b, ADDRESS).unwrap();
         ports.listen(80, a).unwrap();
         assert_eq!(ports.listen(80, b), Err(Error::AddressInUse));
         ports.unbind(80, b);
-        assert_eq!(ports.bind(80, scope("10.0.0.2"), b, Reuse::On), Err(Error::AddressInUse));
+        assert_eq!(ports.bind(80, scope("10.0.0.2"), b, ADDRESS), Err(Error::AddressInUse));
+    }
+
+    #[test]
+    fn those_who_share_the_port_may_all_listen() {
+        let mut table = Table::new();
+        let [a, b, c, d] = [(); 4].map(|()| table.insert(()).unwrap());
+        let mut ports = Ports::new(SecretState::new(1, 2));
+        ports.bind(80, scope("0.0.0.0"), a, PORT).unwrap();
+        ports.listen(80, a).unwrap();
+        for reuse in [Reuse::default(), ADDRESS] {
+            assert_eq!(ports.bind(80, scope("0.0.0.0"), b, reuse), Err(Error::AddressInUse));
+        }
+        ports.bind(80, scope("0.0.0.0"), b, BOTH).unwrap();
+        ports.listen(80, b).unwrap();
+        ports.bind(80, scope("10.0.0.2"), c, PORT).unwrap();
+        // It changes its mind.
+        ports.set_reuse(80, c, Reuse::default());
+        assert_eq!(ports.listen(80, c), Err(Error::AddressInUse));
+        ports.set_reuse(80, c, PORT);
+        ports.listen(80, c).unwrap();
+        // One that shares in either way, with those that do not listen, and with one that listens.
+        ports.bind(81, scope("0.0.0.0"), a, ADDRESS).unwrap();
+        ports.bind(81, scope("0.0.0.0"), b, BOTH).unwrap();
+        assert_eq!(ports.bind(81, scope("0.0.0.0"), c, PORT), Err(Error::AddressInUse));
+        ports.listen(81, a).unwrap();
+        assert_eq!(ports.bind(81, scope("0.0.0.0"), d, BOTH), Err(Error::AddressInUse));
+        // And with connections that are left.
+        ports.hold("10.0.0.2:82".parse().unwrap(), PORT);
+        for reuse in [Reuse::default(), ADDRESS] {
+            assert_eq!(ports.bind(82, scope("0.0.0.0"), a, reuse), Err(Error::AddressInUse));
+        }
+        ports.bind(82, scope("0.0.0.0"), a, PORT).unwrap();
     }
 
     #[test]
@@ -215,16 +261,16 @@ mod tests {
         let server = table.insert(()).unwrap();
         let mut ports = Ports::new(SecretState::new(1, 2));
         let local = "10.0.0.2:80".parse().unwrap();
-        ports.hold(local, Reuse::On);
-        assert_eq!(ports.bind(80, scope("0.0.0.0"), server, Reuse::Off), Err(Error::AddressInUse));
-        ports.bind(80, scope("0.0.0.0"), server, Reuse::On).unwrap();
+        ports.hold(local, ADDRESS);
+        assert_eq!(ports.bind(80, scope("0.0.0.0"), server, Reuse::default()), Err(Error::AddressInUse));
+        ports.bind(80, scope("0.0.0.0"), server, ADDRESS).unwrap();
         ports.unbind(80, server);
-        ports.hold(local, Reuse::Off);
-        assert_eq!(ports.bind(80, scope("0.0.0.0"), server, Reuse::On), Err(Error::AddressInUse));
-        ports.bind(80, scope("10.0.0.3"), server, Reuse::Off).unwrap();
+        ports.hold(local, Reuse::default());
+        assert_eq!(ports.bind(80, scope("0.0.0.0"), server, ADDRESS), Err(Error::AddressInUse));
+        ports.bind(80, scope("10.0.0.3"), server, Reuse::default()).unwrap();
         ports.unbind(80, server);
-        ports.release(local, Reuse::Off);
-        ports.release(local, Reuse::On);
+        ports.release(local, Reuse::default());
+        ports.release(local, ADDRESS);
         assert_eq!(ports.in_use(), (0, 0));
     }
 

@@ -16,14 +16,16 @@ const OVERHEAD: usize = 64;
 pub struct Entry {
     /// Whom it came from, or goes to.
     pub peer: SocketAddr,
-    /// Our own address: the one it came to, or would leave from when it was written.
+    /// Our own address: the one it came to, or is to leave from; unspecified where the way it takes decides.
     pub local: SocketAddr,
     /// Bytes of payload.
     pub length: usize,
     /// Echo sequence number, on a ping socket.
     pub mark: u16,
-    /// The hop limit it arrived with.
-    pub hop_limit: u8,
+    /// The hop limit it arrived with, or is to leave with; `None`: as the socket's options say.
+    pub hop_limit: Option<u8>,
+    /// The traffic class, likewise.
+    pub traffic_class: Option<u8>,
 }
 
 /// A first-in first-out queue of datagrams that keeps all their bytes in one ring: no allocation per datagram.
@@ -32,7 +34,8 @@ pub struct Entry {
 /// use sockeye_core::transport::udp::{DatagramQueue, Entry};
 /// let mut queue = DatagramQueue::new(1000);
 /// let (peer, local) = ("10.0.0.1:7".parse().unwrap(), "10.0.0.2:7".parse().unwrap());
-/// assert!(queue.push(Entry { peer, local, length: 2, mark: 0, hop_limit: 64 }, &[b"hi"]));
+/// let entry = Entry { peer, local, length: 2, mark: 0, hop_limit: None, traffic_class: None };
+/// assert!(queue.push(entry, &[b"hi"]));
 /// let (entry, [front, back]) = queue.front().unwrap();
 /// assert_eq!((entry.peer, front, back), (peer, &b"hi"[..], &b""[..]));
 /// queue.pop();
@@ -142,7 +145,7 @@ mod tests {
 
     fn entry() -> Entry {
         let (peer, local) = ("10.0.0.1:7".parse().unwrap(), "10.0.0.2:7".parse().unwrap());
-        Entry { peer, local, length: 0, mark: 0, hop_limit: 64 }
+        Entry { peer, local, length: 0, mark: 0, hop_limit: None, traffic_class: None }
     }
 
     #[test]

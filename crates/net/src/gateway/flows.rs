@@ -11,7 +11,7 @@ use mio::net::UdpSocket;
 use mio::{Interest as Readiness, Registry};
 use sockeye_core::network::Unreachable;
 use sockeye_core::socket::{CatchAll, Family, Kind, SocketOption};
-use sockeye_core::stack::Received;
+use sockeye_core::stack::{Ancillary, Received};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -151,9 +151,10 @@ impl Flows {
                     };
                     flow.until = Instant::now() + after;
                     let Some(bytes) = self.buffer.get(..length) else { continue };
+                    let with = Ancillary { source: Some(destination), ..Ancillary::default() };
                     let _ = self
                         .ours
-                        .call(|state, now, id| state.stack.send_from(now, id, bytes, destination, source));
+                        .call(|state, now, id| state.stack.send_with(now, id, bytes, Some(source), &with));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
                 Err(error) => {

@@ -46,6 +46,14 @@ impl TcpSocket {
         self.socket.set_reuse_address(reuse)
     }
 
+    /// `SO_REUSEPORT`.
+    ///
+    /// # Errors
+    /// `ENETDOWN` after the host's shutdown.
+    pub fn set_reuseport(&self, reuse: bool) -> io::Result<()> {
+        self.socket.set_reuse_port(reuse)
+    }
+
     /// Takes a local address and port.
     ///
     /// # Errors

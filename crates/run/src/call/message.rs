@@ -12,6 +12,10 @@ const LENGTH_AT: u64 = 56;
 /// The most pieces that a message may be in (`UIO_MAXIOV`).
 const MOST_PIECES: u64 = 1024;
 
+/// `sizeof(struct cmsghdr)`, likewise, and what it is aligned to.
+pub(super) const CONTROL_HEADER: usize = 16;
+pub(super) const ALIGNMENT: usize = 8;
+
 /// A message header of the program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {
@@ -20,8 +24,8 @@ pub(crate) struct Header {
     pub(crate) name_length: u32,
     pieces: u64,
     count: u64,
-    pub(crate) control: u64,
-    pub(crate) control_length: u64,
+    pub(super) control: u64,
+    pub(super) control_length: u64,
 }
 
 impl Header {
@@ -98,7 +102,7 @@ impl Header {
         &self,
         memory: Memory,
         name: Option<&[u8]>,
-        control: &[u8],
+        control: &Control,
         mut flags: i32,
     ) -> Result<(), Errno> {
         if let (Some(name), true) = (name, self.name != 0) {
@@ -107,16 +111,18 @@ impl Header {
         } else if self.name != 0 {
             memory.write_all(self.at + 8, &0u32.to_ne_bytes())?;
         }
-        let room = usize::try_from(self.control_length).unwrap_or(usize::MAX);
-        let fits = self.control != 0 && control.len() <= room;
-        if fits {
-            memory.write_all(self.control, control)?;
-        } else if !control.is_empty() {
+        memory.write_all(self.control, &control.bytes)?;
+        memory.write_all(self.at + 40, &(control.bytes.len() as u64).to_ne_bytes())?;
+        if control.is_cut {
             flags |= libc::MSG_CTRUNC;
         }
-        let written = if fits { control.len() } else { 0 };
-        memory.write_all(self.at + 40, &(written as u64).to_ne_bytes())?;
         memory.write_all(self.at + 48, &flags.to_ne_bytes())
+    }
+
+    /// Control messages for which there is as much room as the program has given.
+    pub(crate) fn control(&self) -> Control {
+        let length = usize::try_from(self.control_length).unwrap_or(usize::MAX);
+        Control { room: if self.control == 0 { 0 } else { length }, ..Control::default() }
     }
 
     /// Writes how long the message is, in a header of several.
@@ -128,12 +134,54 @@ impl Header {
     }
 }
 
-/// Adds one piece of ancillary data: a `struct cmsghdr` and what follows it.
-pub(crate) fn add_control(control: &mut Vec<u8>, (level, kind): (i32, i32), data: &[u8]) {
-    const HEADER: usize = 16;
-    control.extend(((HEADER + data.len()) as u64).to_ne_bytes());
-    control.extend(level.to_ne_bytes());
-    control.extend(kind.to_ne_bytes());
-    control.extend(data);
-    control.resize(control.len().next_multiple_of(8), 0);
+/// Control messages on their way into a program's buffer, as `put_cmsg` of Linux fills it: the one for which the room does
+/// not suffice is cut, and those for whose headers it does not are left out.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    room: usize,
+    bytes: Vec<u8>,
+    is_cut: bool,
+}
+
+impl Control {
+    /// Adds one: a `struct cmsghdr` and what follows it.
+    pub(crate) fn put(&mut self, (level, kind): (i32, i32), data: &[u8]) {
+        let left = self.room - self.bytes.len();
+        if left < CONTROL_HEADER {
+            self.is_cut = true;
+            return;
+        }
+        let length = CONTROL_HEADER + data.len();
+        self.is_cut |= length > left;
+        let end = self.bytes.len() + length.next_multiple_of(ALIGNMENT).min(left);
+        self.bytes.extend((length.min(left) as u64).to_ne_bytes());
+        self.bytes.extend(level.to_ne_bytes());
+        self.bytes.extend(kind.to_ne_bytes());
+        self.bytes.extend(data);
+        self.bytes.resize(end, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(room: usize) -> (usize, bool) {
+        let mut control = Control { room, ..Control::default() };
+        control.put((libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT), &[0; 4]);
+        control.put((libc::IPPROTO_IPV6, libc::IPV6_TCLASS), &[0; 4]);
+        assert!(control.bytes.len() <= room);
+        (control.bytes.len(), control.is_cut)
+    }
+
+    #[test]
+    fn the_message_without_room_is_cut_and_without_room_for_its_header_left_out() {
+        for (room, length, is_cut) in
+            [(0, 0, true), (15, 0, true), (16, 16, true), (19, 19, true), (24, 24, true), (39, 24, true)]
+                .into_iter()
+                .chain([(40, 40, true), (43, 43, true), (44, 44, false), (48, 48, false), (99, 48, false)])
+        {
+            assert_eq!(filled(room), (length, is_cut), "{room} bytes");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! Each answer is the kernel's own as far as a program can see. A call on a descriptor that is none of ours goes on to the
 //! kernel untouched.
 
+pub(crate) mod ancillary;
 mod control;
 mod interface;
 mod listen;

@@ -3,15 +3,16 @@
 use super::{Answer, Call, Outcome, flags_of};
 use crate::address::Given;
 use crate::call::name::read_address;
-use crate::entry::{Body, Datagram, Front, Mode, Opened, Parked, Stream, errno};
+use crate::entry::{Body, Datagram, Front, Mode, Opened, Parked, Stream, Write, errno};
 use crate::netlink;
 use crate::supervisor::Supervisor;
 use crate::sys::notification::{Delivery, Notification};
 use crate::task::Descriptor;
+use crate::tools::Tools;
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use sockeye::{AnySocket, Family, Kind};
+use sockeye::{AnySocket, Family, Kind, SendFlags};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::task::Poll;
@@ -73,36 +74,38 @@ pub(super) fn connect(call: &mut Call<'_>) -> Outcome {
             datagram.is_connected = given != Given::Unspecified;
             Ok(Answer::Value(0))
         }
-        (Body::Listening(_), _) => Err(Errno::ISCONN),
-        (Body::Stream(_), Given::Unspecified) => Err(Errno::AFNOSUPPORT),
+        (Body::Listening(_), Given::Address(_)) => Err(Errno::ISCONN),
+        (Body::Listening(_) | Body::Stream(_), Given::Unspecified) => disconnect(call),
         (Body::Stream(_), Given::Address(to)) => connect_stream(call, to),
     }
 }
 
+/// The socket is without connection again. Its pair stays; but one of which an end is closed is broken, and `connect` gives
+/// the program another.
+fn disconnect(call: &mut Call<'_>) -> Outcome {
+    call.entry.front.ours.disconnect().map_err(|error| errno(&error))?;
+    if matches!(call.entry.body, Body::Listening(_)) {
+        call.entry.advance(call.tools); // who waits in `accept` is told
+        call.entry.body = Body::Stream(Stream::fresh());
+    }
+    let front = &mut call.entry.front;
+    if let Body::Stream(stream) = &mut call.entry.body {
+        stream.disconnect(front, &call.far, call.tools);
+    }
+    Ok(Answer::Value(0))
+}
+
 fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
     let mode = call.mode(0);
-    if call.entry.front.is_broken {
-        if let Some(error) = call.entry.front.error.take() {
-            return Err(error);
-        }
-        if call.entry.front.ours.peer_addr().is_ok() {
-            return Err(Errno::ISCONN);
-        }
-        revive(call)?;
-    }
+    mend(call)?;
     let front = &mut call.entry.front;
     let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::ISCONN) };
     match front.ours.connect(to) {
         Ok(()) => return Ok(Answer::Value(0)),
         Err(error) => match errno(&error) {
             Errno::INPROGRESS => {
-                front.pair(&call.far, call.tools)?;
-                // Nothing that was written before belongs to this connection.
-                stream.discard(front, call.tools);
-                let mut context = Front::context(&front.waker);
-                match front.ours.poll_connect(&mut context) {
+                match begin(front, stream, &call.far, call.tools)? {
                     Poll::Ready(Ok(())) => {
-                        stream.establish();
                         if mode == Mode::Nonblocking {
                             return Err(Errno::INPROGRESS);
                         }
@@ -110,14 +113,14 @@ fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
                         let _ = front.ours.connect(to);
                         return Ok(Answer::Value(0));
                     }
-                    Poll::Ready(Err(error)) if mode == Mode::Blocking => return Err(errno(&error)),
+                    Poll::Ready(Err(error)) if mode == Mode::Blocking => return Err(error),
                     Poll::Ready(Err(error)) => {
-                        front.error = Some(errno(&error));
+                        front.error = Some(error);
                         stream.establish();
                         front.sever(call.tools);
                         return Err(Errno::INPROGRESS);
                     }
-                    Poll::Pending => stream.begin(&call.far),
+                    Poll::Pending => {}
                 }
             }
             Errno::ALREADY if mode == Mode::Blocking => {}
@@ -133,6 +136,76 @@ fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
         stream.park(Parked { id, memory, deadline, call: to });
     }
     Ok(Answer::Later)
+}
+
+/// A handshake has begun. How it has ended, if it has already.
+fn begin(
+    front: &mut Front,
+    stream: &mut Stream,
+    far: &Descriptor,
+    tools: &mut Tools,
+) -> Result<Poll<Result<(), Errno>>, Errno> {
+    front.pair(far, tools)?;
+    // Nothing that was written before belongs to this connection.
+    stream.discard(front, tools);
+    let mut context = Front::context(&front.waker);
+    let ended = front.ours.poll_connect(&mut context).map_err(|error| errno(&error));
+    match &ended {
+        Poll::Ready(Ok(())) => stream.establish(),
+        Poll::Ready(Err(_)) => {}
+        Poll::Pending => stream.begin(far),
+    }
+    Ok(ended)
+}
+
+/// `sendto` with `MSG_FASTOPEN`: connects, and sends the beginning of `bytes` with the SYN where a cookie of the peer is
+/// known (RFC 7413). A call that may wait does so for the handshake, and for room for the rest.
+pub(super) fn connect_with_data(
+    call: &mut Call<'_>,
+    to: Option<SocketAddr>,
+    bytes: Vec<u8>,
+    mode: Mode,
+) -> Outcome {
+    let to = to.ok_or(Errno::OPNOTSUPP)?;
+    mend(call)?;
+    let front = &mut call.entry.front;
+    let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::OPNOTSUPP) };
+    if stream.is_established() {
+        return Err(Errno::ISCONN);
+    }
+    let written = match front.ours.connect_with(to, &bytes).map_err(|error| errno(&error)) {
+        Err(Errno::INPROGRESS) => 0,
+        outcome => outcome?,
+    };
+    if let Poll::Ready(Err(error)) = begin(front, stream, &call.far, call.tools)? {
+        return Err(error);
+    }
+    match mode {
+        Mode::Nonblocking if written > 0 => return Ok(Answer::Value(written as i64)),
+        Mode::Nonblocking => return Err(Errno::INPROGRESS),
+        Mode::Blocking => {}
+    }
+    let write = Write { bytes, written, flags: SendFlags::NONE };
+    let (id, memory, deadline) = (call.id(), call.memory, call.deadline(Timeout::Send));
+    if let Body::Stream(stream) = &mut call.entry.body {
+        stream.writes.push_back(Parked { id, memory, deadline, call: write });
+    }
+    Ok(Answer::Later)
+}
+
+/// Sees to it that a stream has a pair that is not broken, once the failure is told.
+fn mend(call: &mut Call<'_>) -> Result<(), Errno> {
+    let front = &mut call.entry.front;
+    if !front.is_broken {
+        return Ok(());
+    }
+    if let Some(error) = front.error.take() {
+        return Err(error);
+    }
+    if front.ours.peer_addr().is_ok() {
+        return Err(Errno::ISCONN);
+    }
+    revive(call)
 }
 
 /// The pair has been broken to tell of a failure, and the socket goes on all the same: a stream whose attempt to connect has

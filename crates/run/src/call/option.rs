@@ -1,6 +1,7 @@
 //! `setsockopt` and `getsockopt`. `docs/run.md` has the table: what is honoured, what is kept and given back because it
 //! changes nothing here, and what is refused. Nothing else is taken.
 
+use super::ancillary::Wishes;
 use super::{Answer, Call, Outcome, tcp_info};
 use crate::entry::{Body, errno};
 use rustix::io::Errno;
@@ -34,6 +35,7 @@ fn option(number: Number, value: i32) -> Result<Option<SocketOption>, Errno> {
     };
     Ok(Some(match number {
         (libc::SOL_SOCKET, libc::SO_REUSEADDR) => SocketOption::ReuseAddress(on),
+        (libc::SOL_SOCKET, libc::SO_REUSEPORT) => SocketOption::ReusePort(on),
         (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => SocketOption::KeepAlive(on),
         (libc::SOL_SOCKET, libc::SO_BROADCAST) => SocketOption::Broadcast(on),
         // As Linux: a negative size is a very large one.
@@ -101,6 +103,7 @@ fn option(number: Number, value: i32) -> Result<Option<SocketOption>, Errno> {
 fn name(number: Number) -> Option<OptionName> {
     Some(match number {
         (libc::SOL_SOCKET, libc::SO_REUSEADDR) => OptionName::ReuseAddress,
+        (libc::SOL_SOCKET, libc::SO_REUSEPORT) => OptionName::ReusePort,
         (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => OptionName::KeepAlive,
         (libc::SOL_SOCKET, libc::SO_BROADCAST) => OptionName::Broadcast,
         (libc::SOL_SOCKET, libc::SO_SNDBUF) => OptionName::SendBuffer,
@@ -144,6 +147,7 @@ fn value(option: SocketOption) -> i32 {
     let size = |bytes: usize| i32::try_from(bytes).unwrap_or(i32::MAX);
     match option {
         SocketOption::ReuseAddress(on)
+        | SocketOption::ReusePort(on)
         | SocketOption::KeepAlive(on)
         | SocketOption::Broadcast(on)
         | SocketOption::NoDelay(on)
@@ -180,7 +184,6 @@ fn value(option: SocketOption) -> i32 {
 const KEPT: &[Number] = &[
     (libc::SOL_SOCKET, libc::SO_PRIORITY),
     (libc::SOL_SOCKET, libc::SO_DONTROUTE),
-    (libc::SOL_SOCKET, libc::SO_REUSEPORT),
     (libc::SOL_SOCKET, libc::SO_INCOMING_CPU),
     (libc::IPPROTO_IP, libc::IP_RECVERR),
     (libc::IPPROTO_IP, libc::IP_RETOPTS),
@@ -204,6 +207,9 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
     let number = (call.int(1), call.int(2));
     if NATIVE.contains(&number) {
         return Ok(Answer::Native);
+    }
+    if number.0 == libc::IPPROTO_IPV6 && call.entry.front.family == Family::V4 {
+        return Err(Errno::NOPROTOOPT);
     }
     let (at, length) = (call.argument(3), call.argument(4) as i32);
     let length = usize::try_from(length).map_err(|_| Errno::INVAL)?;
@@ -229,13 +235,11 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
         (_, 0..4) => return Err(Errno::INVAL),
         _ => call.memory.read_u32(at)? as i32,
     };
-    if set_ancillary(call, number, given != 0) {
+    if let Some(wish) = wish(call, number) {
+        *wish = given != 0;
         return Ok(Answer::Value(0));
     }
-    if KEPT.contains(&number) {
-        if number == (libc::SOL_SOCKET, libc::SO_REUSEPORT) {
-            set_option(call, SocketOption::ReuseAddress(given != 0))?;
-        }
+    if KEPT.contains(&number) || Wishes::NUMBERS.contains(&number) {
         call.entry.front.kept.insert(number, given);
         return Ok(Answer::Value(0));
     }
@@ -361,33 +365,21 @@ fn bind_to_device(call: &mut Call<'_>, at: u64, length: usize) -> Outcome {
     if is_known { Ok(Answer::Value(0)) } else { Err(Errno::NODEV) }
 }
 
-/// What a program wants to be told of each datagram. Whether `number` is such a wish.
-fn set_ancillary(call: &mut Call<'_>, number: Number, on: bool) -> bool {
-    let Some(wish) = ancillary(call, number) else { return false };
-    *wish = on;
-    true
-}
-
-fn ancillary<'a>(call: &'a mut Call<'_>, number: Number) -> Option<&'a mut bool> {
-    let Body::Datagram(datagram) = &mut call.entry.body else { return None };
-    let wishes = &mut datagram.ancillary;
-    Some(match number {
-        (libc::IPPROTO_IP, libc::IP_PKTINFO) | (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) => {
-            &mut wishes.packet_info
-        }
-        (libc::IPPROTO_IP, libc::IP_RECVTTL) | (libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT) => {
-            &mut wishes.hop_limit
-        }
-        (libc::SOL_SOCKET, libc::SO_TIMESTAMP) => &mut wishes.timestamp,
-        (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS) => &mut wishes.timestamp_nanos,
-        _ => return None,
-    })
+/// What a program wants to be told of each datagram.
+fn wish<'a>(call: &'a mut Call<'_>, number: Number) -> Option<&'a mut bool> {
+    match &mut call.entry.body {
+        Body::Datagram(datagram) => datagram.wishes.wish(number),
+        _ => None,
+    }
 }
 
 pub(super) fn get(call: &mut Call<'_>) -> Outcome {
     let number = (call.int(1), call.int(2));
     if NATIVE.contains(&number) {
         return Ok(Answer::Native);
+    }
+    if number.0 == libc::IPPROTO_IPV6 && call.entry.front.family == Family::V4 {
+        return Err(Errno::OPNOTSUPP);
     }
     let (at, length_at) = (call.argument(3), call.argument(4));
     let bytes = match number {
@@ -421,7 +413,7 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
 }
 
 fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
-    if let Some(wish) = ancillary(call, number) {
+    if let Some(wish) = wish(call, number) {
         return Ok((*wish).into());
     }
     let front = &mut call.entry.front;
@@ -464,7 +456,9 @@ fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
             front.kept.get(&number).copied().unwrap_or(usual)
         }
         (libc::IPPROTO_IP, libc::IP_MULTICAST_IF) => front.kept.get(&number).copied().unwrap_or(0),
-        _ if KEPT.contains(&number) => front.kept.get(&number).copied().unwrap_or(0),
+        _ if KEPT.contains(&number) || Wishes::NUMBERS.contains(&number) => {
+            front.kept.get(&number).copied().unwrap_or(0)
+        }
         _ => {
             let name = name(number).ok_or(Errno::NOPROTOOPT)?;
             value(front.ours.option(name).map_err(|error| errno(&error))?)

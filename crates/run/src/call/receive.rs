@@ -1,6 +1,7 @@
 //! `recvfrom`, `recvmsg`, `recvmmsg`. (`read` and `recv` are the kernel's own.)
 
-use super::message::{Header, SIZE_OF_MANY, add_control};
+use super::ancillary::Wishes;
+use super::message::{Header, SIZE_OF_MANY};
 use super::{Answer, Call, Outcome};
 use crate::address;
 use crate::entry::{Body, Datagram, Front, Message, Mode, Parked, Take};
@@ -10,7 +11,6 @@ use crate::tools::Tools;
 use rustix::io::Errno;
 use rustix::net::sockopt::Timeout;
 use std::task::Poll;
-use std::time::SystemTime;
 
 /// What a call that receives asks for.
 #[derive(Clone, Copy, Debug)]
@@ -27,19 +27,6 @@ enum Form {
     Message { header: u64 },
     /// `recvmmsg`: as many headers as may be filled.
     Messages { headers: u64, count: u32 },
-}
-
-/// What a program wants to be told of each datagram.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ancillary {
-    /// `IP_PKTINFO`, `IPV6_RECVPKTINFO`.
-    pub(crate) packet_info: bool,
-    /// `IP_RECVTTL`, `IPV6_RECVHOPLIMIT`.
-    pub(crate) hop_limit: bool,
-    /// `SO_TIMESTAMP`.
-    pub(crate) timestamp: bool,
-    /// `SO_TIMESTAMPNS`.
-    pub(crate) timestamp_nanos: bool,
 }
 
 pub(super) fn recvfrom(call: &mut Call<'_>) -> Outcome {
@@ -172,7 +159,7 @@ fn deliver(
         }
         Form::Message { header } => {
             let header = Header::read(memory, header)?;
-            let copied = fill(&header, datagram.ancillary, front, memory, first)?;
+            let copied = fill(&header, datagram.wishes, front, memory, first)?;
             Ok(length_of(first, copied, receive.flags))
         }
         Form::Messages { headers, count } => {
@@ -187,7 +174,7 @@ fn deliver(
                 }
                 let Some(message) = taken.get(index) else { break };
                 let header = Header::read(memory, headers + u64::from(filled) * SIZE_OF_MANY)?;
-                let copied = fill(&header, datagram.ancillary, front, memory, message)?;
+                let copied = fill(&header, datagram.wishes, front, memory, message)?;
                 header.write_length(memory, length_of(message, copied, receive.flags) as usize)?;
                 filled += 1;
             }
@@ -204,7 +191,7 @@ fn length_of(message: &Message, copied: usize, flags: i32) -> i64 {
 
 fn fill(
     header: &Header,
-    ancillary: Ancillary,
+    wishes: Wishes,
     front: &Front,
     memory: Memory,
     message: &Message,
@@ -212,46 +199,7 @@ fn fill(
     let copied = header.scatter(memory, &message.bytes)?;
     let name = address::encode(message.origin.source);
     let flags = if copied < message.bytes.len() { libc::MSG_TRUNC } else { 0 };
-    let control = control(ancillary, front, message);
+    let control = wishes.control(front, message, header.control());
     header.finish(memory, Some(&name), &control, flags)?;
     Ok(copied)
-}
-
-fn control(wanted: Ancillary, front: &Front, message: &Message) -> Vec<u8> {
-    let mut control = Vec::new();
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let mut stamp = |kind, fraction: u32| {
-        let mut time = since.as_secs().to_ne_bytes().to_vec();
-        time.extend(u64::from(fraction).to_ne_bytes());
-        add_control(&mut control, (libc::SOL_SOCKET, kind), &time);
-    };
-    if wanted.timestamp_nanos {
-        stamp(libc::SCM_TIMESTAMPNS, since.subsec_nanos());
-    } else if wanted.timestamp {
-        stamp(libc::SO_TIMESTAMP, since.subsec_micros());
-    }
-    let is_v4 = front.family == sockeye::Family::V4;
-    if wanted.hop_limit {
-        let kind =
-            if is_v4 { (libc::IPPROTO_IP, libc::IP_TTL) } else { (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) };
-        add_control(&mut control, kind, &i32::from(message.origin.hop_limit).to_ne_bytes());
-    }
-    if wanted.packet_info {
-        let index = crate::interface::index_of(&front.ours, message.origin.destination.ip());
-        match message.origin.destination.ip() {
-            std::net::IpAddr::V4(address) if is_v4 => {
-                let mut info = index.to_ne_bytes().to_vec();
-                info.extend(address.octets());
-                info.extend(address.octets());
-                add_control(&mut control, (libc::IPPROTO_IP, libc::IP_PKTINFO), &info);
-            }
-            std::net::IpAddr::V6(address) => {
-                let mut info = address.octets().to_vec();
-                info.extend(index.to_ne_bytes());
-                add_control(&mut control, (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO), &info);
-            }
-            std::net::IpAddr::V4(_) => {}
-        }
-    }
-    control
 }

@@ -2,13 +2,13 @@
 
 use super::message::{Header, SIZE_OF_MANY};
 use super::name::read_address;
-use super::{Answer, Call, Outcome};
+use super::{Answer, Call, Outcome, ancillary, open};
 use crate::address::Given;
 use crate::entry::{Body, Mode, Outgoing, Parked, Write};
 use crate::task::Memory;
 use rustix::io::Errno;
 use rustix::net::sockopt::Timeout;
-use sockeye::{Family, SendFlags};
+use sockeye::{Ancillary, Family, SendFlags};
 use std::net::SocketAddr;
 use std::task::Poll;
 
@@ -21,7 +21,15 @@ const MOST_OF_STREAM: usize = 1 << 20;
 pub(super) fn sendto(call: &mut Call<'_>) -> Outcome {
     let flags = call.int(3);
     match &mut call.entry.body {
-        Body::Stream(_) => return send_on_stream(call, flags),
+        Body::Stream(_) if flags & libc::MSG_FASTOPEN == 0 => return send_on_stream(call, flags),
+        Body::Stream(_) => {
+            let to = match call.argument(4) {
+                0 => return Err(Errno::INVAL),
+                at => destination(call.memory, at, call.argument(5), call.entry.front.family)?,
+            };
+            let bytes = stream_bytes(call)?;
+            return open::connect_with_data(call, to, bytes, call.mode(flags));
+        }
         Body::Listening(_) => return Err(Errno::PIPE),
         Body::Datagram(_) => {}
     }
@@ -35,10 +43,7 @@ pub(super) fn sendto(call: &mut Call<'_>) -> Outcome {
     };
     let mut bytes = vec![0; length];
     call.memory.read_exact(call.argument(1), &mut bytes)?;
-    match submit(call, &bytes, to, flags)? {
-        Poll::Ready(sent) => Ok(Answer::Value(sent as i64)),
-        Poll::Pending => park(call, Outgoing { bytes, to }, flags),
-    }
+    send(call, Outgoing { bytes, to, with: Ancillary::default() }, flags)
 }
 
 fn destination(memory: Memory, at: u64, length: u64, family: Family) -> Result<Option<SocketAddr>, Errno> {
@@ -49,12 +54,7 @@ fn destination(memory: Memory, at: u64, length: u64, family: Family) -> Result<O
 }
 
 /// Hands a datagram to the stack, behind those that the program has written before.
-fn submit(
-    call: &mut Call<'_>,
-    bytes: &[u8],
-    to: Option<SocketAddr>,
-    flags: i32,
-) -> Result<Poll<usize>, Errno> {
+fn submit(call: &mut Call<'_>, outgoing: &Outgoing, flags: i32) -> Result<Poll<usize>, Errno> {
     let front = &mut call.entry.front;
     let Body::Datagram(datagram) = &mut call.entry.body else { return Err(Errno::OPNOTSUPP) };
     if flags & libc::MSG_OOB != 0 {
@@ -64,13 +64,17 @@ fn submit(
     if let Some(error) = front.error.take() {
         return Err(error);
     }
-    match datagram.submit(front, bytes, to) {
+    match datagram.submit(front, outgoing) {
         Poll::Pending => Ok(Poll::Pending),
         Poll::Ready(sent) => sent.map(Poll::Ready),
     }
 }
 
-fn park(call: &mut Call<'_>, outgoing: Outgoing, flags: i32) -> Outcome {
+/// Sends a datagram, or lets the call wait for room.
+fn send(call: &mut Call<'_>, outgoing: Outgoing, flags: i32) -> Outcome {
+    if let Poll::Ready(sent) = submit(call, &outgoing, flags)? {
+        return Ok(Answer::Value(sent as i64));
+    }
     if call.mode(flags) == Mode::Nonblocking {
         return Err(Errno::AGAIN);
     }
@@ -88,7 +92,8 @@ fn message(call: &Call<'_>, header: u64) -> Result<Outgoing, Errno> {
         0 => None,
         at => destination(call.memory, at, header.name_length.into(), call.entry.front.family)?,
     };
-    Ok(Outgoing { bytes: header.gather(call.memory, MOST)?, to })
+    let with = ancillary::read(call.memory, &header, &call.entry.front, to)?;
+    Ok(Outgoing { bytes: header.gather(call.memory, MOST)?, to, with })
 }
 
 pub(super) fn sendmsg(call: &mut Call<'_>) -> Outcome {
@@ -99,10 +104,7 @@ pub(super) fn sendmsg(call: &mut Call<'_>) -> Outcome {
         Body::Datagram(_) => {}
     }
     let outgoing = message(call, call.argument(1))?;
-    match submit(call, &outgoing.bytes, outgoing.to, flags)? {
-        Poll::Ready(sent) => Ok(Answer::Value(sent as i64)),
-        Poll::Pending => park(call, outgoing, flags),
-    }
+    send(call, outgoing, flags)
 }
 
 pub(super) fn sendmmsg(call: &mut Call<'_>) -> Outcome {
@@ -115,30 +117,33 @@ pub(super) fn sendmmsg(call: &mut Call<'_>) -> Outcome {
     let mut sent = 0;
     while sent < count.min(1024) {
         let at = headers + u64::from(sent) * SIZE_OF_MANY;
-        let outcome = message(call, at).and_then(|outgoing| {
-            let submitted = submit(call, &outgoing.bytes, outgoing.to, flags)?;
-            Ok((submitted, outgoing))
-        });
+        let outcome = message(call, at).and_then(|outgoing| submit(call, &outgoing, flags));
         match outcome {
-            Ok((Poll::Ready(length), _)) => {
+            Ok(Poll::Ready(length)) => {
                 Header::read(call.memory, at)?.write_length(call.memory, length)?;
                 sent += 1;
             }
             // What comes after the first is the next call's.
-            Ok((Poll::Pending, _)) | Err(_) if sent > 0 => break,
-            Ok((Poll::Pending, _)) => return Err(Errno::AGAIN),
+            Ok(Poll::Pending) | Err(_) if sent > 0 => break,
+            Ok(Poll::Pending) => return Err(Errno::AGAIN),
             Err(error) => return Err(error),
         }
     }
     Ok(Answer::Value(sent.into()))
 }
 
-/// Bytes for a stream, behind what the program has written before: those the last of which is urgent, and those with an
-/// address, which a connection does not need and Linux does not look at.
-fn send_on_stream(call: &mut Call<'_>, flags: i32) -> Outcome {
+/// The bytes that `sendto` gives to a stream.
+fn stream_bytes(call: &Call<'_>) -> Result<Vec<u8>, Errno> {
     let length = usize::try_from(call.argument(2)).unwrap_or(usize::MAX).min(MOST_OF_STREAM);
     let mut bytes = vec![0; length];
     call.memory.read_exact(call.argument(1), &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Bytes for a stream, behind what the program has written before: those the last of which is urgent, and those with an
+/// address, which a connection does not need and Linux does not look at.
+fn send_on_stream(call: &mut Call<'_>, flags: i32) -> Outcome {
+    let bytes = stream_bytes(call)?;
     let mode = call.mode(flags);
     let flags = if flags & libc::MSG_OOB != 0 { SendFlags::OUT_OF_BAND } else { SendFlags::NONE };
     let front = &mut call.entry.front;

@@ -4,14 +4,15 @@
 //! asks where it came from is answered here: the datagram is taken out of the program's end on its behalf.
 
 use super::{Front, Parked, Progress, answer_due, errno};
-use crate::call::receive::{Ancillary, Receive, answer_parked};
+use crate::call::ancillary::Wishes;
+use crate::call::receive::{Receive, answer_parked};
 use crate::echo;
 use crate::sys::unread_there;
 use crate::task::Descriptor;
 use crate::tools::Tools;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, shutdown};
-use sockeye::{Kind, Received};
+use sockeye::{Ancillary, Kind, Received};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::task::Poll;
@@ -36,6 +37,7 @@ pub(crate) struct Origin {
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
     pub(crate) hop_limit: u8,
+    pub(crate) traffic_class: u8,
 }
 
 /// What stands in the program's end.
@@ -58,6 +60,7 @@ pub(crate) enum Take {
 pub(crate) struct Outgoing {
     pub(crate) bytes: Vec<u8>,
     pub(crate) to: Option<SocketAddr>,
+    pub(crate) with: Ancillary,
 }
 
 /// A datagram or echo socket.
@@ -73,7 +76,7 @@ pub(crate) struct Datagram {
     pub(crate) is_connected: bool,
     /// Whether the program asks where datagrams come from: then an error can be told by letting it ask.
     pub(crate) asks: bool,
-    pub(crate) ancillary: Ancillary,
+    pub(crate) wishes: Wishes,
     is_writing_ended: bool,
     is_reading_ended: bool,
 }
@@ -117,9 +120,10 @@ impl Datagram {
                 }
             }
         };
-        match self.submit(front, &bytes, None) {
+        let outgoing = Outgoing { bytes, to: None, with: Ancillary::default() };
+        match self.submit(front, &outgoing) {
             Poll::Pending => {
-                self.held = Some(bytes);
+                self.held = Some(outgoing.bytes);
                 false
             }
             Poll::Ready(outcome) => {
@@ -132,27 +136,23 @@ impl Datagram {
     }
 
     /// Hands a datagram to the stack.
-    pub(crate) fn submit(
-        &mut self,
-        front: &Front,
-        bytes: &[u8],
-        to: Option<SocketAddr>,
-    ) -> Poll<Result<usize, Errno>> {
-        let mut context = Front::context(&front.waker);
-        if front.kind != Kind::Ping {
-            return front.ours.poll_send(&mut context, bytes, to).map_err(|error| errno(&error));
+    pub(crate) fn submit(&mut self, front: &Front, outgoing: &Outgoing) -> Poll<Result<usize, Errno>> {
+        let Outgoing { bytes, to, with } = outgoing;
+        let (mut data, mut with) = (bytes.as_slice(), *with);
+        if front.kind == Kind::Ping {
+            (with.sequence, data) = match echo::parse_request(bytes, front.family) {
+                Ok(request) => request,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
         }
-        let (sequence, data) = match echo::parse_request(bytes, front.family) {
-            Ok(request) => request,
-            Err(error) => return Poll::Ready(Err(error)),
-        };
-        let sent = front.ours.poll_ping(&mut context, sequence, data, to.map(|to| to.ip()));
+        let mut context = Front::context(&front.waker);
+        let sent = front.ours.poll_send(&mut context, data, *to, &with);
         sent.map_ok(|_| bytes.len()).map_err(|error| errno(&error))
     }
 
     fn answer_sends(&mut self, front: &mut Front, tools: &mut Tools) {
         while let Some(waiting) = self.sends.pop_front() {
-            match self.submit(front, &waiting.call.bytes, waiting.call.to) {
+            match self.submit(front, &waiting.call) {
                 Poll::Pending => {
                     self.sends.push_front(waiting);
                     return;
@@ -288,6 +288,6 @@ fn message(front: &Front, received: Received, buffer: &[u8]) -> Message {
         }
         _ => data.to_vec(),
     };
-    let Received { source, destination, hop_limit, .. } = received;
-    Message { bytes, origin: Origin { source, destination, hop_limit } }
+    let Received { source, destination, hop_limit, traffic_class, .. } = received;
+    Message { bytes, origin: Origin { source, destination, hop_limit, traffic_class } }
 }

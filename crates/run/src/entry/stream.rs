@@ -195,6 +195,28 @@ impl Stream {
         self.phase == Phase::Connected
     }
 
+    /// Forgets the connection and what was under way, and answers those who wait.
+    pub(crate) fn disconnect(&mut self, front: &mut Front, far: &Descriptor, tools: &mut Tools) {
+        self.answer_all(tools, Errno::CONNRESET);
+        if self.there.is_closed || self.back.is_closed || self.is_writing_ended {
+            front.sever(tools);
+        }
+        if let Some(near) = &front.near {
+            while receive(near, &mut tools.buffer).is_ok_and(|bytes| bytes > 0) {}
+            let mut take = || recv(far, tools.buffer.as_mut_slice(), RecvFlags::DONTWAIT);
+            while take().is_ok_and(|(bytes, _)| bytes > 0) {}
+        }
+        *self = Stream::fresh();
+    }
+
+    /// Answers those who wait for the handshake. Whether anybody has heard it.
+    fn answer_all(&mut self, tools: &Tools, error: Errno) -> bool {
+        let connects = std::mem::take(&mut self.connects).into_iter().map(|connect| connect.id);
+        let writes = std::mem::take(&mut self.writes).into_iter().map(|write| write.id);
+        connects.chain(writes).filter(|id| tools.listener.answer(*id, Err(error)) == Delivery::Done).count()
+            > 0
+    }
+
     /// Forgets what was written without a connection.
     pub(crate) fn discard(&mut self, front: &Front, tools: &mut Tools) {
         if let (Phase::Fresh, Some(near)) = (self.phase, &front.near) {
@@ -284,11 +306,7 @@ impl Stream {
             }
             Poll::Ready(Err(error)) => {
                 let error = errno(&error);
-                let mut is_told = false;
-                for connect in std::mem::take(&mut self.connects) {
-                    is_told |= tools.listener.answer(connect.id, Err(error)) == Delivery::Done;
-                }
-                if is_told {
+                if self.answer_all(tools, error) {
                     // It may try again.
                     self.unfill(front, tools);
                     self.phase = Phase::Fresh;

@@ -3,7 +3,7 @@
 use super::Socket;
 use super::answer::Protocol;
 use super::option::{self, Options};
-use crate::call::message::{Header, SIZE_OF_MANY, add_control};
+use crate::call::message::{Control, Header, SIZE_OF_MANY};
 use crate::call::{Answer, Outcome, flags_of};
 use crate::entry::Parked;
 use crate::supervisor::Supervisor;
@@ -333,7 +333,7 @@ pub(super) fn deliver(
             let header = Header::read(memory, header)?;
             let copied = header.scatter(memory, bytes)?;
             let flags = if copied < bytes.len() { libc::MSG_TRUNC } else { 0 };
-            header.finish(memory, Some(&KERNEL.encode()), &control(options), flags)?;
+            header.finish(memory, Some(&KERNEL.encode()), &control(options, header.control()), flags)?;
             if matches!(receive.form, Form::Messages { .. }) {
                 header.write_length(memory, length_of(copied) as usize)?;
                 return Ok(1);
@@ -344,13 +344,12 @@ pub(super) fn deliver(
 }
 
 /// What goes along with a message: that it is the kernel's (`struct ucred`), and no announcement (`struct nl_pktinfo`).
-fn control(options: &Options) -> Vec<u8> {
-    let mut control = Vec::new();
+fn control(options: &Options, mut control: Control) -> Control {
     if options.wants_credentials {
-        add_control(&mut control, (libc::SOL_SOCKET, libc::SCM_CREDENTIALS), &[0; 12]);
+        control.put((libc::SOL_SOCKET, libc::SCM_CREDENTIALS), &[0; 12]);
     }
     if options.is_on(libc::NETLINK_PKTINFO) {
-        add_control(&mut control, (libc::SOL_NETLINK, libc::NETLINK_PKTINFO), &[0; 4]);
+        control.put((libc::SOL_NETLINK, libc::NETLINK_PKTINFO), &[0; 4]);
     }
     control
 }

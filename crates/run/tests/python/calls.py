@@ -223,6 +223,102 @@ def reuse():
             b.bind(name)
 
 
+def reuse_port():
+    """Listeners that share a port, and sockets that do."""
+    def sharing(kind, address):
+        s = socket.socket(socket.AF_INET, kind)
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 0
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 1
+        s.bind(address)
+        return s
+
+    one = sharing(socket.SOCK_STREAM, (HERE, 0))
+    one.listen(64)
+    other = sharing(socket.SOCK_STREAM, one.getsockname())
+    other.listen(64)
+    stranger = socket.socket()
+    stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    fails(errno.EADDRINUSE, stranger.bind, one.getsockname())
+    near = [socket.create_connection(one.getsockname()) for _ in range(40)]
+    counts = []
+    for s in (one, other):
+        s.setblocking(False)
+        counts.append(0)
+        while polled(s, 100, select.POLLIN):
+            s.accept()[0].close()
+            counts[-1] += 1
+    assert sum(counts) == 40 and min(counts) > 5, counts
+    for c in near:
+        c.close()
+    other.close()
+    near = [socket.create_connection(one.getsockname()) for _ in range(10)]
+    for _ in near:
+        assert polled(one, events=select.POLLIN)
+        one.accept()
+
+    one = sharing(socket.SOCK_DGRAM, (HERE, 0))
+    other = sharing(socket.SOCK_DGRAM, one.getsockname())
+    heard = set()
+    for _ in range(20):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as c:
+            c.sendto(b"x", one.getsockname())
+            ready, _, _ = select.select([one, other], [], [], 5)
+            assert len(ready) == 1 and ready[0].recv(10) == b"x"
+            heard.add(ready[0])
+    assert len(heard) == 2
+
+
+def disconnect():
+    """`connect` to AF_UNSPEC, for which Python has no call of its own."""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    near, far = pair()
+    far.sendall(b"unread")
+    assert polled(near, events=select.POLLIN)
+    assert libc.connect(near.fileno(), bytes(16), 16) == 0
+    fails(errno.ENOTCONN, near.getpeername)
+    fails(errno.ECONNRESET, far.recv, 10)
+    with listener() as s:
+        near.connect(s.getsockname())
+        far, _ = s.accept()
+        near.sendall(b"again")
+        assert far.recv(10) == b"again"
+        far.sendall(b"and back")
+        assert near.recv(10) == b"and back"
+    near.close()
+    assert far.recv(10) == b""
+
+
+def fast_open():
+    """MSG_FASTOPEN: without a cookie, with one (where the host allows that), and to nobody."""
+    with listener() as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
+        for n in range(3):
+            c = socket.socket()
+            assert c.sendto(b"x" * 5000, socket.MSG_FASTOPEN, s.getsockname()) == 5000
+            c.sendall(b"more")
+            c.shutdown(socket.SHUT_WR)
+            far, _ = s.accept()
+            with far.makefile("rb") as f:
+                assert f.read() == b"x" * 5000 + b"more"
+            fails(errno.EISCONN, c.sendto, b"x", socket.MSG_FASTOPEN, s.getsockname())
+            c.close()
+        c = socket.socket()
+        c.setblocking(False)
+        try:
+            sent = c.sendto(b"hello", socket.MSG_FASTOPEN, s.getsockname())
+        except BlockingIOError as error:
+            assert error.errno == errno.EINPROGRESS
+            sent = 0
+        assert polled(c, events=select.POLLOUT) == select.POLLOUT
+        c.sendall(b"hello"[sent:])
+        far, _ = s.accept()
+        assert far.recv(10) == b"hello"
+        name = s.getsockname()
+    fails(errno.ECONNREFUSED, socket.socket().sendto, b"x", socket.MSG_FASTOPEN, name)
+
+
 def workers():
     """A listener that forked children share, one of them by a duplicate in another place."""
     s = listener()
@@ -391,6 +487,54 @@ def datagrams():
     fails(errno.EACCES, u.sendto, b"x", ("255.255.255.255", 9))
     u.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     assert u.sendto(b"x", ("255.255.255.255", 9)) == 1
+
+
+def ancillary():
+    """What goes along with datagrams, asked for and given; and what of it there is no room for (RFC 3542)."""
+    TTL, TOS, INFO = socket.IP_TTL, socket.IP_TOS, 8
+    HOPS, CLASS, INFO6 = socket.IPV6_HOPLIMIT, socket.IPV6_TCLASS, socket.IPV6_PKTINFO
+    IP, IP6 = socket.IPPROTO_IP, socket.IPPROTO_IPV6
+    number = struct.Struct("i").pack
+    a, b = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    b.bind(("", 0))
+    to = (HERE, b.getsockname()[1])
+    for option in (INFO, socket.IP_RECVTOS, 12):
+        b.setsockopt(IP, option, 1)
+        assert b.getsockopt(IP, option) == 1
+    a.sendmsg([b"x"], [(IP, TTL, number(3)), (IP, TOS, b"\x28")], 0, to)
+    here = socket.inet_aton(HERE)
+    info = (IP, INFO, number(1) + here + here)
+    assert b.recvmsg(10, 200)[1:3] == ([info, (IP, TTL, number(3)), (IP, TOS, b"\x28")], 0)
+    # The next one is as the socket says; and from where the program says.
+    own = socket.inet_aton("10.0.0.2")
+    a.sendmsg([b"x"], [(IP, INFO, number(0) + own + bytes(4))], 0, to)
+    _, control, _, address = b.recvmsg(10, 200)
+    assert control[1:] == [(IP, TTL, number(64)), (IP, TOS, b"\0")] and address[0] == "10.0.0.2"
+    for kind, data, error in (
+        (TTL, number(0), errno.EINVAL), (TTL, b"\3", errno.EINVAL), (TOS, number(256), errno.EINVAL), (99, number(1), errno.EINVAL),
+        (INFO, number(9) + bytes(8), errno.ENODEV), (INFO, number(0) + b"\xc0\0\2\1" + bytes(4), errno.ENETUNREACH),
+    ):
+        fails(error, a.sendmsg, [b"x"], [(IP, kind, data)], 0, to)
+
+    a, b = (socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(2))
+    b.bind(("::", 0))
+    port = b.getsockname()[1]
+    for option in (socket.IPV6_RECVPKTINFO, socket.IPV6_RECVHOPLIMIT, socket.IPV6_RECVTCLASS):
+        b.setsockopt(IP6, option, 1)
+    a.sendmsg([b"x"], [(IP6, HOPS, number(0)), (IP6, CLASS, number(7))], 0, ("::1", port))
+    info = (IP6, INFO6, socket.inet_pton(socket.AF_INET6, "::1") + number(1))
+    assert b.recvmsg(10, 200)[1] == [info, (IP6, HOPS, number(0)), (IP6, CLASS, number(7))]
+    # To an IPv4 address: the control messages of IPv6 are not looked at, and say where it was sent to all the same.
+    b.setsockopt(IP, socket.IP_RECVTOS, 1)
+    a.sendmsg([b"x"], [(IP6, HOPS, number(999)), (IP, TOS, b"\4")], 0, ("::ffff:127.0.0.1", port))
+    info = (IP6, INFO6, socket.inet_pton(socket.AF_INET6, "::ffff:127.0.0.1") + number(1))
+    assert b.recvmsg(10, 200)[1] == [info, (IP, TOS, b"\4")]
+    for room, lengths in ((15, []), (16, [0]), (36, [20]), (55, [20]), (59, [20, 3]), (60, [20, 4]), (83, [20, 4, 3]), (84, [20, 4, 4])):
+        a.sendto(b"x", ("::1", port))
+        _, control, flags, _ = b.recvmsg(10, room)
+        assert ([len(data) for _, _, data in control], flags) == (lengths, 0 if room == 84 else socket.MSG_CTRUNC), room
+    fails(errno.EINVAL, a.sendmsg, [b"x"], [(IP6, CLASS, number(256))], 0, ("::1", port))
+    fails(errno.EINVAL, a.sendmsg, [b"x"], [(IP6, INFO6, bytes(8))], 0, ("::1", port))
 
 
 def options():

@@ -77,6 +77,7 @@ fn option_of(
     let bytes = || usize::try_from(number).unwrap_or(0);
     let option = match (level, name, value) {
         ("SOL_SOCKET", "SO_REUSEADDR", _) => SocketOption::ReuseAddress(on),
+        ("SOL_SOCKET", "SO_REUSEPORT", _) => SocketOption::ReusePort(on),
         ("SOL_SOCKET", "SO_BROADCAST", _) => SocketOption::Broadcast(on),
         ("SOL_SOCKET", "SO_KEEPALIVE", _) => SocketOption::KeepAlive(on),
         ("SOL_SOCKET", "SO_SNDBUF", _) => SocketOption::SendBuffer(bytes()),
@@ -164,6 +165,7 @@ fn option_of(
 fn name_of(a: &Arguments<'_>, level: &str, name: &str) -> Result<OptionName, Failure> {
     Ok(match (level, name) {
         ("SOL_SOCKET", "SO_REUSEADDR") => OptionName::ReuseAddress,
+        ("SOL_SOCKET", "SO_REUSEPORT") => OptionName::ReusePort,
         ("SOL_SOCKET", "SO_BROADCAST") => OptionName::Broadcast,
         ("SOL_SOCKET", "SO_KEEPALIVE") => OptionName::KeepAlive,
         ("SOL_SOCKET", "SO_SNDBUF") => OptionName::SendBuffer,
@@ -202,6 +204,7 @@ fn returned(a: &Arguments<'_>, option: SocketOption) -> Result<Value, Failure> {
     let time = |time: Duration| Value::Number(time.as_secs() as i64);
     Ok(match option {
         SocketOption::ReuseAddress(on)
+        | SocketOption::ReusePort(on)
         | SocketOption::PathMtuDiscovery(on)
         | SocketOption::Broadcast(on)
         | SocketOption::KeepAlive(on)
