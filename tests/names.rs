@@ -270,3 +270,20 @@ fn a_service_ends_when_it_is_dropped() {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+#[test]
+fn a_relay_answers_on_a_loopback_address_what_the_lans_service_answers() {
+    let net = net(Resolvers::Nobody);
+    net.names.insert("web", "10.0.0.9".parse().unwrap());
+    let here: IpAddr = "127.0.0.53".parse().unwrap();
+    let relay = NameService::relay(&net.client, &[here], "10.0.0.1".parse().unwrap()).unwrap();
+    let found = lookup(&net.client, here, "web.lan").unwrap();
+    assert_eq!(found, ["10.0.0.9".parse::<IpAddr>().unwrap()]);
+    assert_eq!(lookup(&net.client, here, "nobody.lan").unwrap_err().kind(), ErrorKind::NotFound);
+    // By TCP as well, and a single name, which only the LAN's service may judge.
+    let mut stream = TcpStream::connect(&net.client, (here, 53)).unwrap();
+    let answer = by_tcp(&mut stream, &question("web", Rtype::A, None));
+    assert_eq!(answer.header().rcode(), Rcode::NOERROR);
+    drop(relay);
+    assert!(TcpStream::connect(&net.client, (here, 53)).is_err());
+}

@@ -36,10 +36,10 @@ pub(crate) struct PlaceOptions {
     #[arg(long, value_name = "PLACE", default_value = "lan")]
     pub(crate) on: On,
     /// An address of the host, with its subnet; repeatable, IPv4 and IPv6 [default on a private LAN: 10.0.0.2/24 for
-    /// serve, 10.0.0.3/24 for connect and ping; on a named one: dhcp, which asks the gateway]
+    /// serve and run, 10.0.0.3/24 for connect and ping; on a named one: dhcp, which asks the gateway]
     #[arg(long, value_name = "CIDR")]
     pub(crate) ip: Vec<Ip>,
-    /// The host's name on the LAN of lan:NAME [default: server for serve, client for connect and ping]
+    /// The host's name on the LAN of lan:NAME [default: the command's part: server, client, program]
     #[arg(long, value_name = "HOST", value_parser = parse_host_name)]
     pub(crate) name: Option<String>,
     /// The way out of the subnet; on a LAN, the address of the gateway host

@@ -2,17 +2,26 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{self, ExitCode, ExitStatus};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use sockeye_run::{Program, RunError};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::command::Run;
 use crate::failure::{Code, Failure, plain};
+use crate::interrupt::interrupted;
 use crate::options::{EncodesText, On};
 use crate::serve::cannot_publish;
 use crate::site::{Role, Site, Wish, announce};
 use crate::watch::JsonTo;
+
+/// So long the connections of a program that has ended may take to deliver what it has written.
+const LAST_WORDS: Duration = Duration::from_secs(60);
+
+/// So long the processes that a program leaves behind go on without a word about them.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the program to its end, and gives its exit code.
 pub(crate) async fn run(options: Run) -> Result<ExitCode, Failure> {
@@ -63,7 +72,13 @@ async fn run_to_the_end(mut options: Run) -> Result<ExitCode, Failure> {
         announce(&format!("port {} of the program is published on {}", publish.port, publish.at));
     }
     let outcome = supervise(&site, &options).await;
-    let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));
+    // What the program has written is sent, as a kernel would, however slow the cable is: unless somebody ends that.
+    let interrupted = interrupted();
+    let closing = tokio::task::spawn_blocking(move || site.close_within(LAST_WORDS));
+    let closed = tokio::select! {
+        closed = closing => closed.unwrap_or(Ok(())),
+        _ = interrupted => Ok(()),
+    };
     let code = outcome?;
     closed.map(|()| code)
 }
@@ -80,26 +95,53 @@ async fn supervise(site: &Site, options: &Run) -> Result<ExitCode, Failure> {
     };
     let mut command = process::Command::new(name);
     command.args(arguments);
-    let program = Program::start(&site.host, command).map_err(|error| cannot_run(name, &error))?;
+    let mut program = Program::start(&site.host, command).map_err(|error| cannot_run(name, &error))?;
     let pid = i32::try_from(program.id()).ok().and_then(Pid::from_raw);
-    let mut waiting = tokio::task::spawn_blocking(move || program.wait());
-    let status = loop {
+    let (tell, mut told) = oneshot::channel();
+    let mut waiting = tokio::task::spawn_blocking(move || {
+        if let Ok(status) = program.wait_for_first() {
+            // Nobody may want to know any more.
+            let _ = tell.send(status);
+        }
+        program.wait()
+    });
+    let mut first = None;
+    let mut patience = Box::pin(tokio::time::sleep(Duration::MAX / 4));
+    loop {
         tokio::select! {
-            status = &mut waiting => break status,
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {
-                if let Some(pid) = pid {
-                    // Gone already: then there is nobody to tell.
-                    let _ = kill_process(pid, Signal::TERM);
+            ended = &mut waiting => return match ended {
+                Ok(Ok(status)) => Ok(exit_code(status)),
+                Ok(Err(error)) => Err(lost(&plain(&error))),
+                Err(_) => Err(lost("its supervisor has failed")),
+            },
+            Ok(status) = &mut told, if first.is_none() => {
+                first = Some(status);
+                patience.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
+            }
+            () = &mut patience, if first.is_some() => {
+                announce(
+                    "the program has ended; processes that it has started, or connections that it has left, go on (Ctrl-C ends \
+                     that)",
+                );
+                patience.as_mut().reset(tokio::time::Instant::now() + Duration::MAX / 4);
+            }
+            _ = interrupt.recv() => {
+                if let Some(status) = first {
+                    return Ok(exit_code(status));
                 }
             }
+            _ = terminate.recv() => match (first, pid) {
+                (Some(status), _) => return Ok(exit_code(status)),
+                // Gone already: then there is nobody to tell.
+                (None, Some(pid)) => drop(kill_process(pid, Signal::TERM)),
+                (None, None) => {}
+            }
         }
-    };
-    match status {
-        Ok(Ok(status)) => Ok(exit_code(status)),
-        Ok(Err(error)) => Err(Failure::new(Code::NotRun, format!("the program is lost: {}", plain(&error)))),
-        Err(_) => Err(Failure::new(Code::NotRun, "the program is lost")),
     }
+}
+
+fn lost(why: &str) -> Failure {
+    Failure::new(Code::NotRun, format!("the program is lost: {why}"))
 }
 
 fn cannot_run(name: &std::ffi::OsStr, error: &RunError) -> Failure {

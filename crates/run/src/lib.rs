@@ -27,6 +27,7 @@ mod echo;
 mod entry;
 mod error;
 mod interface;
+mod netlink;
 mod pairing;
 mod peer;
 mod process;

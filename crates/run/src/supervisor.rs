@@ -5,7 +5,8 @@
 //! in a queue, so that a busy socket holds up nobody.
 
 use crate::call;
-use crate::entry::Progress;
+use crate::entry::{Entry, Progress};
+use crate::netlink;
 use crate::process;
 use crate::sys::notification::Listener;
 use crate::table::Table;
@@ -28,7 +29,7 @@ const BATCH: usize = 256;
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// So long the last words of connections are waited for when no process of the program is left.
-const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(60);
 
 /// An answer that nobody has heard, because a signal came in between: the same call, made again, gets it.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +43,9 @@ pub(crate) struct Unheard {
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     pub(crate) tools: Tools,
-    pub(crate) table: Table,
+    pub(crate) table: Table<Entry>,
+    /// Those that ask about the host itself.
+    pub(crate) netlink: Table<netlink::Socket>,
     /// Sockets to look at, in turn.
     pub(crate) work: VecDeque<u64>,
     /// By thread.
@@ -57,6 +60,7 @@ impl Supervisor {
         Ok(Supervisor {
             tools: Tools::new(host, listener)?,
             table: Table::default(),
+            netlink: Table::default(),
             work: VecDeque::new(),
             unheard: HashMap::new(),
             is_alone: false,
@@ -142,11 +146,13 @@ impl Supervisor {
 
     /// Something has happened at our end of a pair.
     fn look(&mut self, key: u64, flags: EventFlags) {
-        let Some(entry) = self.table.entry(key) else { return };
-        if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
-            entry.front.is_hung_up = true;
+        let is_hung_up = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+        if let Some(entry) = self.table.entry(key) {
+            entry.front.is_hung_up |= is_hung_up;
+            entry.front.has_news |= flags.intersects(EventFlags::IN | EventFlags::HUP);
+        } else if let Some(socket) = self.netlink.entry(key) {
+            socket.is_hung_up |= is_hung_up;
         }
-        entry.front.has_news |= flags.intersects(EventFlags::IN | EventFlags::HUP);
         self.work.push_back(key);
     }
 
@@ -154,7 +160,10 @@ impl Supervisor {
     fn take_turns(&mut self) {
         for _ in 0..self.work.len() {
             let Some(key) = self.work.pop_front() else { break };
-            let Some(entry) = self.table.entry(key) else { continue };
+            let Some(entry) = self.table.entry(key) else {
+                self.ask_netlink(key);
+                continue;
+            };
             match entry.advance(&mut self.tools) {
                 Progress::More => self.work.push_back(key),
                 Progress::Over => self.table.remove(key),
@@ -170,6 +179,16 @@ impl Supervisor {
         }
     }
 
+    /// The turn of a netlink socket, if it is one.
+    fn ask_netlink(&mut self, key: u64) {
+        let Some(socket) = self.netlink.entry(key) else { return };
+        match socket.advance(&mut self.tools) {
+            Progress::More => self.work.push_back(key),
+            Progress::Over => self.netlink.remove(key),
+            Progress::Waiting => {}
+        }
+    }
+
     fn look_at_the_clock(&mut self) {
         if self.tools.deadlines.is_empty() && self.sweep_at.is_none() {
             return;
@@ -181,6 +200,8 @@ impl Supervisor {
             self.tools.deadlines.pop();
             if let Some(entry) = self.table.entry(key) {
                 entry.expire(&self.tools, now);
+            } else if let Some(socket) = self.netlink.entry(key) {
+                socket.expire(&self.tools, now);
             }
         }
         if self.sweep_at.is_some_and(|at| at <= now) || (self.is_alone && self.sweep_at.is_some()) {

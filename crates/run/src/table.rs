@@ -1,32 +1,45 @@
-//! The sockets of the program, by key and by the inode of the program's end.
+//! Sockets of the program, by key and by the inode of the program's end.
 
-use crate::entry::Entry;
 use std::collections::HashMap;
 
-/// All sockets of the program.
-#[derive(Debug, Default)]
-pub(crate) struct Table {
-    entries: HashMap<u64, Entry>,
+/// What a table can hold.
+pub(crate) trait Keyed {
+    fn key(&self) -> u64;
+
+    /// That of the program's end.
+    fn inode(&self) -> u64;
+}
+
+/// All sockets of the program, or all of one sort.
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    entries: HashMap<u64, T>,
     keys: HashMap<u64, u64>,
 }
 
-impl Table {
+impl<T> Default for Table<T> {
+    fn default() -> Table<T> {
+        Table { entries: HashMap::new(), keys: HashMap::new() }
+    }
+}
+
+impl<T: Keyed> Table<T> {
     /// The socket whose program's end has this inode.
     pub(crate) fn key_of(&self, inode: u64) -> Option<u64> {
         self.keys.get(&inode).copied()
     }
 
-    pub(crate) fn entry(&mut self, key: u64) -> Option<&mut Entry> {
+    pub(crate) fn entry(&mut self, key: u64) -> Option<&mut T> {
         self.entries.get_mut(&key)
     }
 
     /// Takes new sockets in. An inode belongs to the socket that had it last.
-    pub(crate) fn extend(&mut self, entries: impl IntoIterator<Item = Entry>) {
+    pub(crate) fn extend(&mut self, entries: impl IntoIterator<Item = T>) {
         for entry in entries {
-            if let Some(old) = self.keys.insert(entry.front.inode, entry.front.key) {
+            if let Some(old) = self.keys.insert(entry.inode(), entry.key()) {
                 self.entries.remove(&old);
             }
-            self.entries.insert(entry.front.key, entry);
+            self.entries.insert(entry.key(), entry);
         }
     }
 
@@ -40,9 +53,9 @@ impl Table {
     /// Forgets a socket, which closes it.
     pub(crate) fn remove(&mut self, key: u64) {
         if let Some(entry) = self.entries.remove(&key)
-            && self.keys.get(&entry.front.inode) == Some(&key)
+            && self.keys.get(&entry.inode()) == Some(&key)
         {
-            self.keys.remove(&entry.front.inode);
+            self.keys.remove(&entry.inode());
         }
     }
 
@@ -50,7 +63,7 @@ impl Table {
         self.entries.len()
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &T> {
         self.entries.values()
     }
 }

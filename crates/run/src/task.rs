@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Threads whose handles are kept at most.
-const KEPT: usize = 1024;
+const KEPT: usize = 256;
 
 /// `PIDFD_THREAD`: a handle of a thread that leads no process. Kernels before 6.9 have no such handle.
 const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
@@ -81,7 +81,7 @@ fn open(thread: u32) -> Result<OwnedFd, Errno> {
 }
 
 /// The number of the process that a thread belongs to.
-fn leader(thread: u32) -> Option<u32> {
+pub(crate) fn leader(thread: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }

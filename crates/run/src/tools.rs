@@ -6,7 +6,8 @@ use crate::peer::Listing;
 use crate::sys::notification::Listener;
 use crate::task::{Descriptor, Tasks};
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use sockeye::Host;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -78,6 +79,30 @@ impl Tools {
     /// `ENOMEM`, `ENOSPC`.
     pub(crate) fn watch(&self, file: impl AsFd, key: u64, events: EventFlags) -> Result<(), Errno> {
         epoll::add(&self.epoll, file, EventData::new_u64(key), events)
+    }
+
+    /// A pair that keeps the boundaries of messages, and whose ends tell each other when they are closed: ours, which is
+    /// watched as `key`'s, and the program's.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE` when no descriptor is left.
+    pub(crate) fn datagram_pair(&self, key: u64) -> Result<(OwnedFd, OwnedFd), Errno> {
+        self.new_pair(SocketType::SEQPACKET, key)
+    }
+
+    /// The same for a stream.
+    ///
+    /// # Errors
+    /// As [`datagram_pair`](Self::datagram_pair).
+    pub(crate) fn stream_pair(&self, key: u64) -> Result<(OwnedFd, OwnedFd), Errno> {
+        self.new_pair(SocketType::STREAM, key)
+    }
+
+    fn new_pair(&self, socket_type: SocketType, key: u64) -> Result<(OwnedFd, OwnedFd), Errno> {
+        let (near, far) = socketpair(AddressFamily::UNIX, socket_type, SocketFlags::CLOEXEC, None)?;
+        ioctl_fionbio(&near, true)?;
+        self.watch(&near, key, NEAR)?;
+        Ok((near, far))
     }
 
     /// Gives the program's end `far`, which has no other end yet, one; it is watched as `key`'s.

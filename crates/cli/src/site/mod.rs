@@ -7,7 +7,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write, stderr};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sockeye::dns::{NameService, Names, Resolvers};
 use sockeye::sockeye_device::{Capture, Device, Offloads, OpenError, Tap, Tun};
@@ -99,7 +99,11 @@ impl Site {
         let hosts = [&site.host].into_iter().chain(&site.others).cloned().collect();
         site.attendants.control = Control::start(hosts);
         if wish.role == Role::Program {
-            let service = NameService::start_at(&site.host, &asked_inside(), &names, Resolvers::System);
+            let inside = asked_inside();
+            let service = match site.dns {
+                Some(server) => NameService::relay(&site.host, &inside, server),
+                None => NameService::start_at(&site.host, &inside, &names, Resolvers::System),
+            };
             site.attendants.inside =
                 Some(service.map_err(|error| Failure::talking("cannot answer for names", &error))?);
         }
@@ -311,14 +315,41 @@ impl Site {
 
     /// Ends the network: last words are said, what was seen is shown, the capture is whole.
     pub(crate) fn close(self) -> Result<(), Failure> {
+        self.close_within(FAREWELL)
+    }
+
+    /// The same, with this much patience for what the command's own host still has to send.
+    pub(crate) fn close_within(self, patience: Duration) -> Result<(), Failure> {
+        // The way out is open for its last words.
+        self.host.shutdown(patience);
+        self.others.iter().for_each(let_finish);
         drop(self.attendants);
-        for host in [&self.host].into_iter().chain(&self.others) {
+        for host in &self.others {
             host.shutdown(FAREWELL);
         }
         if let Some(lan) = &self.lan {
             lan.flush_observations(FAREWELL);
         }
         self.watch.finish()
+    }
+}
+
+/// Gives the gateway the moment that it takes to pass on what it has been told last.
+fn let_finish(gateway: &Host) {
+    const GLANCE: Duration = Duration::from_millis(5);
+    const MOMENT: Duration = Duration::from_millis(50);
+    let is_carrying = || gateway.snapshot().sockets.iter().any(|socket| socket.tcp.is_some());
+    let has_unread = || {
+        let sockets = gateway.snapshot().sockets;
+        sockets.iter().any(|socket| socket.tcp.is_some() && socket.receive_queue > 0)
+    };
+    let until = Instant::now() + FAREWELL;
+    while has_unread() && Instant::now() < until {
+        std::thread::sleep(GLANCE);
+    }
+    let until = Instant::now() + MOMENT;
+    while is_carrying() && Instant::now() < until {
+        std::thread::sleep(GLANCE);
     }
 }
 

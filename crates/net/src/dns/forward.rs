@@ -1,8 +1,10 @@
-//! Questions that others answer: passed on to the real machine's resolvers as they are, but for the transaction's number.
+//! Questions that others answer: passed on as they are, but for the transaction's number, to the real machine's resolvers or
+//! to a name service that is asked over our own stack.
 
 use super::resolvers::Directory;
 use super::zone::failure;
 use crate::builder::drawn;
+use crate::host::Host;
 use domain::base::Message;
 use domain::base::iana::Rcode;
 use sockeye_core::time::Duration;
@@ -34,10 +36,125 @@ pub(super) enum Transport {
     Tcp,
 }
 
-/// The way to the real machine's resolvers.
+/// Who is asked.
+#[derive(Debug)]
+pub(super) enum Others {
+    /// The real machine's resolvers, over its sockets.
+    Real(Directory),
+    /// A name service on a LAN of ours, over the stack of this host.
+    Inside(Host, SocketAddr),
+}
+
+impl Others {
+    fn servers(&self) -> Vec<SocketAddr> {
+        match self {
+            Others::Real(directory) => directory.current(),
+            Others::Inside(_, server) => vec![*server],
+        }
+    }
+
+    /// A socket for datagrams that go to `server`.
+    fn datagrams(&self, server: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        let any: IpAddr = match server {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Ok(match self {
+            Others::Real(_) => {
+                let socket = UdpSocket::bind((any, 0))?;
+                socket.connect(server)?;
+                Box::new(socket)
+            }
+            Others::Inside(host, _) => {
+                let socket = crate::UdpSocket::bind(host, (any, 0))?;
+                socket.connect(server)?;
+                Box::new(socket)
+            }
+        })
+    }
+
+    /// A connection to `server`.
+    fn stream(&self, server: SocketAddr, patience: Duration) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Others::Real(_) => Box::new(TcpStream::connect_timeout(&server, patience)?),
+            Others::Inside(host, _) => Box::new(crate::TcpStream::connect_timeout(host, &server, patience)?),
+        })
+    }
+}
+
+impl Others {
+    fn by_udp(&self, server: SocketAddr, question: &[u8], until: Instant) -> io::Result<Vec<u8>> {
+        let socket = self.datagrams(server)?;
+        socket.send(question)?;
+        let mut buffer = vec![0; LONGEST];
+        loop {
+            socket.set_read_timeout(Some(left(until)?))?;
+            let length = socket.recv(&mut buffer)?;
+            let answer = buffer.get(..length).unwrap_or_default();
+            if is_answer(answer, question) {
+                return Ok(answer.to_vec());
+            }
+        }
+    }
+
+    fn by_tcp(&self, server: SocketAddr, question: &[u8], until: Instant) -> io::Result<Vec<u8>> {
+        let mut stream = self.stream(server, left(until)?)?;
+        stream.set_write_timeout(Some(left(until)?))?;
+        stream.write_all(&framed(question))?;
+        let mut prefix = [0; 2];
+        read_exactly(stream.as_mut(), &mut prefix, until)?;
+        let mut answer = vec![0; u16::from_be_bytes(prefix).into()];
+        read_exactly(stream.as_mut(), &mut answer, until)?;
+        if is_answer(&answer, question) { Ok(answer) } else { Err(ErrorKind::InvalidData.into()) }
+    }
+}
+
+/// What asking takes of a datagram socket, the kernel's or ours.
+trait Datagrams {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize>;
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+}
+
+/// What asking takes of a connection, the kernel's or ours.
+trait Stream: Read + Write {
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+}
+
+/// Both kinds of sockets have these calls by the same names.
+macro_rules! asks {
+    ($datagrams:ty, $stream:ty) => {
+        impl Datagrams for $datagrams {
+            fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+                self.send(bytes)
+            }
+            fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.recv(buffer)
+            }
+            fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_read_timeout(timeout)
+            }
+        }
+
+        impl Stream for $stream {
+            fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_read_timeout(timeout)
+            }
+            fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_write_timeout(timeout)
+            }
+        }
+    };
+}
+
+asks!(UdpSocket, TcpStream);
+asks!(crate::UdpSocket, crate::TcpStream);
+
+/// The way to whoever is asked.
 #[derive(Debug)]
 pub(super) struct Forwarder {
-    directory: Directory,
+    others: Others,
     under_way: AtomicUsize,
 }
 
@@ -51,13 +168,13 @@ impl Drop for Place {
 }
 
 impl Forwarder {
-    pub(super) fn new(directory: Directory) -> Forwarder {
-        Forwarder { directory, under_way: AtomicUsize::new(0) }
+    pub(super) fn new(others: Others) -> Forwarder {
+        Forwarder { others, under_way: AtomicUsize::new(0) }
     }
 
     /// Whether there is nobody to be asked.
     pub(super) fn knows_nobody(&self) -> bool {
-        self.directory.current().is_empty()
+        self.others.servers().is_empty()
     }
 
     /// A place for one more question, unless too many are under way.
@@ -71,7 +188,7 @@ impl Forwarder {
     /// none answers. It takes its time, and a place.
     pub(super) fn ask(&self, _place: &Place, question: &[u8], transport: Transport) -> Vec<u8> {
         let Ok(asked) = Message::from_octets(question) else { return Vec::new() };
-        let servers = self.directory.current();
+        let servers = self.others.servers();
         if servers.is_empty() {
             return failure(&asked, Rcode::REFUSED);
         }
@@ -82,7 +199,9 @@ impl Forwarder {
             if left.is_zero() {
                 break;
             }
-            let Ok(answer) = ask_one(*server, question, transport, Instant::now() + left) else { continue };
+            let Ok(answer) = self.ask_one(*server, question, transport, Instant::now() + left) else {
+                continue;
+            };
             let rcode = Message::from_octets(answer.as_slice()).map(|answer| answer.header().rcode());
             match rcode {
                 // It cannot or will not; another may.
@@ -92,25 +211,31 @@ impl Forwarder {
         }
         last.unwrap_or_else(|| failure(&asked, Rcode::SERVFAIL))
     }
-}
 
-/// Asks one resolver, by TCP where the answer does not fit a datagram.
-fn ask_one(server: SocketAddr, question: &[u8], transport: Transport, until: Instant) -> io::Result<Vec<u8>> {
-    let mut own = question.to_vec();
-    // A number of our own, and with it a port of its own: an answer cannot be guessed (RFC 5452).
-    let number = (drawn() as u16).to_be_bytes();
-    put_number(&mut own, number);
-    let mut answer = match transport {
-        Transport::Udp => {
-            let answer = by_udp(server, &own, until)?;
-            let is_cut = Message::from_octets(answer.as_slice()).is_ok_and(|answer| answer.header().tc());
-            // Where TCP fails, who asked may try it.
-            if is_cut { by_tcp(server, &own, until).unwrap_or(answer) } else { answer }
-        }
-        Transport::Tcp => by_tcp(server, &own, until)?,
-    };
-    put_number(&mut answer, question.first_chunk().copied().unwrap_or_default());
-    Ok(answer)
+    /// Asks one resolver, by TCP where the answer does not fit a datagram.
+    fn ask_one(
+        &self,
+        server: SocketAddr,
+        question: &[u8],
+        transport: Transport,
+        until: Instant,
+    ) -> io::Result<Vec<u8>> {
+        let mut own = question.to_vec();
+        // A number of our own, and with it a port of its own: an answer cannot be guessed (RFC 5452).
+        let number = (drawn() as u16).to_be_bytes();
+        put_number(&mut own, number);
+        let mut answer = match transport {
+            Transport::Udp => {
+                let answer = self.others.by_udp(server, &own, until)?;
+                let is_cut = Message::from_octets(answer.as_slice()).is_ok_and(|answer| answer.header().tc());
+                // Where TCP fails, who asked may try it.
+                if is_cut { self.others.by_tcp(server, &own, until).unwrap_or(answer) } else { answer }
+            }
+            Transport::Tcp => self.others.by_tcp(server, &own, until)?,
+        };
+        put_number(&mut answer, question.first_chunk().copied().unwrap_or_default());
+        Ok(answer)
+    }
 }
 
 fn put_number(message: &mut [u8], number: [u8; 2]) {
@@ -138,38 +263,8 @@ fn left(until: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-fn by_udp(server: SocketAddr, question: &[u8], until: Instant) -> io::Result<Vec<u8>> {
-    let any: IpAddr = match server {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect(server)?;
-    socket.send(question)?;
-    let mut buffer = vec![0; LONGEST];
-    loop {
-        socket.set_read_timeout(Some(left(until)?))?;
-        let length = socket.recv(&mut buffer)?;
-        let answer = buffer.get(..length).unwrap_or_default();
-        if is_answer(answer, question) {
-            return Ok(answer.to_vec());
-        }
-    }
-}
-
-fn by_tcp(server: SocketAddr, question: &[u8], until: Instant) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&server, left(until)?)?;
-    stream.set_write_timeout(Some(left(until)?))?;
-    stream.write_all(&framed(question))?;
-    let mut prefix = [0; 2];
-    read_exactly(&mut stream, &mut prefix, until)?;
-    let mut answer = vec![0; u16::from_be_bytes(prefix).into()];
-    read_exactly(&mut stream, &mut answer, until)?;
-    if is_answer(&answer, question) { Ok(answer) } else { Err(ErrorKind::InvalidData.into()) }
-}
-
 /// Reads until the buffer is full, however slowly it comes, but not beyond `until`.
-fn read_exactly(stream: &mut TcpStream, mut buffer: &mut [u8], until: Instant) -> io::Result<()> {
+fn read_exactly(stream: &mut dyn Stream, mut buffer: &mut [u8], until: Instant) -> io::Result<()> {
     while !buffer.is_empty() {
         stream.set_read_timeout(Some(left(until)?))?;
         match stream.read(buffer) {

@@ -1,6 +1,6 @@
 //! The sockets of a name service, and the threads behind them.
 
-use super::forward::{Forwarder, Place, Transport, framed};
+use super::forward::{Forwarder, Others, Place, Transport, framed};
 use super::names::Names;
 use super::resolvers::{Directory, Resolvers};
 use super::zone::{Reaction, Zone, failure, fitted};
@@ -91,11 +91,23 @@ impl NameService {
         resolvers: Resolvers,
     ) -> io::Result<NameService> {
         let subnets = host.addresses().iter().map(Cidr::network).collect();
-        let shared = Arc::new(Shared {
-            zone: Zone::new(names.clone(), subnets),
-            forwarder: Arc::new(Forwarder::new(Directory::new(resolvers))),
-            connections: Mutex::default(),
-        });
+        let zone = Zone::new(names.clone(), subnets);
+        NameService::serve(host, addresses, zone, Others::Real(Directory::new(resolvers)))
+    }
+
+    /// Begins to answer at these addresses of `host` what the name service at `server` answers, which is asked over the stack of
+    /// `host`.
+    ///
+    /// # Errors
+    /// As [`start_at`](Self::start_at).
+    pub fn relay(host: &Host, addresses: &[IpAddr], server: IpAddr) -> io::Result<NameService> {
+        let others = Others::Inside(host.clone(), SocketAddr::new(server, PORT));
+        NameService::serve(host, addresses, Zone::nobodys(), others)
+    }
+
+    fn serve(host: &Host, addresses: &[IpAddr], zone: Zone, others: Others) -> io::Result<NameService> {
+        let forwarder = Arc::new(Forwarder::new(others));
+        let shared = Arc::new(Shared { zone, forwarder, connections: Mutex::default() });
         let mut service =
             NameService { host: host.name().to_owned(), sockets: Vec::new(), listeners: Vec::new(), shared };
         // One socket for each address: an answer comes from where the question went.

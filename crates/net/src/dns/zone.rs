@@ -35,6 +35,8 @@ pub(super) struct Zone {
     names: Names,
     /// Whose addresses are asked for backwards here, and nowhere else.
     subnets: Vec<Cidr>,
+    /// Whether even single names are left to others.
+    is_nobodys: bool,
 }
 
 /// What a name stands for.
@@ -54,7 +56,12 @@ enum Place {
 
 impl Zone {
     pub(super) fn new(names: Names, subnets: Vec<Cidr>) -> Zone {
-        Zone { names, subnets }
+        Zone { names, subnets, is_nobodys: false }
+    }
+
+    /// No names at all: everything is others'.
+    pub(super) fn nobodys() -> Zone {
+        Zone { names: Names::new(""), subnets: Vec::new(), is_nobodys: true }
     }
 
     /// What is to be done with `bytes`.
@@ -75,7 +82,7 @@ impl Zone {
         }
         let labels = labels_of(question.qname());
         let place = match question.qclass() {
-            Class::IN | Class::ANY => self.place(&labels, question.qtype()),
+            Class::IN | Class::ANY if !self.is_nobodys => self.place(&labels, question.qtype()),
             _ => Place::Elsewhere,
         };
         if place == Place::Elsewhere {

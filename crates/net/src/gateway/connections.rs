@@ -251,11 +251,11 @@ impl Connections {
         let _ = registry.deregister(&mut real);
     }
 
-    /// Ends all connections with resets, and turns away those that are being made.
-    pub(super) fn reset(&mut self, registry: &Registry) {
+    /// Ends all connections, those with resets that are not at their end anyway, and turns away those that are being made.
+    pub(super) fn cut(&mut self, registry: &Registry) {
         for connection in self.all.values() {
             match connection {
-                Connection::Carried(relay) => relay.reset(),
+                Connection::Carried(relay) => relay.cut(),
                 Connection::Connecting { syn, .. } => {
                     self.refuse(syn, Refusal::Unreachable(Unreachable::Network));
                 }

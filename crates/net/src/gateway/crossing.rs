@@ -73,7 +73,7 @@ pub(super) fn start(host: &Host, policy: GatewayPolicy) -> io::Result<Arc<Doorbe
     let poll = Poll::new()?;
     let doorbell = Arc::new(Doorbell::new(mio::Waker::new(poll.registry(), DOORBELL)?));
     // A host with further addresses on its loopback interface serves something there, and the rest is the world's.
-    let has_further = host.engine().look(|stack| has_further_addresses(stack));
+    let has_further = host.engine().look(has_further_addresses);
     let what = match policy.host_loopback {
         HostLoopback::Off if !has_further => CatchAll::Foreign,
         _ => CatchAll::Unclaimed,
@@ -115,7 +115,7 @@ impl Crossing {
                 break; // the host is down
             }
         }
-        self.connections.reset(self.poll.registry());
+        self.connections.cut(self.poll.registry());
     }
 
     /// Looks at as much as there is now: what that leaves to do comes after the next look at the events.

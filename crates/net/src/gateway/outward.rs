@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// inside as what it is.
 ///
 /// The value is a handle; when the last one is dropped, or [`close`](Gateway::close) is called, nothing passes any more and
-/// the connections that are being carried are reset. One thread serves a gateway.
+/// the connections that are being carried are reset, where an end has not been told yet what the other has said. One thread serves a gateway.
 ///
 /// ```
 /// use sockeye::{Gateway, GatewayPolicy, HostLoopback};

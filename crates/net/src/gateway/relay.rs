@@ -155,6 +155,17 @@ impl Relay {
         let _ = self.ours.set(SocketOption::Linger(Some(Duration::ZERO)));
     }
 
+    /// Ends both ends because the way is closed: one that has been told all that the other had to say, its FIN too, as it would
+    /// have ended; one that has not, with a reset.
+    pub(super) fn cut(&self) {
+        if !self.back.is_closed {
+            reset_real(&self.real);
+        }
+        if !self.there.is_closed {
+            let _ = self.ours.set(SocketOption::Linger(Some(Duration::ZERO)));
+        }
+    }
+
     fn try_advance(&mut self) -> io::Result<Progress> {
         if self.is_connecting {
             let mut context = Context::from_waker(&self.waker);

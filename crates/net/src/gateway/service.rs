@@ -119,7 +119,7 @@ impl Service {
             }
         }
         for relay in self.connections.values() {
-            relay.reset();
+            relay.cut();
         }
         let _ = self.poll.registry().deregister(self.sessions.real_mut());
     }

@@ -8,7 +8,6 @@ use rustix::io::Errno;
 const AT_MARK: u32 = 0x8905;
 
 pub(super) fn ioctl(call: &mut Call<'_>) -> Outcome {
-    let front = &call.entry.front;
     let request = call.argument(1) as u32;
     let value = match request {
         // The mark stands in the program's end.

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 
 /// `sizeof(struct msghdr)` and `sizeof(struct mmsghdr)` where pointers have 64 bits.
 const SIZE: usize = 56;
-pub(super) const SIZE_OF_MANY: u64 = 64;
+pub(crate) const SIZE_OF_MANY: u64 = 64;
 /// `msg_len` in a `struct mmsghdr`.
 const LENGTH_AT: u64 = 56;
 
@@ -14,14 +14,14 @@ const MOST_PIECES: u64 = 1024;
 
 /// A message header of the program.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Header {
+pub(crate) struct Header {
     at: u64,
-    pub(super) name: u64,
-    pub(super) name_length: u32,
+    pub(crate) name: u64,
+    pub(crate) name_length: u32,
     pieces: u64,
     count: u64,
-    pub(super) control: u64,
-    pub(super) control_length: u64,
+    pub(crate) control: u64,
+    pub(crate) control_length: u64,
 }
 
 impl Header {
@@ -29,7 +29,7 @@ impl Header {
     ///
     /// # Errors
     /// `EFAULT`; `EMSGSIZE` for more pieces than there may be.
-    pub(super) fn read(memory: Memory, at: u64) -> Result<Header, Errno> {
+    pub(crate) fn read(memory: Memory, at: u64) -> Result<Header, Errno> {
         let mut bytes = [0; SIZE];
         memory.read_exact(at, &mut bytes)?;
         let word = |index: usize| {
@@ -63,7 +63,7 @@ impl Header {
     ///
     /// # Errors
     /// `EFAULT`; `EMSGSIZE` for more than `most`.
-    pub(super) fn gather(&self, memory: Memory, most: usize) -> Result<Vec<u8>, Errno> {
+    pub(crate) fn gather(&self, memory: Memory, most: usize) -> Result<Vec<u8>, Errno> {
         let mut bytes = Vec::new();
         for (at, length) in self.pieces(memory)? {
             if length > most.saturating_sub(bytes.len()) {
@@ -80,7 +80,7 @@ impl Header {
     ///
     /// # Errors
     /// `EFAULT`.
-    pub(super) fn scatter(&self, memory: Memory, bytes: &[u8]) -> Result<usize, Errno> {
+    pub(crate) fn scatter(&self, memory: Memory, bytes: &[u8]) -> Result<usize, Errno> {
         let mut rest = bytes;
         for (at, length) in self.pieces(memory)? {
             let (now, later) = rest.split_at(length.min(rest.len()));
@@ -94,7 +94,7 @@ impl Header {
     ///
     /// # Errors
     /// `EFAULT`.
-    pub(super) fn finish(
+    pub(crate) fn finish(
         &self,
         memory: Memory,
         name: Option<&[u8]>,
@@ -123,13 +123,13 @@ impl Header {
     ///
     /// # Errors
     /// `EFAULT`.
-    pub(super) fn write_length(&self, memory: Memory, length: usize) -> Result<(), Errno> {
+    pub(crate) fn write_length(&self, memory: Memory, length: usize) -> Result<(), Errno> {
         memory.write_all(self.at + LENGTH_AT, &(length as u32).to_ne_bytes())
     }
 }
 
 /// Adds one piece of ancillary data: a `struct cmsghdr` and what follows it.
-pub(super) fn add_control(control: &mut Vec<u8>, (level, kind): (i32, i32), data: &[u8]) {
+pub(crate) fn add_control(control: &mut Vec<u8>, (level, kind): (i32, i32), data: &[u8]) {
     const HEADER: usize = 16;
     control.extend(((HEADER + data.len()) as u64).to_ne_bytes());
     control.extend(level.to_ne_bytes());

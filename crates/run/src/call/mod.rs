@@ -4,23 +4,26 @@
 //! kernel untouched.
 
 mod control;
+mod interface;
 mod listen;
-mod message;
+pub(crate) mod message;
 mod name;
 mod open;
 pub(crate) mod option;
 pub(crate) mod receive;
 mod send;
 mod shutdown;
-mod tcp_info;
+pub(crate) mod tcp_info;
 
 use crate::entry::{Entry, Mode};
+use crate::netlink;
 use crate::supervisor::{Supervisor, Unheard};
 use crate::sys::notification::{Delivery, Inheritance, Notification};
 use crate::task::{Descriptor, Memory};
 use crate::tools::Tools;
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, socket_timeout};
+use sockeye::Kind;
 use std::time::Instant;
 
 /// What becomes of a call.
@@ -89,6 +92,9 @@ pub(crate) fn flags_of(flags: i32) -> (Mode, Inheritance) {
     (mode, inheritance)
 }
 
+/// Answers that nobody has heard, kept at most.
+const MOST_UNHEARD: usize = 4096;
+
 /// Answers a call, or lets it wait.
 pub(crate) fn answer(supervisor: &mut Supervisor, notification: Notification) {
     let Notification { id, thread, call, arguments } = notification;
@@ -116,6 +122,10 @@ pub(crate) fn answer(supervisor: &mut Supervisor, notification: Notification) {
         Err(errno) => Err(errno),
     };
     if listener.answer(id, answer) == Delivery::Gone {
+        // Threads that are gone for good do not ask again.
+        if supervisor.unheard.len() >= MOST_UNHEARD {
+            supervisor.unheard.clear();
+        }
         supervisor.unheard.insert(thread, Unheard { call, arguments, answer });
     }
 }
@@ -130,11 +140,28 @@ fn dispatch(supervisor: &mut Supervisor, notification: Notification) -> Outcome 
     let Ok(far) = supervisor.tools.tasks.descriptor(notification.thread, number) else {
         return Ok(Answer::Native);
     };
+    // The number of a thread that has just died may be another's by now: then this was not the descriptor, and what will be
+    // read and written is not the memory, that the call is about.
+    if !supervisor.tools.listener.is_waiting(notification.id) {
+        return Ok(Answer::Given);
+    }
+    if notification.call == libc::SYS_ioctl && interface::is_request(notification.arguments) {
+        return interface::ioctl(supervisor, &notification, &far);
+    }
+    if let Some(key) = supervisor.netlink.key_of(far.inode) {
+        return ask_netlink(supervisor, notification, far, key);
+    }
     let Some(key) = supervisor.table.key_of(far.inode) else { return Ok(Answer::Native) };
     let Some(entry) = supervisor.table.entry(key) else { return Ok(Answer::Native) };
+    if is_plain_send(&notification) {
+        return Ok(Answer::Native);
+    }
     entry.front.seen = (notification.thread, number);
     let memory = Memory { thread: notification.thread };
     let mut call = Call { notification, memory, entry, far, tools: &mut supervisor.tools };
+    if call.entry.front.is_broken && call.entry.front.kind != Kind::Stream {
+        open::revive(&mut call)?;
+    }
     let outcome = match notification.call {
         libc::SYS_bind => name::bind(&mut call),
         libc::SYS_connect => open::connect(&mut call),
@@ -164,4 +191,24 @@ fn dispatch(supervisor: &mut Supervisor, notification: Notification) -> Outcome 
     supervisor.table.name(key, inode);
     supervisor.work.push_back(key);
     outcome
+}
+
+/// A call on a netlink socket.
+fn ask_netlink(
+    supervisor: &mut Supervisor,
+    notification: Notification,
+    far: Descriptor,
+    key: u64,
+) -> Outcome {
+    let Some(socket) = supervisor.netlink.entry(key) else { return Ok(Answer::Native) };
+    let mut call = netlink::call::Call::new(notification, far, &mut supervisor.tools);
+    let outcome = netlink::call::answer(socket, &mut call);
+    supervisor.work.push_back(key);
+    outcome
+}
+
+/// Whether this is a `send` that came here only because a netlink socket could have made it: see the filter.
+fn is_plain_send(notification: &Notification) -> bool {
+    let [_, _, _, flags, to, _] = notification.arguments;
+    notification.call == libc::SYS_sendto && to == 0 && flags as i32 & libc::MSG_OOB == 0
 }

@@ -4,8 +4,9 @@ use super::{Answer, Call, Outcome, flags_of};
 use crate::address::Given;
 use crate::call::name::read_address;
 use crate::entry::{Body, Datagram, Front, Mode, Opened, Parked, Stream, errno};
+use crate::netlink;
 use crate::supervisor::Supervisor;
-use crate::sys::notification::Notification;
+use crate::sys::notification::{Delivery, Notification};
 use crate::task::Descriptor;
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::Timeout;
@@ -37,6 +38,7 @@ pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) ->
     let family = match domain {
         libc::AF_INET => Family::V4,
         libc::AF_INET6 => Family::V6,
+        libc::AF_NETLINK => return netlink::call::socket(supervisor, notification),
         // Frames of the real machine are none of the program's business.
         libc::AF_PACKET => return Err(Errno::PERM),
         _ => return Ok(Answer::Native),
@@ -49,14 +51,10 @@ pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) ->
         Kind::Stream => Body::Stream(Stream::fresh()),
         _ => Body::Datagram(Datagram::default()),
     };
-    let opened = Opened::new(tools, ours, (family, kind), (body, mode))?;
-    match opened.give(tools, notification.id, notification.thread, inheritance) {
-        Ok(Ok(entry)) => {
-            supervisor.table.extend([entry]);
-            supervisor.expect_sweep();
-        }
-        Ok(Err(_gone)) => {}
-        Err((error, _)) => return Err(error),
+    let mut opened = Opened::new(tools, ours, (family, kind), (body, mode))?;
+    if opened.give(tools, notification.id, notification.thread, inheritance)? == Delivery::Done {
+        supervisor.table.extend([opened.entry]);
+        supervisor.expect_sweep();
     }
     Ok(Answer::Given)
 }
@@ -87,7 +85,10 @@ fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
         if let Some(error) = call.entry.front.error.take() {
             return Err(error);
         }
-        revive(call, mode)?;
+        if call.entry.front.ours.peer_addr().is_ok() {
+            return Err(Errno::ISCONN);
+        }
+        revive(call)?;
     }
     let front = &mut call.entry.front;
     let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::ISCONN) };
@@ -134,13 +135,24 @@ fn connect_stream(call: &mut Call<'_>, to: SocketAddr) -> Outcome {
     Ok(Answer::Later)
 }
 
-/// An attempt before has failed, which was told by breaking the pair; a socket may try again all the same. It gets another
-/// end in the place of the broken one. (Duplicates keep the broken one.)
-fn revive(call: &mut Call<'_>, mode: Mode) -> Result<(), Errno> {
-    if call.entry.front.ours.peer_addr().is_ok() {
-        return Err(Errno::ISCONN);
-    }
-    let far = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+/// The pair has been broken to tell of a failure, and the socket goes on all the same: a stream whose attempt to connect has
+/// failed may try again, a datagram that was refused says nothing of the next one. The program gets another end in the place
+/// of the broken one. (Duplicates keep the broken one.)
+pub(super) fn revive(call: &mut Call<'_>) -> Result<(), Errno> {
+    let mode = call.mode(0);
+    let (near, far) = match call.entry.front.kind {
+        Kind::Stream => {
+            (None, socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+        }
+        _ => {
+            // What the broken end has told need not be told again.
+            if let Ok(Ok(())) = rustix::net::sockopt::socket_error(&call.far) {
+                call.entry.front.error = None;
+            }
+            let (near, far) = call.tools.datagram_pair(call.entry.front.key)?;
+            (Some(near), far)
+        }
+    };
     if mode == Mode::Nonblocking {
         ioctl_fionbio(&far, true)?;
     }
@@ -152,8 +164,11 @@ fn revive(call: &mut Call<'_>, mode: Mode) -> Result<(), Errno> {
     call.far = Descriptor::of(far)?;
     let front = &mut call.entry.front;
     front.inode = call.far.inode;
+    front.near = near;
     front.is_broken = false;
     front.is_hung_up = false;
-    call.entry.body = Body::Stream(Stream::fresh());
+    if let Body::Stream(stream) = &mut call.entry.body {
+        *stream = Stream::fresh();
+    }
     Ok(())
 }

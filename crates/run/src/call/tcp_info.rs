@@ -35,7 +35,8 @@ pub(super) fn bytes(socket: &AnySocket, body: &Body) -> Result<Vec<u8>, Errno> {
     .map_err(|error: std::io::Error| errno(&error))
 }
 
-fn number(state: State) -> u8 {
+/// A state's number in the kernel.
+pub(crate) fn number(state: State) -> u8 {
     match state {
         State::Established => 1,
         State::SynSent => 2,
@@ -51,7 +52,8 @@ fn number(state: State) -> u8 {
     }
 }
 
-fn layout(info: &TcpInfo, now: Instant) -> Vec<u8> {
+/// The members of a connection's.
+pub(crate) fn layout(info: &TcpInfo, now: Instant) -> Vec<u8> {
     let mss = usize::from(info.snd_mss).max(1);
     let segments = |bytes: usize| u32::try_from(bytes.div_ceil(mss)).unwrap_or(u32::MAX);
     let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);

@@ -185,13 +185,17 @@ impl Datagram {
             self.shown.clear();
         }
         let most = if self.is_connected { SHOWN } else { 1 };
-        while self.shown.len() < most {
+        while self.shown.len() < most && front.near.is_some() {
             let Poll::Ready(next) = self.next(front, tools) else { return };
             let (bytes, shown) = match next {
                 Ok(message) => (message.bytes, Shown::Datagram(message.origin)),
                 Err(error) => {
                     front.error = Some(error);
                     if !self.asks {
+                        // A plain `recv` can be told by breaking the pair only; the next call mends it.
+                        if self.is_connected {
+                            front.sever(tools);
+                        }
                         continue;
                     }
                     (Vec::new(), Shown::Error(error))

@@ -116,23 +116,16 @@ impl Listening {
             memory.write_counted(call.address, call.length, &address::encode(peer))?;
         }
         let body = Body::Stream(Stream::connected());
-        let opened = Opened::new(tools, ours, (family, Kind::Stream), (body, call.mode))?;
+        let mut opened = Opened::new(tools, ours, (family, Kind::Stream), (body, call.mode))?;
         opened.entry.front.fit_pair(&opened.far);
-        match opened.give(tools, id, memory.thread, call.inheritance) {
-            Ok(Ok(entry)) => {
-                self.accepted.push(entry);
-                Ok(())
-            }
-            // A signal came in between: the connection waits for the next call.
-            Ok(Err(entry)) => {
-                self.returned.push_back((entry.front.ours, peer));
-                Ok(())
-            }
-            Err((error, entry)) => {
-                self.returned.push_back((entry.front.ours, peer));
-                Err(error)
-            }
+        let given = opened.give(tools, id, memory.thread, call.inheritance);
+        if given == Ok(Delivery::Done) {
+            self.accepted.push(opened.entry);
+        } else {
+            // A signal came in between, or there is no descriptor left: the connection waits for the next call.
+            self.returned.push_front((opened.entry.front.ours, peer));
         }
+        given.map(|_| ())
     }
 
     /// How many connections wait, as far as the program's end shows it.

@@ -9,11 +9,12 @@ mod listening;
 mod stream;
 
 use crate::sys::notification::{Delivery, Inheritance};
+use crate::table::Keyed;
 use crate::task::{Descriptor, Memory};
-use crate::tools::{NEAR, Tools};
+use crate::tools::Tools;
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread};
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with, socketpair};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with};
 use sockeye::{AnySocket, Family, Kind, OptionName, SocketOption};
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -124,11 +125,10 @@ impl Opened {
         let (near, far) = if matches!(&body, Body::Stream(stream) if stream.is_fresh()) {
             (None, socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
         } else {
-            // Datagrams keep their boundaries in a SEQPACKET pair, whose ends tell each other when they are closed.
-            let socket_type = if kind == Kind::Stream { SocketType::STREAM } else { SocketType::SEQPACKET };
-            let (near, far) = socketpair(AddressFamily::UNIX, socket_type, SocketFlags::CLOEXEC, None)?;
-            ioctl_fionbio(&near, true)?;
-            tools.watch(&near, key, NEAR)?;
+            let (near, far) = match kind {
+                Kind::Stream => tools.stream_pair(key)?,
+                _ => tools.datagram_pair(key)?,
+            };
             (Some(near), far)
         };
         if mode == Mode::Nonblocking {
@@ -152,25 +152,21 @@ impl Opened {
         Ok(Opened { entry: Entry { front, body }, far })
     }
 
-    /// Gives the program its end, as the answer to the call `id` of `thread`. The entry, if the program has it.
+    /// Gives the program its end, as the answer to the call `id` of `thread`.
     ///
     /// # Errors
     /// `EMFILE` when the program may have no more descriptors.
     pub(crate) fn give(
-        mut self,
+        &mut self,
         tools: &Tools,
         id: u64,
         thread: u32,
         inheritance: Inheritance,
-    ) -> Result<Result<Entry, Entry>, (Errno, Entry)> {
-        match tools.listener.answer_with_file(id, self.far.as_fd(), inheritance) {
-            Ok(Some(number)) => {
-                self.entry.front.seen = (thread, number);
-                Ok(Ok(self.entry))
-            }
-            Ok(None) => Ok(Err(self.entry)),
-            Err(errno) => Err((errno, self.entry)),
-        }
+    ) -> Result<Delivery, Errno> {
+        let given = tools.listener.answer_with_file(id, self.far.as_fd(), inheritance)?;
+        let Some(number) = given else { return Ok(Delivery::Gone) };
+        self.entry.front.seen = (thread, number);
+        Ok(Delivery::Done)
     }
 }
 
@@ -231,6 +227,16 @@ impl Front {
     /// Whether the program still has its end.
     pub(crate) fn is_held(&self, tools: &mut Tools) -> bool {
         self.near.as_ref().is_some_and(|near| tools.is_held(near, self.seen, self.inode))
+    }
+}
+
+impl Keyed for Entry {
+    fn key(&self) -> u64 {
+        self.front.key
+    }
+
+    fn inode(&self) -> u64 {
+        self.front.inode
     }
 }
 

@@ -82,10 +82,19 @@ fn when(call: libc::c_long, cases: &[&[Condition]], action: Action) -> Rule {
 /// Device-independent socket requests (`SIOC…`), and that for the bytes not yet sent.
 const SOCKET_REQUESTS: u32 = 0x8900;
 
+/// Requests about wireless interfaces (`SIOCIWFIRST`), which ours are not; the real machine's may be.
+const WIRELESS_REQUESTS: u32 = 0x8b00;
+
+/// The length of musl's requests about interfaces (a `struct nlmsghdr` and a `struct rtgenmsg`). It sends them without an
+/// address and looks for the answer without waiting, so that the answer has to be there by then. Others have no such haste.
+const ROUTING_REQUEST: libc::c_int = 20;
+
 fn rules() -> Vec<Rule> {
     use Action::{Answer, Notify};
-    let with_address = |call, flags| {
-        when(call, &[&[points(4, Half::Low)], &[points(4, Half::High)], &[has(3, flags)]], Notify)
+    let with_address = |call, further: &[Condition]| {
+        let pointers = [points(4, Half::Low), points(4, Half::High)];
+        let cases = pointers.iter().chain(further).map(|condition| (vec![*condition], Notify)).collect();
+        Rule { call, cases }
     };
     let mut rules = vec![
         when(
@@ -95,14 +104,19 @@ fn rules() -> Vec<Rule> {
                 &[is(0, libc::AF_INET6)],
                 &[is(0, libc::AF_PACKET)],
                 &[is(0, libc::AF_NETLINK), is(2, libc::NETLINK_ROUTE)],
+                &[is(0, libc::AF_NETLINK), is(2, libc::NETLINK_SOCK_DIAG)],
             ],
             Notify,
         ),
-        with_address(libc::SYS_sendto, libc::MSG_OOB),
-        with_address(libc::SYS_recvfrom, libc::MSG_ERRQUEUE),
+        with_address(libc::SYS_sendto, &[has(3, libc::MSG_OOB), is(2, ROUTING_REQUEST)]),
+        with_address(libc::SYS_recvfrom, &[has(3, libc::MSG_ERRQUEUE)]),
         when(
             libc::SYS_ioctl,
-            &[&[begins(1, !0xff, SOCKET_REQUESTS)], &[is(1, libc::TIOCOUTQ as libc::c_int)]],
+            &[
+                &[begins(1, !0xff, SOCKET_REQUESTS)],
+                &[begins(1, !0xff, WIRELESS_REQUESTS)],
+                &[is(1, libc::TIOCOUTQ as libc::c_int)],
+            ],
             Notify,
         ),
         // Programs with a ring would make their socket calls where no filter sees them: without one they fall back.

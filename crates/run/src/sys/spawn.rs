@@ -3,12 +3,15 @@
 use super::filter;
 use super::notification::Listener;
 use crate::error::RunError;
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, getrlimit, pidfd_getfd, pidfd_open, setrlimit,
+};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::sync::OnceLock;
 
 /// Starts `command` under the filter.
 ///
@@ -17,6 +20,7 @@ use std::process::{Child, Command};
 pub(crate) fn spawn(mut command: Command) -> Result<(Child, Listener), RunError> {
     let (ours, theirs) = UnixStream::pair().map_err(RunError::Resources)?;
     let program = filter::program();
+    let limit = raise_limit();
     // The child says which of its descriptors is the listener, and waits until we have taken it. This thread waits in
     // `spawn` until the child has become the program, so another one takes it.
     let taking = std::thread::Builder::new()
@@ -26,6 +30,7 @@ pub(crate) fn spawn(mut command: Command) -> Result<(Child, Listener), RunError>
     // SAFETY: between fork and exec the closure only makes system calls: it allocates nothing and takes no lock.
     unsafe {
         command.pre_exec(move || {
+            setrlimit(Resource::Nofile, limit)?;
             let listener = install(&program)?;
             hand_over(&theirs, listener.as_raw_fd())
         });
@@ -46,6 +51,16 @@ pub(crate) fn spawn(mut command: Command) -> Result<(Child, Listener), RunError>
         (Err(error), Err(RunError::Untold)) => Err(RunError::Refused(error)),
         (Err(_), Err(error)) => Err(error),
     }
+}
+
+/// Lets this process have as many descriptors as it may; gives the limit as it was the first time.
+fn raise_limit() -> Rlimit {
+    static BEFORE: OnceLock<(Option<u64>, Option<u64>)> = OnceLock::new();
+    let now = getrlimit(Resource::Nofile);
+    let (current, maximum) = *BEFORE.get_or_init(|| (now.current, now.maximum));
+    // Where it may not be raised, it stays.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    Rlimit { current, maximum }
 }
 
 /// Installs the filter in the calling process, for good.

@@ -367,6 +367,26 @@ def datagrams():
     a.send(b"to nobody")
     a.setblocking(True)
     fails(errno.ECONNREFUSED, a.recvfrom, 10)
+    for patience in (None, 5):
+        c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        c.settimeout(patience)
+        c.connect((HERE, 9))
+        c.send(b"to nobody")
+        try:
+            c.recv(10)
+            raise AssertionError("an answer from nobody")
+        except ConnectionError as error:
+            assert error.errno in (errno.ECONNREFUSED, errno.ECONNRESET), error
+        assert c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        assert c.getpeername() == (HERE, 9)
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((HERE, 9))
+        c.send(b"to somebody")
+        assert server.recv(100) == b"to somebody", "a refusal is no end"
+        server.sendto(b"yes", c.getsockname())
+        assert c.recv(10) == b"yes"
+        server.close()
     u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     fails(errno.EACCES, u.sendto, b"x", ("255.255.255.255", 9))
     u.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
