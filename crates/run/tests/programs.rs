@@ -45,7 +45,8 @@ fn bad_pointers_and_lengths_are_refused_as_linux_does() {
     let native = String::from_utf8(native.stdout).unwrap();
     assert!(native.contains("EFAULT"), "{native}");
     let Some(ours) = Site::new().run("programs.py", &["bad"]) else { return };
-    let differing: Vec<_> = native.lines().zip(ours.lines()).filter(|(native, ours)| native != ours).collect();
+    let differing: Vec<_> =
+        native.lines().zip(ours.lines()).filter(|(native, ours)| native != ours).collect();
     assert!(differing.is_empty() && native.lines().count() == ours.lines().count(), "{differing:#?}\n{ours}");
 }
 
