@@ -68,21 +68,21 @@ fn a_hostile_program_does_not_disturb_another_on_the_same_host() {
 #[test]
 fn a_static_program_is_no_different() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(program) = built(&folder, "cc", &["-static", "-O1", "-o"], "static.c") else { return };
+    let Some(program) = built(&folder, "cc", &["-static", "-O1", "-o"], "c/static.c") else { return };
     run(program, "static");
 }
 
 #[test]
 fn a_go_program_is_no_different() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(program) = built(&folder, "go", &["build", "-o"], "echo.go") else { return };
+    let Some(program) = built(&folder, "go", &["build", "-o"], "go/echo.go") else { return };
     run(program, "go");
 }
 
-/// Builds a program from `tests/sources`; `None`, aloud, where that cannot be done.
+/// Builds a program from `tests`; `None`, aloud, where that cannot be done.
 fn built(folder: &TempDir, compiler: &str, arguments: &[&str], source: &str) -> Option<Command> {
     let program = folder.path().join("program");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sources").join(source);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(source);
     let mut command = Command::new(compiler);
     command.args(arguments).arg(&program).arg(source).env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local");
     match command.output() {
