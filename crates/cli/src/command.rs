@@ -101,7 +101,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) way_out: WayOutOptions,
     /// The program and its arguments, after --
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
     pub(crate) program: Vec<OsString>,
 }
 

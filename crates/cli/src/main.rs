@@ -35,7 +35,13 @@ use failure::Failure;
 fn main() -> ExitCode {
     let outcome = match Cli::try_parse() {
         Ok(cli) => run(cli),
-        Err(error) => command::refuse(&error).map(|()| ExitCode::SUCCESS),
+        Err(error) => command::refuse(&error).map(|()| ExitCode::SUCCESS).map_err(|failure| {
+            // The codes of `sockeye run` are the program's, but for a few.
+            match std::env::args_os().nth(1) {
+                Some(command) if command == "run" => run::not_run(failure),
+                _ => failure,
+            }
+        }),
     };
     outcome.unwrap_or_else(|failure| {
         if !failure.line.is_empty() {

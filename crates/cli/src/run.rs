@@ -25,11 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the program to its end, and gives its exit code.
 pub(crate) async fn run(options: Run) -> Result<ExitCode, Failure> {
-    run_to_the_end(options).await.map_err(|failure| match failure.code {
+    run_to_the_end(options).await.map_err(not_run)
+}
+
+/// The same failure with a code of `sockeye run`: the others would be taken for the program's own.
+pub(crate) fn not_run(failure: Failure) -> Failure {
+    match failure.code {
         Code::NotExecutable | Code::NotFound => failure,
-        // A program may end with any code but this one of its own; the others here would be taken for its own.
         _ => Failure::new(Code::NotRun, failure.line),
-    })
+    }
 }
 
 async fn run_to_the_end(mut options: Run) -> Result<ExitCode, Failure> {

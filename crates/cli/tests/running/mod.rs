@@ -117,9 +117,21 @@ impl Serving {
     }
 
     /// Sends a signal by its name and waits for the end: the exit code, standard output and all lines of standard error.
-    pub fn end(mut self, signal: &str) -> (Option<i32>, Vec<u8>, Vec<String>) {
+    pub fn end(self, signal: &str) -> (Option<i32>, Vec<u8>, Vec<String>) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// The same, with a signal to its whole process group, as a terminal sends it.
+    pub fn end_group(self, signal: &str) -> (Option<i32>, Vec<u8>, Vec<String>) {
+        let group = format!("-{}", self.child.id());
+        assert!(Command::new("kill").args(["-s", signal, "--", &group]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// Waits for the end.
+    pub fn wait(mut self) -> (Option<i32>, Vec<u8>, Vec<String>) {
         let status = wait(&mut self.child);
         let stdout = self.stdout.recv().unwrap_or_default();
         let mut said = std::mem::take(&mut self.said);

@@ -52,7 +52,8 @@ impl Header {
         if header.count > MOST_PIECES { Err(Errno::MSGSIZE) } else { Ok(header) }
     }
 
-    fn pieces(&self, memory: Memory) -> Result<Vec<(u64, usize)>, Errno> {
+    /// Where the pieces are, and how long.
+    pub(super) fn pieces(&self, memory: Memory) -> Result<Vec<(u64, usize)>, Errno> {
         let mut bytes = vec![0; 16 * self.count as usize];
         memory.read_exact(self.pieces, &mut bytes)?;
         let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_ne_bytes);

@@ -17,6 +17,10 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::task::Poll;
 
+/// Numbers from here on are no type of socket (`SOCK_MAX`), and no protocol (`IPPROTO_MAX`).
+const TYPES: i32 = 11;
+const PROTOCOLS: i32 = 263;
+
 /// What kind of socket a program asks for.
 ///
 /// # Errors
@@ -45,7 +49,11 @@ pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) ->
         _ => return Ok(Answer::Native),
     };
     let (mode, inheritance) = flags_of(socket_type);
-    let kind = kind(family, socket_type & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC), protocol)?;
+    let bare_type = socket_type & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
+    if !(0..TYPES).contains(&bare_type) || !(0..PROTOCOLS).contains(&protocol) {
+        return Err(Errno::INVAL);
+    }
+    let kind = kind(family, bare_type, protocol)?;
     let tools = &mut supervisor.tools;
     let ours = AnySocket::open(&tools.host, family, kind).map_err(|error| errno(&error))?;
     let body = match kind {

@@ -57,6 +57,10 @@ fn receive(call: &mut Call<'_>, receive: Receive) -> Outcome {
         return Err(Errno::AGAIN);
     }
     let (id, memory) = (call.id(), call.memory);
+    if let Form::Message { header } | Form::Messages { headers: header, count: 1.. } = receive.form {
+        // A bad header is told before anything is waited for.
+        Header::read(memory, header)?.pieces(memory)?;
+    }
     let front = &mut call.entry.front;
     let datagram = match &mut call.entry.body {
         Body::Listening(_) => return Err(Errno::NOTCONN),
