@@ -18,7 +18,8 @@ macro_rules! cases {
 }
 
 cases! {
-    tutorial names unconnected types ends sigpipe reuse reuse_port disconnect fast_open workers epoll_edges interrupted timeouts datagrams ancillary options urgent descriptors
+    tutorial names unconnected types ends reset_while_writing sigpipe reuse reuse_port disconnect fast_open workers
+    epoll_edges interrupted timeouts datagrams ancillary options urgent descriptors
 }
 
 #[test]

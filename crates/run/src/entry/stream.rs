@@ -5,6 +5,7 @@ use crate::sys::notification::Delivery;
 use crate::task::Descriptor;
 use crate::tools::{PIECE, Tools};
 use rustix::io::{Errno, ioctl_fionread};
+use rustix::net::sockopt::socket_error;
 use rustix::net::{RecvFlags, SendFlags, recv, send, shutdown};
 use sockeye::sockeye_core::transport::tcp::Take;
 use sockeye::{OptionName, Readiness, Shutdown, SocketOption};
@@ -33,6 +34,8 @@ pub(crate) struct Stream {
     has_tail: bool,
     /// Whether the program has ended writing without closing.
     is_writing_ended: bool,
+    /// Whether what the program writes is refused, because the connection has failed.
+    is_refusing: bool,
     /// How the connection has failed; told when what has come before has been delivered.
     failure: Option<Errno>,
 }
@@ -118,6 +121,7 @@ impl Stream {
             back: Lane::default(),
             has_tail: false,
             is_writing_ended: false,
+            is_refusing: false,
             failure: None,
         }
     }
@@ -335,6 +339,11 @@ impl Stream {
 
     /// Nothing can be moved now.
     fn rest(&mut self, front: &mut Front, tools: &mut Tools) -> Progress {
+        if front.is_hung_up && !self.there.is_closed && is_closed_unread(front) {
+            // What it has written does not wait until the peer reads.
+            let _ = front.ours.set_option(SocketOption::Linger(Some(Duration::ZERO)));
+            return Progress::Over;
+        }
         if front.is_hung_up {
             // With both directions shut down, our end hangs up while the program still has its own.
             if self.there.is_closed && self.back.is_closed && front.is_held(tools) {
@@ -366,7 +375,18 @@ impl Stream {
 
     /// From the program to the connection.
     fn there(&mut self, front: &mut Front, tools: &mut Tools) -> Moved {
-        let (Some(near), false) = (&front.near, self.there.is_closed) else { return Moved::Nothing };
+        let Some(near) = &front.near else { return Moved::Nothing };
+        if self.there.is_closed {
+            // What has come before a failure may still be read; but who writes is told, and does not wait for ever.
+            if self.failure.is_some()
+                && !self.is_refusing
+                && ioctl_fionread(near).is_ok_and(|unread| unread > 0)
+            {
+                self.is_refusing = true;
+                let _ = shutdown(near, rustix::net::Shutdown::Read);
+            }
+            return Moved::Nothing;
+        }
         if self.there.held().is_empty() && !self.there.is_ended {
             let room = match self.has_tail {
                 false => PIECE,
@@ -484,6 +504,11 @@ impl Stream {
 /// `SO_LINGER` with a time of zero: closing is a reset.
 fn is_reset_on_close(front: &Front) -> bool {
     matches!(front.ours.option(OptionName::Linger), Ok(SocketOption::Linger(Some(Duration::ZERO))))
+}
+
+/// Whether the program has closed its end with something unread: that is a reset (RFC 2525, 2.17).
+fn is_closed_unread(front: &Front) -> bool {
+    front.near.as_ref().is_some_and(|near| matches!(socket_error(near), Ok(Err(Errno::CONNRESET))))
 }
 
 fn receive(near: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {

@@ -120,7 +120,8 @@ def connect_nonblocking():
     s.setblocking(False)
     assert s.connect_ex((OTHER, 9)) == errno.EINPROGRESS
     events = polled(s)
-    assert events & select.POLLERR and events & select.POLLHUP and events & select.POLLOUT, events
+    assert events & select.POLLERR and events & select.POLLHUP, events
+    assert polled(s, events=select.POLLOUT) & select.POLLOUT
     assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
     assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
     s = socket.socket()
@@ -184,6 +185,36 @@ def ends():
     near.sendall(b"still heard")
     assert far.recv(100) == b"still heard"
     fails(errno.ENOTCONN, socket.socket().shutdown, socket.SHUT_RDWR)
+
+
+def reset_while_writing():
+    """Neither side reads, both write; when one is gone, the other one's write ends."""
+    near, far = pair()
+    near.setblocking(False)
+    while True:
+        try:
+            near.send(b"x" * 8192)
+        except BlockingIOError:
+            # Not only just now.
+            time.sleep(0.05)
+            if not polled(near, 0, select.POLLOUT):
+                break
+    errors = []
+
+    def write():
+        try:
+            while True:
+                far.sendall(b"y" * 8192)
+        except OSError as error:
+            errors.append(error.errno)
+
+    t = threading.Thread(target=write, daemon=True)
+    t.start()
+    time.sleep(0.3)
+    assert not errors
+    near.close()
+    t.join(10)
+    assert errors and errors[0] in (errno.EPIPE, errno.ECONNRESET), errors
 
 
 def sigpipe():
