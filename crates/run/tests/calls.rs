@@ -18,7 +18,7 @@ macro_rules! cases {
 }
 
 cases! {
-    tutorial names unconnected types ends sigpipe reuse workers epoll_edges interrupted timeouts datagrams options urgent descriptors
+    tutorial names unconnected types ends sigpipe reuse workers epoll_edges interrupted timeouts datagrams flood options urgent descriptors
 }
 
 #[test]

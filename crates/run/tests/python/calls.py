@@ -373,6 +373,13 @@ def datagrams():
     assert u.sendto(b"x", ("255.255.255.255", 9)) == 1
 
 
+def flood():
+    # Faster than the stack takes them: whoever writes waits, but not for ever.
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect(("10.0.0.3", 9))
+    subprocess.run(["dd", "if=/dev/zero", "bs=64", "count=100000", "status=none"], stdout=s, timeout=20)
+
+
 def options():
     near, far = pair()
     for level, name, value in (
