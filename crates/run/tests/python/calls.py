@@ -1,5 +1,5 @@
 """What each call answers, one case a function: `calls.py CASE` runs it, and an assertion fails it."""
-import errno, fcntl, os, select, signal, socket, struct, sys, termios, threading, time
+import errno, fcntl, os, select, signal, socket, struct, subprocess, sys, termios, threading, time
 
 HERE, OTHER = "127.0.0.1", "10.0.0.3"
 
