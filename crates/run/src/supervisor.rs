@@ -88,6 +88,7 @@ impl Supervisor {
                     return Ok(());
                 }
             }
+            self.tools.doorbell.rest(&mut self.work);
             let timeout = self.timeout(until).map(|time| Timespec {
                 tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
                 tv_nsec: time.subsec_nanos().into(),
@@ -105,7 +106,7 @@ impl Supervisor {
             for event in events.drain(..) {
                 match event.data.u64() {
                     NOTIFICATIONS => calls = Some(event.flags),
-                    DOORBELL => self.tools.doorbell.clone().take(&mut self.work),
+                    DOORBELL => self.tools.doorbell.silence(),
                     CHILD => {
                         // Nobody may want to know any more.
                         let _ = ended.try_send(child.wait());
@@ -113,6 +114,7 @@ impl Supervisor {
                     key => self.look(key, event.flags),
                 }
             }
+            self.tools.doorbell.take(&mut self.work);
             // What the program has closed before it made a call is closed before the call is answered.
             self.take_turns();
             if let Some(flags) = calls {

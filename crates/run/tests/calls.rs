@@ -19,7 +19,7 @@ macro_rules! cases {
 
 cases! {
     tutorial names unconnected types ends reset_while_writing sigpipe reuse reuse_port disconnect fast_open workers
-    epoll_edges interrupted timeouts datagrams ancillary options urgent descriptors
+    epoll_edges interrupted timeouts datagrams flood ancillary options urgent descriptors
 }
 
 #[test]

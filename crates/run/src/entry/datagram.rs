@@ -87,7 +87,8 @@ impl Datagram {
             // Not before its turn: what the program has closed before it sent this must be closed by then.
             let is_in_turn = front.has_news || self.held.is_some();
             if !is_in_turn || !self.there(front, tools) {
-                front.has_news = false;
+                // What is held back may have more behind it, of which nobody tells again.
+                front.has_news &= self.held.is_some();
                 if front.is_hung_up {
                     return Progress::Over;
                 }

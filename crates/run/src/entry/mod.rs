@@ -29,6 +29,9 @@ pub(crate) use stream::{Stream, Write};
 /// What each direction of a pair holds where nobody asks for less (`net.core.wmem_default`).
 const PAIR_BUFFER: usize = 212_992;
 
+/// The least that it is made to hold, half of it in fact.
+const LEAST_PAIR_BUFFER: usize = 16 << 10;
+
 /// What a pump has left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -209,8 +212,9 @@ impl Front {
                 _ => return,
             };
             if asked < PAIR_BUFFER {
-                // What is asked for is doubled there, too, as it was here.
-                let _ = set_socket_send_buffer_size(end, asked / 2);
+                // The kernel doubles it. A pair that holds less than the connection's own buffer would hand it the program's
+                // bytes in pieces smaller than those of the program, and Nagle's algorithm would wait between them.
+                let _ = set_socket_send_buffer_size(end, asked.max(LEAST_PAIR_BUFFER));
             }
         };
         fit(far.as_fd(), OptionName::SendBuffer);

@@ -159,6 +159,8 @@ impl Stream {
         tools: &mut Tools,
         write: &mut Write,
     ) -> Result<Poll<usize>, Errno> {
+        // The news of what it has written may still be on its way.
+        front.has_news = true;
         while self.there(front, tools) == Moved::Something {}
         if self.phase != Phase::Connected || self.there.is_closed {
             return Err(self.failure.unwrap_or(Errno::PIPE));
@@ -387,7 +389,7 @@ impl Stream {
             }
             return Moved::Nothing;
         }
-        if self.there.held().is_empty() && !self.there.is_ended {
+        if self.there.held().is_empty() && !self.there.is_ended && front.has_news {
             let room = match self.has_tail {
                 false => PIECE,
                 true => ioctl_fionread(near).map_or(0, |unread| unread.saturating_sub(1) as usize).min(PIECE),
@@ -408,7 +410,12 @@ impl Stream {
                     }
                     return Moved::Something;
                 }
-                Err(Errno::AGAIN | Errno::INTR) => return Moved::Nothing,
+                Err(Errno::INTR) => return Moved::Nothing,
+                Err(Errno::AGAIN) => {
+                    // Only this is the end of the news: behind a short piece may be the program's last word.
+                    front.has_news = false;
+                    return Moved::Nothing;
+                }
                 Err(_) => {
                     // The program has closed its end with something unread: that is a reset (RFC 2525, 2.17).
                     front.is_hung_up = true;

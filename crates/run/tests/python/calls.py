@@ -1,5 +1,5 @@
 """What each call answers, one case a function: `calls.py CASE` runs it, and an assertion fails it."""
-import errno, fcntl, os, select, signal, socket, struct, sys, termios, threading, time
+import errno, fcntl, os, select, signal, socket, struct, subprocess, sys, termios, threading, time
 
 HERE, OTHER = "127.0.0.1", "10.0.0.3"
 
@@ -566,6 +566,13 @@ def ancillary():
         assert ([len(data) for _, _, data in control], flags) == (lengths, 0 if room == 84 else socket.MSG_CTRUNC), room
     fails(errno.EINVAL, a.sendmsg, [b"x"], [(IP6, CLASS, number(256))], 0, ("::1", port))
     fails(errno.EINVAL, a.sendmsg, [b"x"], [(IP6, INFO6, bytes(8))], 0, ("::1", port))
+
+
+def flood():
+    # Faster than the stack takes them: whoever writes waits, but not for ever.
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect(("10.0.0.3", 9))
+    subprocess.run(["dd", "if=/dev/zero", "bs=64", "count=100000", "status=none"], stdout=s, timeout=20)
 
 
 def options():
