@@ -374,8 +374,8 @@ s.accept()
 import socket, sys
 s = socket.socket()
 s.listen()
-print('ready', file=sys.stderr)
 try:
+    print('ready', file=sys.stderr)
     s.accept()
 except KeyboardInterrupt:
     sys.exit(6)
