@@ -50,7 +50,7 @@ pub(crate) struct Supervisor {
     pub(crate) work: VecDeque<u64>,
     /// By thread.
     pub(crate) unheard: HashMap<u32, Unheard>,
-    /// Whether a process of the program is left.
+    /// Whether no process of the program is left.
     is_alone: bool,
     sweep_at: Option<Instant>,
 }

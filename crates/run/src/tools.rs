@@ -117,30 +117,29 @@ impl Tools {
 
     /// The program's end with this inode, where it was last `seen`, or anywhere.
     pub(crate) fn find(&mut self, seen: (u32, u32), inode: u64) -> Option<Descriptor> {
-        let (thread, number) = seen;
-        let found = self.tasks.descriptor(thread, number).ok().filter(|found| found.inode == inode);
-        if found.is_some() {
-            return found;
-        }
-        let (process, number) = crate::process::holder(inode)?;
-        self.tasks.descriptor(process, number).ok().filter(|found| found.inode == inode)
+        self.find_at(seen, inode).or_else(|| self.find_at(crate::process::holder(inode)?, inode))
+    }
+
+    /// The program's end with this inode, if it has this number in this thread.
+    fn find_at(&mut self, (thread, number): (u32, u32), inode: u64) -> Option<Descriptor> {
+        self.tasks.descriptor(thread, number).ok().filter(|found| found.inode == inode)
     }
 
     /// Whether the program still has the other end of the pair of `near`; it is where it was last `seen`, or anywhere.
     pub(crate) fn is_held(&mut self, near: &OwnedFd, seen: (u32, u32), inode: u64) -> bool {
-        let ours = rustix::fs::fstat(near).map(|near| near.st_ino);
-        match (&self.listing, ours) {
-            (Some(listing), Ok(ours)) => match listing.peer_of(ours) {
-                Ok(peer) => peer == inode,
-                Err(_) => self.find(seen, inode).is_some(),
-            },
-            _ => self.find(seen, inode).is_some(),
+        let listed = self.listing.as_ref().and_then(|listing| {
+            let ours = rustix::fs::fstat(near).ok()?.st_ino;
+            listing.peer_of(ours).ok()
+        });
+        match listed {
+            Some(peer) => peer == inode,
+            None => self.find(seen, inode).is_some(),
         }
     }
 
     /// Whether the program's end with this inode is where it was last `seen`.
-    pub(crate) fn is_seen(&mut self, (thread, number): (u32, u32), inode: u64) -> bool {
-        self.tasks.descriptor(thread, number).is_ok_and(|found| found.inode == inode)
+    pub(crate) fn is_seen(&mut self, seen: (u32, u32), inode: u64) -> bool {
+        self.find_at(seen, inode).is_some()
     }
 
     /// Makes sure that the parked calls of `key` are looked at by `deadline`.
