@@ -145,6 +145,20 @@ impl AnySocket {
         self.poll(Interest::Read, context, |state, now, id| state.stack.read(now, id, buffer))
     }
 
+    /// [`poll_read`](Self::poll_read) for who hands the bytes on to a program, which has not taken `waiting` bytes of them
+    /// yet: the receive buffer grows as the program reads, and not as it is read ahead of it.
+    ///
+    /// # Errors
+    /// As `poll_read`.
+    pub fn poll_read_ahead(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+        waiting: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.poll(Interest::Read, context, |state, now, id| state.stack.read_ahead(now, id, buffer, waiting))
+    }
+
     /// Hands bytes to a stream, as many as it has room for.
     ///
     /// # Errors

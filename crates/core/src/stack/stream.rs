@@ -48,6 +48,24 @@ impl Stack {
         self.with_stream(now, id, Readiness::READABLE, |connection| connection.read(now, buffer))
     }
 
+    /// [`Stack::read`] for who hands the bytes on to the program, which has not taken `waiting` bytes of them yet. So the
+    /// buffer grows as the program reads, and not as it is read ahead of it.
+    ///
+    /// # Errors
+    /// As [`Stack::read`].
+    pub fn read_ahead(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        buffer: &mut [u8],
+        waiting: usize,
+    ) -> Result<usize, Error> {
+        self.with_stream(now, id, Readiness::READABLE, |connection| {
+            connection.keep_ahead(waiting);
+            connection.read(now, buffer)
+        })
+    }
+
     /// [`Stack::read`] that leaves the bytes where they are.
     ///
     /// # Errors

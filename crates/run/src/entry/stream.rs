@@ -2,6 +2,7 @@
 
 use super::{Front, Parked, Progress, answer_due, errno};
 use crate::sys::notification::Delivery;
+use crate::sys::unread_there;
 use crate::task::Descriptor;
 use crate::tools::{PIECE, Tools};
 use rustix::io::{Errno, ioctl_fionread};
@@ -462,7 +463,7 @@ impl Stream {
                 return Moved::Something;
             }
             let mut context = Front::context(&front.waker);
-            match front.ours.poll_read(&mut context, &mut tools.buffer) {
+            match front.ours.poll_read_ahead(&mut context, &mut tools.buffer, unread_there(near)) {
                 Poll::Pending => return Moved::Nothing,
                 Poll::Ready(Ok(0)) => self.back.is_ended = true,
                 Poll::Ready(Ok(bytes)) => {

@@ -33,6 +33,8 @@ pub(super) struct ReceiveSpace {
     /// When the measurement of the program began, and what it has read since.
     since: Instant,
     read: u32,
+    /// Bytes that were read ahead of the program and wait in front of it, where somebody does so.
+    ahead: Option<u32>,
     /// What it has read in the busiest round trip so far.
     busiest: u32,
     round: Round,
@@ -62,6 +64,7 @@ impl ReceiveSpace {
             is_pressed: false,
             since: now,
             read: 0,
+            ahead: None,
             busiest: 0,
             round: Round { micros: 0, since: now, end: SeqNumber(0), echo: 0 },
         };
@@ -201,10 +204,20 @@ impl ReceiveSpace {
         self.round.micros = if old == 0 || sample < old { sample } else { old - old / 8 + sample / 8 };
     }
 
-    /// The program has taken `count` bytes. Where it has read more in this round trip than in any before, the peer may
+    /// Somebody reads ahead of the program, and `waiting` bytes of what was read before still wait in front of it. What is
+    /// ahead is no measure of how fast the program reads.
+    pub(super) fn keep_ahead(&mut self, waiting: usize) {
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        let had = self.ahead.replace(waiting).unwrap_or(0);
+        self.read = self.read.saturating_add(had.saturating_sub(waiting));
+    }
+
+    /// `count` bytes have been read. Where the program has read more in this round trip than in any before, the peer may
     /// send twice that in the next, and more while it is still accelerating.
     pub(super) fn on_read(&mut self, now: Instant, count: usize) {
-        self.read = self.read.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let counted = self.ahead.as_mut().unwrap_or(&mut self.read);
+        *counted = counted.saturating_add(count);
         let Some(rtt) = self.rtt() else { return };
         if now.since(self.since) < rtt {
             return;

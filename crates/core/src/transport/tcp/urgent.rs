@@ -229,6 +229,11 @@ impl Connection {
         self.sender.ring.len() + usize::from(owes_fin)
     }
 
+    /// Somebody reads ahead of the program, and `waiting` bytes of what was read before have not reached it yet.
+    pub fn keep_ahead(&mut self, waiting: usize) {
+        self.receiver.space.keep_ahead(waiting);
+    }
+
     /// Takes bytes out of the receive buffer: those of the run that fit into `buffer`.
     pub(super) fn take_run(&mut self, now: Instant, run: Run, count: usize) {
         self.receiver.ring.consume(run.skip + count);

@@ -61,6 +61,27 @@ fn the_window_stays_small_for_a_program_that_does_not() {
 }
 
 #[test]
+fn the_window_does_not_follow_who_reads_ahead_of_the_program() {
+    // The program has taken nothing, or all that was read before.
+    for (takes, grows) in [(false, false), (true, true)] {
+        let client = Settings { send_buffer: 1 << 24, ..Settings::default() };
+        let settings = [client, Settings::default()];
+        let mut pipe = Pipe::new(3, settings, Conditions { delay: 50, ..Conditions::default() });
+        pipe.run(ms(151));
+        let mut buffer = vec![0; 1 << 20];
+        let mut ahead = 0;
+        for _ in 0..600 {
+            let now = pipe.now;
+            while pipe.client().write(now, &[7; 100_000]).is_ok() {}
+            pipe.server().keep_ahead(if takes { 0 } else { ahead });
+            ahead += pipe.server().read(now, &mut buffer).unwrap_or(0);
+            pipe.run(ms(2));
+        }
+        assert_eq!(pipe.server().receive_buffer() > 131_072, grows, "after {ahead} bytes");
+    }
+}
+
+#[test]
 fn a_program_that_fixes_its_buffer_gets_that() {
     let fixed = Settings { receive_buffer: 400_000, receive_tuning: Tuning::Fixed, ..Settings::default() };
     let (buffer, window) = transfer(fixed, 1 << 20, 12);
