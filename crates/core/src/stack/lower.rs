@@ -252,6 +252,27 @@ impl Lower<'_> {
         self.hand_down(now, Down { path, send, payload, partial, segment_size: None })
     }
 
+    /// From the payload of a raw socket, whose checksums are complete, to the frame.
+    pub(super) fn hand_down_raw(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        (protocol, destination): (Protocol, IpAddr),
+        payload: [&[u8]; 2],
+        options: &IpOptions,
+    ) -> Handed {
+        let send = Send {
+            source: path.source,
+            destination,
+            protocol,
+            hop_limit: options.hop_limit_to(destination),
+            traffic_class: options.traffic_class,
+            fragmentation: Fragmentation::Allowed,
+            payload_length: 0,
+        };
+        self.hand_down(now, Down { path, send, payload, partial: None, segment_size: None })
+    }
+
     /// Who computes the checksum: nobody, on the way back to this host; the device, where it can.
     fn checksum_emit(&self, path: &Path) -> ChecksumEmit {
         let interface = self.interfaces.get(usize::from(path.interface.0));

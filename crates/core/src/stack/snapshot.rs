@@ -143,6 +143,7 @@ impl Stack {
                 (&self.tcp.ports, &self.tcp.demux),
                 (&self.udp.ports, &self.udp.demux),
                 (&self.ping.ports, &self.ping.demux),
+                (&self.raw.ports, &self.raw.demux),
             ]
             .map(|(ports, demux)| ports.in_use().0 + ports.in_use().1 + demux.flows() + demux.bound())
             .iter()

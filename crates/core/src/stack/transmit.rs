@@ -12,12 +12,13 @@ use super::lower::{
 };
 use crate::drop_reason::DropReason;
 use crate::error::Error;
-use crate::network::{Hop, InterfaceId};
+use crate::network::{Hop, InterfaceId, Offload, Path};
 use crate::socket::{Body, IpOptions, Kind, SocketId};
 use crate::time::Instant;
 use crate::trace::{Direction, TraceEvent};
 use crate::transport::tcp::Endpoints;
 use crate::wire::ecn::Codepoint;
+use crate::wire::ip::Protocol;
 use crate::wire::tcp::Segment;
 
 /// How many bytes the first socket in the queue sends before it is the next one's turn: one large segment, or some forty
@@ -378,6 +379,11 @@ impl Stack {
                 return Poll::Again;
             }
         };
+        self.turn_bytes += entry.length + TURN_OVERHEAD;
+        if let Kind::Raw(protocol) = datagram.kind {
+            let handed = self.hand_down_raw(now, id, protocol, &path);
+            return self.finish_datagram(now, id, handed);
+        }
         let mut lower = Lower {
             network: &mut self.network,
             interfaces: &mut self.interfaces,
@@ -386,20 +392,52 @@ impl Stack {
             headers: &mut self.headers,
         };
         lower.headers.clear();
-        self.turn_bytes += entry.length + TURN_OVERHEAD;
         let local = SocketAddr::new(path.source, entry.local.port());
         let message = Message { carries, local, remote: entry.peer, mark: entry.mark, payload };
         let own_copy = own_copy(&message, &path, &options, lower.network.hop_limit());
-        let stays = matches!(path.next_hop, Hop::Multicast(_)) && options.multicast_hop_limit == 0;
-        let handed =
-            if stays { Handed::Kept } else { lower.hand_down_datagram(now, &path, &message, &options) };
+        let handed = if stays(&path, &options) {
+            Handed::Kept
+        } else {
+            lower.hand_down_datagram(now, &path, &message, &options)
+        };
+        let poll = self.finish_datagram(now, id, handed);
+        if let Some(copy) = own_copy {
+            self.deliver_own_copy(path.interface, &copy);
+        }
+        poll
+    }
+
+    /// What a raw socket sends next, completed now that its way is known.
+    fn hand_down_raw(&mut self, now: Instant, id: SocketId, protocol: Protocol, path: &Path) -> Handed {
+        let refused = Handed::Refused(DropReason::NoSocket);
+        let Some(socket) = self.sockets.get_mut(id) else { return refused };
+        let Body::Datagram(datagram) = &mut socket.body else { return refused };
+        datagram.complete_raw(protocol, path.source, &mut self.network);
+        let Some((entry, payload)) = datagram.sending.front() else { return refused };
+        let options = socket.options.for_one(entry.hop_limit, entry.traffic_class);
+        let mut lower = Lower {
+            network: &mut self.network,
+            interfaces: &mut self.interfaces,
+            loopback: &mut self.loopback,
+            spare: &mut self.spare,
+            headers: &mut self.headers,
+        };
+        lower.headers.clear();
+        if datagram.raw.header_included {
+            return lower.hand_to_link(now, path, payload, &Offload::default());
+        }
+        if stays(path, &options) {
+            return Handed::Kept;
+        }
+        lower.hand_down_raw(now, path, (protocol, entry.peer.ip()), payload, &options)
+    }
+
+    /// A datagram was handed down: unless its bytes are lent, it leaves its queue.
+    fn finish_datagram(&mut self, now: Instant, id: SocketId, handed: Handed) -> Poll {
         let leaves = matches!(handed, Handed::Leaves(..));
         let outcome = self.settle(now, handed, Some(id), Sending::Datagram(id));
         if !leaves {
             self.pop_datagram(id);
-        }
-        if let Some(copy) = own_copy {
-            self.deliver_own_copy(path.interface, &copy);
         }
         outcome.map_or(Poll::Again, Poll::Frame)
     }
@@ -430,4 +468,9 @@ impl Stack {
             _ => self.reap(id),
         }
     }
+}
+
+/// Whether a message to a group does not leave the host.
+fn stays(path: &Path, options: &IpOptions) -> bool {
+    matches!(path.next_hop, Hop::Multicast(_)) && options.multicast_hop_limit == 0
 }
