@@ -159,7 +159,7 @@ impl Stack {
             SocketOption::IcmpFilter(_) if !is_icmp(family, protocol) => return Err(Error::NotSupported),
             SocketOption::IcmpFilter(filter) => raw.filter = filter,
             SocketOption::ChecksumOffset(_) if family == Family::V4 => return Err(Error::UnknownOption),
-            SocketOption::ChecksumOffset(_) if is_icmpv6(family, protocol) => {
+            SocketOption::ChecksumOffset(offset) if is_icmpv6(family, protocol) && offset != raw.checksum => {
                 return Err(Error::InvalidArgument);
             }
             SocketOption::ChecksumOffset(Some(offset)) if offset % 2 == 1 => {
