@@ -338,3 +338,49 @@ fn queues_are_bounded_and_nothing_is_left_behind() {
     network.run(Duration::from_secs(300));
     network.assert_idle();
 }
+
+#[test]
+fn a_group_is_heard_by_members_everywhere_as_long_as_that_is_wanted() {
+    for (family, group) in [(Family::V4, "224.0.0.18"), (Family::V6, "ff02::12")] {
+        let mut network = Network::pair();
+        let hosts = [0, 0, 1];
+        let [sender, neighbor, far] = hosts.map(|host| raw(&mut network, host, family, EXPERIMENT));
+        let now = network.now;
+        let address: IpAddr = group.parse().unwrap();
+        network.hosts[0].join(now, neighbor, None, address).unwrap();
+        network.hosts[1].join(now, far, None, address).unwrap();
+        let heard = |network: &mut Network| {
+            send(network, 0, sender, b"all", group).unwrap();
+            [take(network, 0, neighbor), take(network, 1, far)]
+                .map(|got| got.map(|(got, received)| (got.len(), received.hop_limit)))
+        };
+        let length = if family == Family::V4 { 23 } else { 3 };
+        assert_eq!(heard(&mut network), [Some((length, 1)); 2]);
+        set(&mut network, 0, sender, SocketOption::MulticastHopLimit(0)).unwrap();
+        assert_eq!(heard(&mut network), [Some((length, 0)), None]);
+        set(&mut network, 0, sender, SocketOption::MulticastHopLimit(7)).unwrap();
+        set(&mut network, 0, sender, SocketOption::MulticastLoop(false)).unwrap();
+        assert_eq!(heard(&mut network), [None, Some((length, 7))]);
+    }
+}
+
+#[test]
+fn a_neighbor_that_does_not_answer_is_told_of_by_a_message_of_the_host_to_itself() {
+    for (family, protocol, own, nobody, header, message) in [
+        (Family::V4, Protocol::Icmp, "10.0.0.1", "10.0.0.99", 20, [3, 1]),
+        (Family::V6, Protocol::Icmpv6, "fd00::1", "fd00::99", 0, [1, 3]),
+    ] {
+        let mut network = Network::pair();
+        let id = raw(&mut network, 0, family, protocol);
+        let only = IcmpFilter::BLOCK_ALL.pass(message[0]);
+        set(&mut network, 0, id, SocketOption::IcmpFilter(only)).unwrap();
+        send(&mut network, 0, id, &echo_request(b"data"), nobody).unwrap();
+        assert_eq!(take(&mut network, 0, id), None);
+        network.run(Duration::from_secs(10));
+        let (got, received) = take(&mut network, 0, id).unwrap();
+        assert_eq!(got[header..header + 2], message);
+        assert_eq!(received.source.ip(), own.parse::<IpAddr>().unwrap());
+        // The packet is quoted: its destination, and the whole payload.
+        assert!(got.ends_with(&echo_request(b"data")[4..]), "{got:?}");
+    }
+}

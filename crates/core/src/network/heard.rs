@@ -1,9 +1,10 @@
 //! Packets that raw sockets hear, before anybody else has them.
 
-use super::{Delivery, Network, NetworkReceive};
+use super::{Arrival, ArrivalChecksum, Cast, Delivery, InterfaceId, Network, NetworkReceive};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
 use crate::wire::ip::Protocol;
+use crate::wire::ipv4::Ipv4Header;
 use crate::wire::ipv6::Ipv6Header;
 
 /// Whether a raw socket has taken a packet.
@@ -53,6 +54,27 @@ impl Network {
             }
         };
         outcome.unwrap_or_else(NetworkReceive::Dropped)
+    }
+
+    /// A packet that this host sends, as its own raw sockets hear it.
+    pub fn overheard(
+        &self,
+        interface: InterfaceId,
+        cast: Cast,
+        packet: Vec<u8>,
+    ) -> Option<Delivery<'static>> {
+        let arrival = Arrival { checksum: ArrivalChecksum::Verified, ..Arrival::new(interface) };
+        let (meta, length) = match packet.first().map(|byte| byte >> 4) {
+            Some(4) => {
+                let (header, payload) = Ipv4Header::parse(&packet).ok()?;
+                (super::ipv4::meta_of(&arrival, &header, cast, arrival.check()), payload.len())
+            }
+            _ => {
+                let (header, payload) = Ipv6Header::parse(&packet).ok()?;
+                (super::ipv6::meta_of(&arrival, &header, cast, arrival.check()), payload.len())
+            }
+        };
+        Some(Delivery { meta, payload_start: packet.len() - length, packet: packet.into() })
     }
 
     /// Whether raw sockets are to hear a packet before anybody else does.

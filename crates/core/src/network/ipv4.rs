@@ -134,7 +134,7 @@ impl Network {
     }
 }
 
-fn meta_of(arrival: &Arrival, header: &Ipv4Header, cast: Cast, check: ChecksumCheck) -> IpMeta {
+pub(super) fn meta_of(arrival: &Arrival, header: &Ipv4Header, cast: Cast, check: ChecksumCheck) -> IpMeta {
     IpMeta {
         interface: arrival.interface,
         source: header.source.into(),

@@ -252,25 +252,20 @@ impl Lower<'_> {
         self.hand_down(now, Down { path, send, payload, partial, segment_size: None })
     }
 
-    /// From the payload of a raw socket, whose checksums are complete, to the frame.
+    /// From what a raw socket sends, whose checksums are complete, to the frame; without `send` its header is too.
     pub(super) fn hand_down_raw(
         &mut self,
         now: Instant,
         path: &Path,
-        (protocol, destination): (Protocol, IpAddr),
+        send: Option<Send>,
         payload: [&[u8]; 2],
-        options: &IpOptions,
     ) -> Handed {
-        let send = Send {
-            source: path.source,
-            destination,
-            protocol,
-            hop_limit: options.hop_limit_to(destination),
-            traffic_class: options.traffic_class,
-            fragmentation: Fragmentation::Allowed,
-            payload_length: 0,
-        };
-        self.hand_down(now, Down { path, send, payload, partial: None, segment_size: None })
+        match send {
+            Some(send) => {
+                self.hand_down(now, Down { path, send, payload, partial: None, segment_size: None })
+            }
+            None => self.hand_to_link(now, path, payload, &Offload::default()),
+        }
     }
 
     /// Who computes the checksum: nobody, on the way back to this host; the device, where it can.

@@ -4,15 +4,22 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::Stack;
+use super::group::own_cast;
+use super::lower::{Handed, Lower};
+use super::transmit::stays;
 use crate::drop_reason::DropReason;
 use crate::error::Error;
-use crate::network::{Audience, Delivery, Hardness, IcmpError, Network, Path};
+use crate::link::Cast;
+use crate::network::{
+    Audience, Delivery, Fragmentation, Hardness, IcmpError, InterfaceId, Network, Path, Send,
+};
 use crate::socket::raw::{is_icmp, is_icmpv6};
 use crate::socket::{Binding, Body, Datagram, Family, Kind, OptionName, Raw, Socket, SocketId, SocketOption};
 use crate::time::Instant;
 use crate::transport::demux::Scope;
 use crate::transport::udp::{DatagramQueue, Entry};
 use crate::wire::checksum::{Checksum, ChecksumCheck, PseudoHeader};
+use crate::wire::headers::Headers;
 use crate::wire::ip::Protocol;
 use crate::wire::ipv4::Ipv4Header;
 use crate::wire::ipv6::Ipv6Header;
@@ -116,6 +123,62 @@ impl Stack {
         }
         let bytes = if meta.source.is_ipv4() { delivery.packet() } else { delivery.payload() };
         self.enqueue(id, entry, bytes)
+    }
+
+    /// What a raw socket sends next, completed now that its way is known.
+    pub(super) fn hand_down_raw(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        protocol: Protocol,
+        path: &Path,
+    ) -> Handed {
+        let refused = Handed::Refused(DropReason::NoSocket);
+        let Some(socket) = self.sockets.get_mut(id) else { return refused };
+        let Body::Datagram(datagram) = &mut socket.body else { return refused };
+        datagram.complete_raw(protocol, path.source, &mut self.network);
+        let Some((entry, payload)) = datagram.sending.front() else { return refused };
+        let options = socket.options.for_one(entry.hop_limit, entry.traffic_class);
+        let destination = entry.peer.ip();
+        let send = (!datagram.raw.header_included).then_some(Send {
+            source: path.source,
+            destination,
+            protocol,
+            hop_limit: options.hop_limit_to(destination),
+            traffic_class: options.traffic_class,
+            fragmentation: Fragmentation::Allowed,
+            payload_length: entry.length,
+        });
+        let mut lower = Lower {
+            network: &mut self.network,
+            interfaces: &mut self.interfaces,
+            loopback: &mut self.loopback,
+            spare: &mut self.spare,
+            headers: &mut self.headers,
+        };
+        lower.headers.clear();
+        let copy = own_cast(path, &options).map(|cast| {
+            let mut headers = Headers::new();
+            if let Some(send) = &send {
+                lower.network.prepend(&mut headers, send);
+            }
+            (cast, [headers.as_slice(), payload[0], payload[1]].concat())
+        });
+        let is_kept = send.is_some() && stays(path, &options);
+        let handed = if is_kept { Handed::Kept } else { lower.hand_down_raw(now, path, send, payload) };
+        if let Some((cast, packet)) = copy {
+            self.overhear_own(path.interface, (cast, destination), packet);
+        }
+        handed
+    }
+
+    /// Gives a packet for a group or for all to the raw sockets of this host that hear it.
+    fn overhear_own(&mut self, interface: InterfaceId, (cast, to): (Cast, IpAddr), packet: Vec<u8>) {
+        if (cast == Cast::Broadcast || self.network.is_member(interface, to))
+            && let Some(delivery) = self.network.overheard(interface, cast, packet)
+        {
+            self.deliver_raw(&delivery);
+        }
     }
 
     /// What ICMP tells of a packet that a raw socket may have sent: reported to those connected to where it went, if it is for

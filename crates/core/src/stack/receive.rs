@@ -209,6 +209,7 @@ impl Stack {
     pub(super) fn on_neighbor_unreachable(&mut self, now: Instant, interface: InterfaceId, packet: &[u8]) {
         self.dropped(now, Some(interface), DropReason::NeighborUnreachable, packet);
         if let Some(error) = self.network.on_undeliverable(now, packet) {
+            self.overhear_unreachable(interface, error.quote.source, packet);
             // The packet is counted already. Where this host speaks for others, only its sockets can tell whether it has
             // sent it itself, or passed it on.
             let is_ours = self.on_icmp_error(now, &error) != Err(DropReason::NoSocket)

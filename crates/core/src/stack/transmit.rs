@@ -12,13 +12,12 @@ use super::lower::{
 };
 use crate::drop_reason::DropReason;
 use crate::error::Error;
-use crate::network::{Hop, InterfaceId, Offload, Path};
+use crate::network::{Hop, InterfaceId, Path};
 use crate::socket::{Body, IpOptions, Kind, SocketId};
 use crate::time::Instant;
 use crate::trace::{Direction, TraceEvent};
 use crate::transport::tcp::Endpoints;
 use crate::wire::ecn::Codepoint;
-use crate::wire::ip::Protocol;
 use crate::wire::tcp::Segment;
 
 /// How many bytes the first socket in the queue sends before it is the next one's turn: one large segment, or some forty
@@ -407,31 +406,6 @@ impl Stack {
         poll
     }
 
-    /// What a raw socket sends next, completed now that its way is known.
-    fn hand_down_raw(&mut self, now: Instant, id: SocketId, protocol: Protocol, path: &Path) -> Handed {
-        let refused = Handed::Refused(DropReason::NoSocket);
-        let Some(socket) = self.sockets.get_mut(id) else { return refused };
-        let Body::Datagram(datagram) = &mut socket.body else { return refused };
-        datagram.complete_raw(protocol, path.source, &mut self.network);
-        let Some((entry, payload)) = datagram.sending.front() else { return refused };
-        let options = socket.options.for_one(entry.hop_limit, entry.traffic_class);
-        let mut lower = Lower {
-            network: &mut self.network,
-            interfaces: &mut self.interfaces,
-            loopback: &mut self.loopback,
-            spare: &mut self.spare,
-            headers: &mut self.headers,
-        };
-        lower.headers.clear();
-        if datagram.raw.header_included {
-            return lower.hand_to_link(now, path, payload, &Offload::default());
-        }
-        if stays(path, &options) {
-            return Handed::Kept;
-        }
-        lower.hand_down_raw(now, path, (protocol, entry.peer.ip()), payload, &options)
-    }
-
     /// A datagram was handed down: unless its bytes are lent, it leaves its queue.
     fn finish_datagram(&mut self, now: Instant, id: SocketId, handed: Handed) -> Poll {
         let leaves = matches!(handed, Handed::Leaves(..));
@@ -471,6 +445,6 @@ impl Stack {
 }
 
 /// Whether a message to a group does not leave the host.
-fn stays(path: &Path, options: &IpOptions) -> bool {
+pub(super) fn stays(path: &Path, options: &IpOptions) -> bool {
     matches!(path.next_hop, Hop::Multicast(_)) && options.multicast_hop_limit == 0
 }
