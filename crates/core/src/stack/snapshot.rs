@@ -70,7 +70,7 @@ pub struct InterfaceSnapshot {
 pub struct SocketSnapshot {
     /// Its handle.
     pub id: SocketId,
-    /// `None` for a stream socket, else which kind of datagram socket.
+    /// `None` for a stream socket, else which kind of datagram socket; of a raw one, the port is the protocol's number.
     pub datagram: Option<Kind>,
     /// Its own address.
     pub local: Option<SocketAddr>,

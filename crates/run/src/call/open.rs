@@ -12,8 +12,7 @@ use crate::tools::Tools;
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use sockeye::sockeye_core::wire::Protocol;
-use sockeye::{AnySocket, Family, Kind, SendFlags};
+use sockeye::{AnySocket, Family, IpProtocol, Kind, SendFlags};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::task::Poll;
@@ -35,7 +34,7 @@ fn kind(family: Family, socket_type: i32, protocol: i32) -> Result<Kind, Errno> 
         libc::SOCK_STREAM | libc::SOCK_DGRAM => Err(Errno::PROTONOSUPPORT),
         // The network is the program's own: it needs no privileges to have all of it.
         libc::SOCK_RAW => match u8::try_from(protocol) {
-            Ok(protocol @ 1..) => Ok(Kind::Raw(Protocol::from(protocol))),
+            Ok(protocol @ 1..) => Ok(Kind::Raw(IpProtocol::from(protocol))),
             _ => Err(Errno::PROTONOSUPPORT),
         },
         _ => Err(Errno::SOCKTNOSUPPORT),

@@ -3,9 +3,7 @@
 use super::{Call, Outcome};
 use crate::entry::errno;
 use rustix::io::Errno;
-use sockeye::sockeye_core::socket::IcmpFilter;
-use sockeye::sockeye_core::wire::Protocol;
-use sockeye::{Family, Kind, OptionName, SocketOption};
+use sockeye::{Family, IcmpFilter, IpProtocol, Kind, OptionName, SocketOption};
 
 /// The level of options that raw sockets of any protocol have.
 const SOL_RAW: i32 = 255;
@@ -38,7 +36,7 @@ pub(super) fn set(call: &mut Call<'_>, name: OptionName, at: u64, length: usize)
         OptionName::HeaderIncluded => SocketOption::HeaderIncluded(number(call, at, length)? != 0),
         _ => {
             // What ICMPv6 does anyway may be asked for at one level, and not at the other (RFC 3542 section 3.1).
-            let is_icmpv6 = call.entry.front.kind == Kind::Raw(Protocol::Icmpv6);
+            let is_icmpv6 = call.entry.front.kind == Kind::Raw(IpProtocol::Icmpv6);
             if is_icmpv6 && call.int(1) == libc::IPPROTO_IPV6 {
                 return Err(Errno::INVAL);
             }
