@@ -69,6 +69,11 @@ fn number(call: &Call<'_>, at: u64, length: usize) -> Result<i32, Errno> {
 /// `ENOPROTOOPT` on a socket that is not raw; `EOPNOTSUPP` for the filter of one that is not ICMP's.
 pub(super) fn get(call: &Call<'_>, name: OptionName) -> Result<Vec<u8>, Errno> {
     let front = &call.entry.front;
+    // Every socket of IPv4 says that it does not.
+    if name == OptionName::HeaderIncluded && front.family == Family::V4 && !matches!(front.kind, Kind::Raw(_))
+    {
+        return Ok(0i32.to_ne_bytes().to_vec());
+    }
     Ok(match front.ours.option(name).map_err(|error| errno(&error))? {
         SocketOption::IcmpFilter(filter) => {
             let words = filter.words().map(u32::to_ne_bytes).concat();
