@@ -97,7 +97,7 @@ def ssh(place):
         HostKey {place.work}/host
         AuthorizedKeysFile {place.work}/key.pub
         StrictModes no
-        UsePAM no
+        UsePAM yes
         PasswordAuthentication no
         PidFile none
         Subsystem sftp {sftp_server}

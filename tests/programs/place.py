@@ -149,7 +149,7 @@ class Place:
                                          **{"cwd": self.work} | how)
         server = Server(program, self.work, name)
         try:
-            if ready:
+            if ready is not None:
                 self.wait_for(lambda: re.search(ready, server.said()), program, server)
             else:
                 self.client([PYTHON, PEERS / "wait.py", self.host, port])
