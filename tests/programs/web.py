@@ -39,7 +39,7 @@ def curl(place):
     with nginx(place, root, port):
         for path in "big", "again/big":
             same(place.client(["curl", "-sSf", f"http://{place.host}:{port}/{path}"]), data)
-        place.client(["curl", "-sSf", f"http://{place.host}:{port}/nothing"], code=22)
+        place.client(["curl", "-sSf", f"http://{place.host}:{port}/nothing"], code=(22,))
 
 
 @program("nginx", "wget", "8 MB, SHA-256", quick=["run"])
