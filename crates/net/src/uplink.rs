@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// Frames moved one way before the other way has its turn.
 const BATCH: usize = 64;
 
+/// Batches that are still moved out when the cable is pulled.
+const LAST_BATCHES: usize = 64;
+
 /// A device that is plugged into a LAN: what [`Lan::attach`](crate::Lan::attach) answers. The value is a handle; dropping
 /// it changes nothing.
 ///
@@ -152,6 +155,12 @@ impl Uplink {
             }
             let until = if is_busy_up || is_busy_down { Until::Now } else { Until::Moving };
             if !self.wait(until) {
+                // The last words of hosts that are gone.
+                for _ in 0..LAST_BATCHES {
+                    if !carry(&mut self.port, &mut self.device, &mut self.buffer) {
+                        break;
+                    }
+                }
                 break;
             }
         }
