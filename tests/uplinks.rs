@@ -1,8 +1,12 @@
 //! Devices plugged into a LAN, and pulled out again: nothing of them is left, and none holds up the others.
 
-use sockeye::sockeye_device::{Capabilities, Medium, StreamSocket, memory_pair};
+use sockeye::sockeye_device::{Capabilities, Device, Medium, Offload, Received, StreamSocket, memory_pair};
 use sockeye::{Host, Lan, PingSocket, UdpSocket};
+use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -112,4 +116,61 @@ fn a_device_that_is_busy_all_the_time_can_be_unplugged() {
     attachment.unplug();
     assert!(attachment.wait_unplugged(Some(LONG)));
     assert!(flooding.join().unwrap());
+}
+
+/// The near end of somebody who has asked 200 times for 10.0.0.1, and is gone: nothing can be sent there any more.
+struct Gone {
+    waiting: UnixStream,
+    left: usize,
+}
+
+impl Device for Gone {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::plain(Medium::Ethernet, 1500)
+    }
+
+    fn send(&mut self, _: &[IoSlice<'_>], _: &Offload) -> io::Result<()> {
+        Err(ErrorKind::BrokenPipe.into())
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.left = self.left.checked_sub(1).ok_or(ErrorKind::UnexpectedEof)?;
+        // Slowly: the answers to the first are there before the last is taken.
+        std::thread::sleep(Duration::from_millis(1));
+        let request = [
+            &[0xff; 6][..],
+            &[2, 0, 0, 0, 1, 9, 8, 6],
+            &[0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 1, 9, 10, 0, 0, 9],
+            &[0, 0, 0, 0, 0, 0, 10, 0, 0, 1],
+        ]
+        .concat();
+        buffer[..request.len()].copy_from_slice(&request);
+        Ok(Received { length: request.len(), ..Received::default() })
+    }
+
+    fn readiness(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.waiting.as_fd())
+    }
+}
+
+#[test]
+fn what_somebody_has_sent_who_is_gone_arrives() {
+    let lan = lan(3);
+    let _host = host(&lan, "host", 1);
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&seen);
+    lan.observe(move |observation| {
+        let is_request =
+            observation.frame.get(20..22) == Some(&[0, 1]) && observation.frame[12..14] == [8, 6];
+        if &*observation.host == "host" && is_request && observation.frame[6..12] == [2, 0, 0, 0, 1, 9] {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    })
+    .unwrap();
+    let (waiting, far) = UnixStream::pair().unwrap();
+    drop(far);
+    let attachment = lan.attach("gone", Box::new(Gone { waiting, left: 200 }), None).unwrap();
+    assert!(attachment.wait_unplugged(Some(LONG)));
+    assert!(lan.flush_observations(LONG));
+    assert_eq!(seen.load(Ordering::Relaxed), 200);
 }

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use running::{PATIENCE, Serving, finish, free_port, has, sockeye};
 use tempfile::TempDir;
@@ -466,6 +467,40 @@ fn a_download_over_a_bad_cable_is_whole_and_the_ladder_shows_why() {
     assert!(frames.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]));
     assert!(frames.len() > page.len());
     assert!(frames.windows(14).any(|bytes| bytes == b"GET / HTTP/1.1"));
+}
+
+#[test]
+fn the_last_frames_of_a_program_reach_a_named_lan() {
+    let Some(user) = User::this() else { return };
+    let lan = Serving::wait_for(user.sockeye(&["lan", "demo"]), |line| line.contains("join it with"), 1);
+    // The acknowledgment of the server's FIN, and a reset: nobody would send them again.
+    let serve = "
+import socket, sys
+s = socket.create_server(('', 7000))
+print('ready', file=sys.stderr)
+c, _ = s.accept()
+try:
+    print(c.recv(100))
+except ConnectionResetError:
+    print('reset')
+c.close()
+";
+    let visit = "
+import socket, struct, sys
+s = socket.create_connection(('server', 7000), 20)
+if sys.argv[1] == 'reset':
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+s.close()
+";
+    for (way, heard) in [("end", "b''\n"), ("reset", "reset\n")] {
+        let server = user.start(&["--lan", "demo", "--name", "server"], serve);
+        user.python(&["--lan", "demo", "--delay", "100ms"], visit, &[way]);
+        let begin = Instant::now();
+        let (code, stdout, said) = server.wait();
+        assert_eq!((code, text(&stdout).as_str()), (Some(0), heard), "{said:#?}");
+        assert!(begin.elapsed() < Duration::from_secs(10), "the server waits for a client that is gone");
+    }
+    assert_eq!(lan.end("TERM").0, Some(143));
 }
 
 #[test]

@@ -194,6 +194,11 @@ pub trait Device: Send {
         Ok(())
     }
 
+    /// Whether all that was sent has left. What is still on the device's own cable when the device is dropped may be lost.
+    fn has_sent_all(&self) -> bool {
+        true
+    }
+
     /// What to poll for `POLLIN` while waiting for frames; `None` if there is nothing to wait on.
     fn readiness(&self) -> Option<BorrowedFd<'_>>;
 
@@ -219,6 +224,10 @@ impl<D: Device + ?Sized> Device for Box<D> {
 
     fn flush(&mut self) -> io::Result<()> {
         (**self).flush()
+    }
+
+    fn has_sent_all(&self) -> bool {
+        (**self).has_sent_all()
     }
 
     fn readiness(&self) -> Option<BorrowedFd<'_>> {

@@ -6,7 +6,7 @@
 use crate::clock;
 use crate::engine::{Engine, Life, SINK_RETRY, State};
 use crate::outlet::Outlet;
-use crate::port::Arrivals;
+use crate::port::{Arrivals, Port};
 use parking_lot::MutexGuard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sockeye_core::time::{Duration, Instant};
@@ -224,7 +224,7 @@ impl Drop for EndOnExit<'_> {
 }
 
 /// Whether no connection of a host that has been closing for `elapsed` has anything left to send, to have acknowledged,
-/// or to acknowledge.
+/// or to acknowledge; and the last frames have left the cable, which are gone when it is pulled out.
 fn has_nothing_to_say(state: &State, elapsed: Duration) -> bool {
     let snapshot = state.stack.snapshot();
     snapshot.waiting == 0
@@ -235,4 +235,5 @@ fn has_nothing_to_say(state: &State, elapsed: Duration) -> bool {
             Some(TcpState::Listen) => true,
             _ => socket.send_queue == 0,
         })
+        && state.ports.iter().all(Port::has_sent_all)
 }

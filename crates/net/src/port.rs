@@ -60,6 +60,11 @@ impl Port {
         self.is_blocked
     }
 
+    /// Whether nothing that was transmitted is still on the host's cable.
+    pub(crate) fn has_sent_all(&self) -> bool {
+        self.device.has_sent_all()
+    }
+
     /// When to ask a device that had an error again; `None` if it is well.
     pub(crate) fn rests_until(&self) -> Option<Instant> {
         self.rests_until

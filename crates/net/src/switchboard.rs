@@ -447,6 +447,11 @@ impl Device for LanPort {
         received
     }
 
+    fn has_sent_all(&self) -> bool {
+        let state = self.switchboard.state.lock();
+        state.machine.cable(self.id).is_none_or(|cable| cable.is_empty(Direction::Up))
+    }
+
     fn readiness(&self) -> Option<BorrowedFd<'_>> {
         Some(self.signals.waiting.input())
     }

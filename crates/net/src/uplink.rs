@@ -13,6 +13,12 @@ use std::sync::Arc;
 /// Frames moved one way before the other way has its turn.
 const BATCH: usize = 64;
 
+/// Batches that are still moved when an end is gone.
+const LAST_BATCHES: usize = 64;
+
+/// How long the other end may take to have room for them.
+const LAST_PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+
 /// A device that is plugged into a LAN: what [`Lan::attach`](crate::Lan::attach) answers. The value is a handle; dropping
 /// it changes nothing.
 ///
@@ -147,11 +153,16 @@ impl Uplink {
         loop {
             let is_busy_up = carry(&mut self.device, &mut self.port, &mut self.buffer);
             let is_busy_down = carry(&mut self.port, &mut self.device, &mut self.buffer);
+            if self.device.is_gone {
+                // Who is gone may have left more than what was taken so far.
+                carry_last(&mut self.device, &mut self.port, &mut self.buffer);
+            }
             if self.device.is_gone || self.port.is_gone {
                 break;
             }
             let until = if is_busy_up || is_busy_down { Until::Now } else { Until::Moving };
             if !self.wait(until) {
+                carry_last(&mut self.port, &mut self.device, &mut self.buffer);
                 break;
             }
         }
@@ -213,6 +224,23 @@ impl Lane {
 
 fn is_final(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe)
+}
+
+/// Moves what an end has left that is gone, or will be: its last words are in it.
+fn carry_last(from: &mut Lane, to: &mut Lane, buffer: &mut [u8]) {
+    for _ in 0..LAST_BATCHES {
+        if carry(from, to, buffer) {
+            continue;
+        }
+        if to.is_gone || !to.is_blocked {
+            return;
+        }
+        let Some(room) = to.device.send_readiness() else { return };
+        let mut polled = [PollFd::from_borrowed_fd(room, PollFlags::OUT)];
+        if poll(&mut polled, Some(&LAST_PATIENCE)) == Ok(0) {
+            return;
+        }
+    }
 }
 
 /// Moves a batch. `true` if there may be more.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use sockeye::dns::{NameService, Names, Resolvers};
 use sockeye::sockeye_device::{Capture, Device, Offloads, OpenError, Tap, Tun};
-use sockeye::{BuildError, Cidr, Conditions, Host, HostBuilder, Lan, Publish, TraceEvent};
+use sockeye::{Attachment, BuildError, Cidr, Conditions, Host, HostBuilder, Lan, Publish, TraceEvent};
 use sockeye_core::transport::tcp::CongestionName;
 use sockeye_core::wire::LinkType;
 
@@ -48,6 +48,8 @@ pub(crate) struct Site {
     others: Vec<Host>,
     /// The cables, if they are ours.
     lan: Option<Lan>,
+    /// The way to a named LAN.
+    uplink: Option<Attachment>,
     /// Whether nobody is there but our own hosts.
     is_private: bool,
     /// What tells that a named LAN has ended.
@@ -186,7 +188,17 @@ impl Site {
         announce(&format!("a private LAN {}, seed {seed}{cable}", nets.join(" and ")));
         let hosts: Vec<String> = others.iter().chain([&host]).map(with_hardware).collect();
         announce(&format!("on it: {}", hosts.join(", ")));
-        Ok(Site { host, others, lan: Some(lan), is_private: true, gone: None, dns: None, attendants, watch })
+        Ok(Site {
+            host,
+            others,
+            lan: Some(lan),
+            is_private: true,
+            gone: None,
+            uplink: None,
+            dns: None,
+            attendants,
+            watch,
+        })
     }
 
     fn on_interface(wish: &Wish<'_>, seed: u64, name: &str, link: LinkType) -> Result<Site, Failure> {
@@ -241,6 +253,7 @@ impl Site {
             lan,
             is_private: false,
             gone: None,
+            uplink: None,
             dns: None,
             attendants: Attendants::default(),
             watch,
@@ -329,6 +342,11 @@ impl Site {
         }
         if let Some(lan) = &self.lan {
             lan.flush_observations(FAREWELL);
+        }
+        if let Some(uplink) = &self.uplink {
+            // When it is out, the last frames have reached the LAN.
+            uplink.unplug();
+            uplink.wait_unplugged(Some(FAREWELL));
         }
         self.watch.finish()
     }

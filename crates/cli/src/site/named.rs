@@ -109,7 +109,7 @@ impl Site {
         }
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("{} on the LAN {name}, seed {seed}{cable}", with_hardware(&host)));
-        let gone = Gone::watch(joined.attachment, format!("the LAN {name} has ended"))?;
+        let gone = Gone::watch(joined.attachment.clone(), format!("the LAN {name} has ended"))?;
         let lan = Some(joined.lan);
         let dns = joined.dns;
         Ok(Site {
@@ -118,6 +118,7 @@ impl Site {
             lan,
             is_private: false,
             gone: Some(gone),
+            uplink: Some(joined.attachment),
             dns,
             attendants: Attendants::default(),
             watch,

@@ -100,6 +100,11 @@ impl Cable {
         self.next().map(|(at, ..)| at)
     }
 
+    /// Whether nothing is on its way in this direction.
+    pub fn is_empty(&self, direction: Direction) -> bool {
+        self.line(direction).next().is_none()
+    }
+
     fn next(&self) -> Option<(Instant, u64, Direction)> {
         let key = |direction| self.line(direction).next().map(|(at, sequence)| (at, sequence, direction));
         Direction::BOTH.into_iter().filter_map(key).min()
