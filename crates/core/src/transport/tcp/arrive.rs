@@ -126,7 +126,7 @@ impl Connection {
 
     /// First check: the sequence number.
     fn check_sequence(&mut self, now: Instant, segment: &Segment, payload: &[u8]) -> Result<(), DropReason> {
-        if self.receiver.is_acceptable(segment) {
+        if self.receiver.is_acceptable(segment) || self.is_reset_at_fin(segment) {
             return Ok(());
         }
         if segment.flags.contains(Flags::RST) {
@@ -150,13 +150,22 @@ impl Connection {
         }
     }
 
+    /// Whether it is the RST of somebody who has closed, and then got data: it has the number that the data acknowledged,
+    /// which is that of the FIN. Linux takes it, and sends it so itself.
+    fn is_reset_at_fin(&self, segment: &Segment) -> bool {
+        segment.flags.contains(Flags::RST)
+            && matches!(self.state, State::CloseWait | State::Closing | State::LastAck)
+            && segment.seq + 1 == self.receiver.nxt
+    }
+
     /// Second check: RST. Only one with exactly the number expected counts (RFC 5961 section 3.2); as on Linux that may
-    /// also be the number behind the last byte received out of order.
+    /// also be the number behind the last byte received out of order, or that of the peer's FIN.
     fn check_reset(&mut self, now: Instant, segment: &Segment) -> Result<(), DropReason> {
         if !segment.flags.contains(Flags::RST) {
             return Ok(());
         }
-        if segment.seq != self.receiver.nxt && self.receiver.highest() != Some(segment.seq) {
+        let is_expected = segment.seq == self.receiver.nxt || self.receiver.highest() == Some(segment.seq);
+        if !is_expected && !self.is_reset_at_fin(segment) {
             self.challenge(now);
             return Err(DropReason::OutOfWindow);
         }
