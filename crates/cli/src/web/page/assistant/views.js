@@ -1,0 +1,4 @@
+// The views of the assistant.
+
+/** @type {Record<string, import("../main.js").Maker>} */
+export const assistantViews = {};

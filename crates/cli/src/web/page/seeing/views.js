@@ -1,0 +1,4 @@
+// The views that show why.
+
+/** @type {Record<string, import("../main.js").Maker>} */
+export const seeingViews = {};

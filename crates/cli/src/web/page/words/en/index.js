@@ -1,0 +1,6 @@
+import assistant from "./assistant.js";
+import seeing from "./seeing.js";
+import shell from "./shell.js";
+
+/** @type {Record<string, string>} */
+export default { ...shell, ...assistant, ...seeing };
