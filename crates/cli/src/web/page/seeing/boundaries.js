@@ -164,7 +164,7 @@ export class Boundaries {
     const { known } = this;
     if (!known) return;
     const [sends, receives] = [known.sends.length, known.receives.length];
-    const segments = known.segments.filter(([, , , kind]) => kind !== "lost" && kind !== "again").length;
+    const segments = known.segments.filter(([, , , kind]) => kind !== "again").length;
     const sendEnds = new Set(known.sends.map(([, to]) => to));
     const glued = known.receives.filter(([from, to]) => known.sends.some(([, end]) => end > from && end < to)).length;
     const split = known.receives.filter(([, to]) => !sendEnds.has(to)).length;
@@ -173,7 +173,7 @@ export class Boundaries {
     fill(
       this.words,
       h("p", null, h("strong", null, t("boundaries.label", { sends, segments, receives }))),
-      h("p", null, t(`boundaries.${key}`, { glued, split })),
+      h("p", null, t(`boundaries.${key}`, { glued, split, receives })),
       key !== "equal" && key !== "nothing" && h("div", { class: "card cure" }, h("h3", null, t("boundaries.cure")), h("ul", null, ["line", "length", "fixed", "close"].map((way) => h("li", null, t(`boundaries.cure.${way}`))))),
     );
   }
@@ -225,7 +225,7 @@ export class Boundaries {
         if (right - left > wide + 6) pen.text((left + right) / 2, y[place] + STRIPE / 2 + 4, text, { face: "mono", size: 12, weight: 600, align: "center", color: isLost ? colours.lost : colours[line] });
       }
     });
-    pen.rect(0, 0, LEFT - 1, height, { fill: colours.sheet });
+    pen.rect(0, 22, LEFT - 1, height, { fill: colours.sheet });
     stripes.forEach(([name, pieces, line], place) => {
       pen.text(LEFT - 10, y[place] + STRIPE / 2 - 1, name, { face: place === 0 || place === stripes.length - 1 ? "mono" : "sans", size: 12.5, weight: 600, align: "right", color: colours[line], most: LEFT - 14 });
       pen.text(LEFT - 10, y[place] + STRIPE / 2 + 14, `× ${pieces.length}`, { size: 11, align: "right", color: colours["ink-faint"] });

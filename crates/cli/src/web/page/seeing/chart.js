@@ -1,7 +1,7 @@
 // A chart over time: lines and steps, dots, bars of segments; what is under the pointer is read out, dragging zooms.
 
 import { h, fill } from "../dom.js";
-import { size, t } from "../i18n.js";
+import { t } from "../i18n.js";
 import { palette, penFor, widthOf } from "./pen.js";
 import { round125, span } from "./span.js";
 
@@ -226,7 +226,7 @@ export class Chart {
       }
     }
     if (this.hidden.has("sack")) return;
-    for (const [time, from, to] of this.data?.sacks ?? []) pen.line([[x(time), y(from)], [x(time), y(to)]], { color: colours["series-4"], width: 2 });
+    for (const [time, from, to] of this.data?.sacks ?? []) pen.line([[x(time), y(from)], [x(time), y(to)]], { color: colours["series-4"], width: 1.2, alpha: 0.8 });
   }
 
   /**
@@ -273,12 +273,20 @@ function at(points, time) {
 }
 
 /**
+ * With a thousand's prefix: axes have decimal steps.
+ * @param {number} value
+ */
+function decimal(value) {
+  const power = Math.abs(value) >= 1e9 ? 3 : Math.abs(value) >= 1e6 ? 2 : Math.abs(value) >= 1e4 ? 1 : 0;
+  return `${Number((value / 1000 ** power).toFixed(power === 0 ? 0 : 1))} ${["", "k", "M", "G"][power]}`;
+}
+
+/**
  * @param {number} value
  * @param {string} unit
  */
 function amount(value, unit) {
   if (unit === "s" || unit === "seconds") return span(value);
-  if (unit === "bytes/s") return `${size(Math.round(value))}/s`;
-  if (unit === "bytes") return Math.abs(value) >= 10_240 ? size(Math.round(value)) : String(Math.round(value));
+  if (unit.startsWith("bytes")) return `${decimal(value)}B${unit.slice("bytes".length)}`;
   return `${Math.round(value * 100) / 100}`;
 }

@@ -32,7 +32,7 @@ export class Details {
   async show() {
     const { row } = this.moment;
     if (!row) {
-      fill(this.element, h("p", { class: "soft hint" }, t("details.none")));
+      fill(this.element, h("p", { class: "soft nothing" }, t("details.none")));
       return;
     }
     const hosts = this.store.get("recordings", this.recording)?.hosts ?? [];

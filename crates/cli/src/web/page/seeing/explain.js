@@ -52,8 +52,8 @@ export class Explain {
     this.shown = findings.map((finding) => ({ finding, element: this.card(finding) }));
     fill(
       this.element,
-      findings.length === 0 && h("p", { class: "soft hint" }, t("explain.none")),
-      left > 0 && h("p", { class: "soft small hint" }, t("explain.older", { count: left })),
+      findings.length === 0 && h("p", { class: "soft nothing" }, t("explain.none")),
+      left > 0 && h("p", { class: "soft small nothing" }, t("explain.older", { count: left })),
       h("ol", { class: "findings" }, this.shown.map(({ element }) => element)),
     );
     this.follow();

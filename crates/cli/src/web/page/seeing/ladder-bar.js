@@ -6,33 +6,50 @@ import { round125, span } from "./span.js";
 
 const HIDABLE = ["call", "state", "recovery", "arp"];
 
+/**
+ * A button that opens a small sheet; clicking elsewhere closes it.
+ * @param {string} title
+ * @param {...HTMLElement} body
+ */
+function menu(title, ...body) {
+  const element = h("details", { class: "menu" }, h("summary", null, title), h("div", { class: "card column" }, body));
+  element.addEventListener("toggle", () => {
+    if (!element.open) return;
+    const close = (/** @type {Event} */ event) => {
+      if (event instanceof KeyboardEvent ? event.key !== "Escape" : element.contains(/** @type {Node} */ (event.target))) return;
+      element.open = false;
+      document.removeEventListener("pointerdown", close);
+      document.removeEventListener("keydown", close);
+    };
+    document.addEventListener("pointerdown", close);
+    document.addEventListener("keydown", close);
+  });
+  return element;
+}
+
 export class LadderBar {
   /** @param {import("./ladder.js").Ladder} ladder */
   constructor(ladder) {
     this.ladder = ladder;
     /** @type {Set<string>} */
     this.hidden = new Set();
-    this.known = "";
+    /** @type {string | null} the connections that can be chosen */
+    this.known = null;
     this.told = "";
     this.connection = h("select", { "aria-label": t("ladder.connection"), onchange: () => this.filter() });
     this.scale = h("span", { class: "scale", title: t("ladder.scale") });
     const colours = h(
       "select",
-      { "aria-label": t("ladder.colour"), title: t("ladder.colour"), onchange: () => { ladder.colourBy = /** @type {any} */ (colours.value); ladder.draw(); } },
+      { "aria-label": t("ladder.colour"), onchange: () => { ladder.colourBy = /** @type {any} */ (colours.value); ladder.draw(); } },
       ["kind", "connection", "side"].map((by) => h("option", { value: by }, t(`ladder.colour.${by}`))),
     );
-    const delta = h("button", { class: "quiet", "aria-pressed": "false", onclick: () => {
-      ladder.times = ladder.times === "clock" ? "delta" : "clock";
-      delta.setAttribute("aria-pressed", String(ladder.times === "delta"));
-      ladder.draw();
-    } }, t("ladder.delta"));
+    const delta = h("input", { type: "checkbox", onchange: () => { ladder.times = delta.checked ? "delta" : "clock"; ladder.draw(); } });
+    const save = (/** @type {"svg" | "png"} */ form) => h("button", { type: "button", title: t("ladder.save"), onclick: () => ladder.save(form) }, form.toUpperCase());
     this.element = h(
       "div",
       { class: "ladder-bar", role: "toolbar", "aria-label": t("ladder.settings") },
       this.connection,
       h("span", { class: "group", role: "group", "aria-label": t("ladder.show") }, HIDABLE.map((kind) => this.toggle(kind))),
-      colours,
-      delta,
       h("span", { class: "grow" }),
       this.scale,
       h(
@@ -42,11 +59,11 @@ export class LadderBar {
         h("button", { class: "quiet icon", "aria-label": t("zoom.in"), title: t("zoom.in"), onclick: () => ladder.zoom(2) }, "+"),
         h("button", { class: "quiet", title: t("zoom.fit.long"), onclick: () => ladder.fit() }, t("zoom.fit")),
       ),
-      h(
-        "span",
-        { class: "group" },
-        h("button", { class: "quiet", title: t("ladder.save"), onclick: () => ladder.save("svg") }, "SVG"),
-        h("button", { class: "quiet", title: t("ladder.save"), onclick: () => ladder.save("png") }, "PNG"),
+      menu(
+        t("ladder.more"),
+        h("label", { class: "field" }, h("span", { class: "name" }, t("ladder.colour")), colours),
+        h("label", null, delta, t("ladder.delta")),
+        h("div", { class: "field" }, h("span", { class: "name" }, t("ladder.save.short")), h("div", { class: "row" }, save("svg"), save("png"))),
       ),
     );
   }

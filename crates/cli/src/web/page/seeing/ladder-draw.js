@@ -1,7 +1,7 @@
 // A picture of a ladder: lifelines, frames between them, calls and states beside them, the time at the left.
 
 import { t, told } from "../i18n.js";
-import { drawFrame, drawWayBack } from "./ladder-frame.js";
+import { drawFrame, drawWayBack, drawWords } from "./ladder-frame.js";
 import { SKIPPED, yOf } from "./ladder-layout.js";
 import { clock, span } from "./span.js";
 import { widthOf } from "./pen.js";
@@ -15,6 +15,8 @@ import { widthOf } from "./pen.js";
  * @property {number} width
  * @property {number} height
  * @property {Placed[]} placed
+ * @property {import("./ladder-layout.js").Stop[]} stops
+ * @property {import("./ladder-layout.js").Skip[]} skips
  * @property {{name: string, addresses: string[]}[]} hosts
  * @property {import("./pen.js").Palette} colours
  * @property {"kind" | "connection" | "side"} colourBy
@@ -48,9 +50,10 @@ export function drawLadder(pen, plan) {
   const frames = placed.filter(({ row }) => row.kind === "frame");
   frames.filter(({ row }) => row.first !== undefined && row.first !== null).forEach((one, place) => drawWayBack(pen, one, picture, place));
   for (const one of frames) drawFrame(pen, one, picture);
+  for (const one of frames) if (one.y > 0 && one.y < height + 40) drawWords(pen, one, picture);
   for (const one of placed) if (one.row.kind !== "frame") drawBeside(pen, one, picture);
   times(pen, picture);
-  for (const one of placed) if (one.skipped !== null) skippedMark(pen, one, picture);
+  for (const skip of picture.skips) skippedMark(pen, skip, picture);
   if (now !== null) nowLine(pen, picture, now);
   heads(pen, picture);
   if (placed.length === 0) pen.text(width / 2, height / 2, t("ladder.empty"), { color: colours["ink-faint"], size: 14, align: "center" });
@@ -58,15 +61,24 @@ export function drawLadder(pen, plan) {
 }
 
 /**
+ * @param {number} time
+ * @param {boolean} isNarrow
+ */
+const timeText = (time, isNarrow) => (isNarrow && time < 3600 ? time.toFixed(3) : clock(time));
+
+/**
  * Where everything is.
  * @param {Plan} plan
  * @returns {Picture}
  */
 function arrange(plan) {
-  const { width, hosts, placed, scale } = plan;
+  const { width, hosts, placed, stops, scale } = plan;
   const isNarrow = width < 640;
-  const edge = isNarrow ? 52 : 92;
-  const beside = isNarrow ? 74 : Math.min(230, Math.max(130, width * 0.17));
+  // As wide as the widest time.
+  const face = /** @type {"mono"} */ ("mono");
+  const shown = placed.filter(({ y }) => y > 0 && y < plan.height);
+  const edge = Math.max(isNarrow ? 40 : 72, ...[shown[0], shown[shown.length - 1]].map((one) => (one && plan.times === "clock" ? widthOf(timeText(one.row.time, isNarrow), { face, size: isNarrow ? 10 : 11 }) + 17 : 0)));
+  const beside = isNarrow ? 86 : Math.min(240, Math.max(150, width * 0.19));
   const [left, right] = [edge + beside, width - beside - 6];
   const gaps = Math.max(1, hosts.length - 1);
   const xs = hosts.map((_, place) => left + ((right - left) * place) / gaps);
@@ -76,7 +88,7 @@ function arrange(plan) {
   return {
     ...plan, isNarrow, edge, xs, hits: [], head: HEAD,
     travel: travels[travels.length >> 1] ?? 0,
-    yOf: (time) => yOf(placed, time, scale),
+    yOf: (time) => yOf(stops, time, scale),
     placedRow: (row) => byRow.get(row) ?? null,
   };
 }
@@ -85,12 +97,12 @@ function arrange(plan) {
  * @param {Pen} pen
  * @param {Picture} picture
  */
-function lifelines(pen, { xs, placed, height, colours, hasEnd }) {
+function lifelines(pen, { xs, placed, skips, height, colours, hasEnd }) {
+  const pauses = [...skips].sort((a, b) => a.y - b.y);
   const bottom = hasEnd && placed.length > 0 ? Math.min(height, placed[placed.length - 1].y + 60) : height;
   for (const x of xs) {
     let top = HEAD;
-    for (const { y, skipped } of placed) {
-      if (skipped === null) continue;
+    for (const { y } of pauses) {
       const [before, after] = [y - SKIPPED + 10, y - 14];
       if (before > top) pen.line([[x, top], [x, before]], { color: colours["line-strong"], width: 1.5 });
       pen.line([[x, Math.max(top, before)], [x, after]], { color: colours["line-strong"], width: 1.5, dash: [1.5, 4] });
@@ -128,7 +140,7 @@ function times(pen, { placed, edge, colours, times, isNarrow, now }) {
   /** @type {number | null} */
   let before = null;
   for (const { row, y } of placed) {
-    const text = times === "clock" ? (isNarrow ? row.time.toFixed(3) : clock(row.time)) : before === null ? "" : `+${span(row.time - before)}`;
+    const text = times === "clock" ? timeText(row.time, isNarrow) : before === null ? "" : `+${span(row.time - before)}`;
     before = row.time;
     if (y < last + 14) continue;
     last = y;
@@ -139,11 +151,11 @@ function times(pen, { placed, edge, colours, times, isNarrow, now }) {
 
 /**
  * @param {Pen} pen
- * @param {Placed} one
+ * @param {import("./ladder-layout.js").Skip} skip
  * @param {Picture} picture
  */
-function skippedMark(pen, { y, skipped }, { xs, colours }) {
-  const text = `⋯  ${t("ladder.later", { span: span(skipped ?? 0) })}  ⋯`;
+function skippedMark(pen, { y, seconds }, { xs, colours }) {
+  const text = `⋯  ${t("ladder.later", { span: span(seconds) })}  ⋯`;
   const middle = (xs[0] + xs[xs.length - 1]) / 2;
   const wide = widthOf(text, { size: 11.5 }) + 24;
   pen.rect(middle - wide / 2, y - SKIPPED / 2 - 13, wide, 20, { fill: colours.raised, radius: 10 });
@@ -159,7 +171,7 @@ function nowLine(pen, picture, now) {
   const y = picture.yOf(now);
   pen.line([[picture.edge - 8, y], [picture.width, y]], { color: picture.colours.accent, width: 1.5 });
   pen.rect(2, y - 9, picture.edge - 8, 18, { fill: picture.colours.accent, radius: 4 });
-  pen.text(picture.edge - 12, y + 4, picture.isNarrow ? now.toFixed(3) : clock(now), { face: "mono", size: picture.isNarrow ? 10 : 11, weight: 600, color: picture.colours["accent-ink"], align: "right", most: picture.edge - 14 });
+  pen.text(picture.edge - 12, y + 4, timeText(now, picture.isNarrow), { face: "mono", size: picture.isNarrow ? 10 : 11, weight: 600, color: picture.colours["accent-ink"], align: "right", most: picture.edge - 14 });
 }
 
 /**
@@ -182,21 +194,23 @@ function drawBeside(pen, { row, index, y }, picture) {
   const x = xs[row.host];
   if (x === undefined) return;
   const outwards = row.host === 0 ? -1 : 1;
-  const room = row.host === 0 ? x - edge - 18 : row.host === xs.length - 1 ? width - x - 18 : (xs[1] - xs[0]) * 0.45;
+  const away = isNarrow ? 9 : 16;
+  const room = row.host === 0 ? x - edge - away : row.host === xs.length - 1 ? width - x - away - 2 : (xs[1] - xs[0]) * 0.45;
   /** @type {{text: string, color: string, fill?: string, weight?: number}[]} */
   const parts = saidBeside(row, colours);
-  const size = isNarrow ? 10.5 : 11.5;
+  const size = isNarrow ? 9.5 : 11.5;
   pen.circle(x, y, 3, { fill: colours.sheet, stroke: parts[0].color, alpha });
+  const pad = isNarrow ? 6 : 10;
   let left = room;
-  let at = x + outwards * 16;
+  let at = x + outwards * away;
   for (const { text, color, fill, weight } of parts) {
     const how = { face: /** @type {"mono"} */ ("mono"), size, weight };
-    const wide = Math.min(left - (fill ? 10 : 0), widthOf(text, how));
+    const wide = Math.min(left - (fill ? pad : 0), widthOf(text, how));
     if (wide < 14) break;
-    const box = wide + (fill ? 10 : 0);
+    const box = wide + (fill ? pad : 0);
     const start = outwards > 0 ? at : at - box;
     if (fill) pen.rect(start, y - 9, box, 18, { fill, radius: 4, alpha });
-    pen.text(start + (fill ? 5 : 0), y + 4, text, { ...how, color, most: wide + 1, alpha, halo: fill || row.host === 0 || row.host === xs.length - 1 ? undefined : colours.sheet });
+    pen.text(start + (fill ? pad / 2 : 0), y + 4, text, { ...how, color, most: wide + 1, alpha, halo: fill || row.host === 0 || row.host === xs.length - 1 ? undefined : colours.sheet });
     at += outwards * (box + 6);
     left -= box + 6;
   }

@@ -1,6 +1,6 @@
 // A frame in a ladder: the arrow from host to host, its words, its end, and the way back to its first sending.
 
-import { t } from "../i18n.js";
+import { t, told } from "../i18n.js";
 import { widthOf } from "./pen.js";
 
 /** @typedef {import("./ladder-draw.js").Picture} Picture */
@@ -8,7 +8,7 @@ import { widthOf } from "./pen.js";
 /** @typedef {import("./pen.js").Pen} Pen */
 
 /** Steeper arrows than this have level words, at the sender. */
-const STEEPEST = 0.3;
+const STEEPEST = 0.5;
 const HEAD = 8;
 
 /**
@@ -29,26 +29,33 @@ export function colourOf(row, { colours, colourBy }) {
 }
 
 /**
- * The pieces of a frame's words, most important first.
+ * The words of a frame, ever shorter.
  * @param {import("./rows.js").Row} row
- * @param {Picture} picture
  */
-function pieces(row, { colours, isNarrow }) {
-  const words = isNarrow ? brief(row.words) : row.words;
-  const protocol = row.protocol === "TCP" || String(words).startsWith(row.protocol) ? "" : `${row.protocol} `;
-  const said = [{ text: protocol + words, color: colours.ink, weight: 400 }];
-  if (row.first !== undefined && row.first !== null) said.push({ text: `↻ ${row.again ? t(`again.${row.again}`) : t("ladder.again")}`, color: colours.again, weight: 600 });
-  for (const mark of row.marks ?? []) said.push({ text: t(`mark.${mark}`), color: colours["series-5"], weight: 600 });
-  if (row.payload) said.push({ text: row.payload, color: colours["ink-soft"], weight: 400 });
-  return said;
+function wordings(row) {
+  const words = row.protocol === "TCP" || String(row.words).startsWith(row.protocol) ? String(row.words) : `${row.protocol} ${row.words}`;
+  const plain = words.replace(/ (mss|wscale|sackOK|ts|TS).*$/, "");
+  const brief = plain.replace(/ win \d+/, "");
+  return [words, plain, brief, brief.replace(/^PSH ACK/, "PSH").replace(/^ACK (?=seq)/, ""), brief.replace(/ ack \d+/, "").replace(/^(PSH )?ACK (?=seq)/, "")];
 }
 
 /**
- * Without what a narrow ladder has no room for.
- * @param {string} words
+ * The pieces of a frame's words, most important first; as many as there is room for.
+ * @param {import("./rows.js").Row} row
+ * @param {Picture} picture
+ * @param {number} room
+ * @param {number} size
  */
-function brief(words) {
-  return words.replace(/ (win|mss|wscale|sackOK|ts|TS).*$/, "").replace(/^PSH ACK/, "PSH");
+function pieces(row, { colours }, room, size) {
+  const face = /** @type {"mono"} */ ("mono");
+  const more = [];
+  if (row.first !== undefined && row.first !== null) more.push({ text: `↻ ${row.again ? told(`again.${row.again}`, {}, row.again) : t("ladder.again")}`, color: colours.again, weight: 600 });
+  for (const mark of row.marks ?? []) more.push({ text: told(`mark.${mark}`, {}, mark), color: colours["series-5"], weight: 600 });
+  const wanted = more.reduce((sum, { text }) => sum + widthOf(text, { face, size, weight: 600 }) + 10, 0);
+  const said = wordings(row);
+  const text = said.find((one) => widthOf(one, { face, size }) + wanted <= room) ?? said[said.length - 1];
+  if (row.payload) more.push({ text: row.payload, color: colours["ink-soft"], weight: 400 });
+  return [{ text, color: colours.ink, weight: 400 }, ...more];
 }
 
 /**
@@ -89,7 +96,6 @@ export function drawFrame(pen, { row, index, y }, picture) {
     hits.push({ index, from: [from, y], to: end });
   }
   pen.circle(from, y, 2.2, { fill: colour, alpha });
-  words(pen, row, y, from, xs[targets[0]] ?? xs[xs.length - 1], picture, alpha);
 }
 
 /**
@@ -99,27 +105,27 @@ export function drawFrame(pen, { row, index, y }, picture) {
 const otherSide = (host, hosts) => (host === 0 ? hosts - 1 : 0);
 
 /**
+ * What is said of a frame, along its arrow; drawn when all arrows are.
  * @param {Pen} pen
- * @param {import("./rows.js").Row} row
- * @param {number} y
- * @param {number} from
- * @param {number} to
+ * @param {Placed} placed
  * @param {Picture} picture
- * @param {number} alpha
  */
-function words(pen, row, y, from, to, picture, alpha) {
-  const { colours, isNarrow } = picture;
+export function drawWords(pen, { row, y }, picture) {
+  const { colours, isNarrow, xs, now } = picture;
+  const from = xs[row.from] ?? xs[0];
+  const to = xs[row.to?.length ? row.to[0] : otherSide(row.from, xs.length)] ?? xs[xs.length - 1];
+  const isLater = now !== null && row.time > now;
   const size = isNarrow ? 10.5 : 11.5;
   const sign = Math.sign(to - from) || 1;
   const drop = row.lost || row.arrives === null || row.arrives === undefined ? 0 : Math.max(0, picture.yOf(row.arrives) - y);
   const length = Math.abs(to - from);
   const slope = Math.atan2(drop, length);
   const angle = slope <= STEEPEST ? slope * sign : 0;
-  // The reason of a loss stands behind its cross: the words end before it.
-  let room = length * (row.lost ? 0.62 : 1) - 34;
+  // The reason of a loss stands behind its cross: the words end before it. Those along a slope leave room for those of the answer.
+  let room = length * (row.lost ? 0.62 : 1) - (drop > 6 ? Math.max(24, length * 0.3) : 34);
   /** @type {{text: string, color: string, weight: number, width: number}[]} */
   const fitting = [];
-  for (const piece of pieces(row, picture)) {
+  for (const piece of pieces(row, picture, room, size)) {
     const width = Math.min(room, widthOf(piece.text, { face: "mono", size, weight: piece.weight }));
     if (width < 18) break;
     fitting.push({ ...piece, width });
@@ -131,7 +137,10 @@ function words(pen, row, y, from, to, picture, alpha) {
   for (const { text, color, weight, width } of fitting) {
     const x = from + along * Math.cos(angle);
     const base = y + along * Math.sin(angle) - 4.5;
-    pen.text(x, base, text, { face: "mono", size, weight, color, halo: colours.sheet, most: width + 1, angle, alpha: alpha < 1 ? 0.45 : 1 });
+    /** @type {(right: number, up: number) => number[]} */
+    const corner = (right, up) => [x + right * Math.cos(angle) + up * Math.sin(angle), base + right * Math.sin(angle) - up * Math.cos(angle)];
+    pen.shape([corner(-3, -2), corner(width + 3, -2), corner(width + 3, size - 1), corner(-3, size - 1)], { fill: colours.sheet, alpha: 0.82 });
+    pen.text(x, base, text, { face: "mono", size, weight, color, most: width + 1, angle, alpha: isLater ? 0.45 : 1 });
     along += width + 10;
   }
 }
@@ -163,7 +172,7 @@ function cross(pen, [x, y], sign, why, { colours, isNarrow }, alpha) {
   const color = colours.lost;
   pen.line([[x - 5, y - 5], [x + 5, y + 5]], { color, width: 2.2, alpha });
   pen.line([[x - 5, y + 5], [x + 5, y - 5]], { color, width: 2.2, alpha });
-  pen.text(x + sign * 11, y + 4, t(`lost.${why}`) === `lost.${why}` ? why : t(`lost.${why}`), {
+  pen.text(x + sign * 11, y + 4, told(`lost.${why}`, {}, why), {
     color, size: isNarrow ? 10.5 : 11.5, weight: 600, align: sign > 0 ? "left" : "right", halo: colours.sheet, alpha,
   });
 }

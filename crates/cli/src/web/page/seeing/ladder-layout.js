@@ -4,19 +4,25 @@
 /** @typedef {import("./rows.js").Row} Row */
 
 /** Between two rows in the same column. */
-const APART = 23;
+const APART = 24;
 /** A pause that would be higher than this is skipped. */
 const HIGHEST_PAUSE = 150;
+/** What is not farther apart than this, by the time alone, happens at once. */
+const AT_ONCE = 3;
 /** What a skipped pause is high. */
 export const SKIPPED = 46;
 
 /**
- * Rows of a page, laid out one after the other.
+ * Rows of a page, laid out one after the other. All places are counted from the first row's.
  * @typedef {object} Layout
  * @property {Row[]} rows
- * @property {number[]} tops where each row stands, from the first one's place
- * @property {Map<number, number>} skipped seconds that are skipped before a row
+ * @property {number[]} tops where each row stands
+ * @property {number} height
+ * @property {Stop[]} stops in the order of time
+ * @property {Skip[]} skips
  */
+/** @typedef {{time: number, y: number}} Stop where a time stands: that of a row, or of an arrival */
+/** @typedef {{y: number, seconds: number}} Skip a pause that is skipped, by where it ends */
 
 /**
  * The columns that a row takes; two rows without a common one may stand side by side.
@@ -50,27 +56,40 @@ export function pause(seconds, scale) {
 export function layOut(rows, scale, hosts) {
   /** @type {Map<string, number>} */
   const taken = new Map();
-  const skipped = new Map();
-  /** @type {number[]} */
-  const tops = [];
+  /** @type {Layout} */
+  const layout = { rows, tops: [], height: 0, stops: [], skips: [] };
+  /** @type {number[]} arrivals that are still to come, the next one last */
+  let coming = [];
   let top = 0;
   let lowest = -APART;
   let lastForAll = -APART;
   /** @type {number | null} */
   let before = null;
-  rows.forEach((row, place) => {
-    if (!row) {
-      tops.push(top);
-      return;
-    }
+  /** @param {number} time */
+  const goOn = (time) => {
     if (before !== null) {
-      const { pixels, isSkipped } = pause(row.time - before, scale);
+      const { pixels, isSkipped } = pause(time - before, scale);
       top += pixels;
       if (isSkipped) {
         top = Math.max(top, lowest + SKIPPED);
-        skipped.set(place, row.time - before);
+        layout.skips.push({ y: top, seconds: time - before });
       }
     }
+    before = time;
+  };
+  for (const row of rows) {
+    if (!row) {
+      layout.tops.push(top);
+      continue;
+    }
+    // An arrival has its place too: what follows long after it does not draw it down.
+    while (coming.length > 0 && coming[coming.length - 1] < row.time) {
+      const arrival = /** @type {number} */ (coming.pop());
+      goOn(arrival);
+      // Where the answer follows at once, the arrow shall end beside it.
+      if ((row.time - arrival) * scale >= AT_ONCE) layout.stops.push({ time: arrival, y: top });
+    }
+    goOn(row.time);
     const mine = columns(row, hosts);
     if (mine === null) {
       top = Math.max(top, lowest + APART);
@@ -80,10 +99,24 @@ export function layOut(rows, scale, hosts) {
       for (const column of mine) taken.set(column, top);
     }
     lowest = Math.max(lowest, top);
-    before = row.time;
-    tops.push(top);
-  });
-  return { rows, tops, skipped };
+    layout.tops.push(top);
+    layout.stops.push({ time: row.time, y: top });
+    if (row.arrives > row.time) coming = insert(coming, row.arrives);
+  }
+  layout.height = top;
+  return layout;
+}
+
+/**
+ * Puts a time among others, of which the first one comes last.
+ * @param {number[]} times
+ * @param {number} time
+ */
+function insert(times, time) {
+  let place = times.length;
+  while (place > 0 && times[place - 1] < time) place -= 1;
+  times.splice(place, 0, time);
+  return times;
 }
 
 /**
@@ -102,35 +135,29 @@ export function join(last, first, scale) {
 /** A page that is not here is taken to be so high. */
 export const GUESSED = APART;
 
-/**
- * @typedef {object} Placed
- * @property {Row} row
- * @property {number} index
- * @property {number} y
- * @property {number | null} skipped seconds that are skipped before it
- */
+/** @typedef {{row: Row, index: number, y: number}} Placed */
 
 /**
- * Where a time is among rows: between its neighbours.
- * @param {Placed[]} placed
+ * Where a time is: between its neighbours, and behind the last of them by its distance.
+ * @param {Stop[]} stops
  * @param {number} time
  * @param {number} scale
  */
-export function yOf(placed, time, scale) {
-  let [low, high] = [0, placed.length];
+export function yOf(stops, time, scale) {
+  let [low, high] = [0, stops.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (placed[middle].row.time < time) low = middle + 1;
+    if (stops[middle].time < time) low = middle + 1;
     else high = middle;
   }
-  if (low === placed.length) {
-    const last = placed[placed.length - 1];
-    return last ? last.y + Math.min(60, Math.max(0, (time - last.row.time) * scale)) : 0;
+  if (low === stops.length) {
+    const last = stops[stops.length - 1];
+    return last ? last.y + Math.min(HIGHEST_PAUSE, Math.max(0, (time - last.time) * scale)) : 0;
   }
-  const after = placed[low];
-  const before = placed[low - 1];
+  const after = stops[low];
+  const before = stops[low - 1];
   if (!before) return after.y;
-  const share = (time - before.row.time) / (after.row.time - before.row.time || 1);
+  const share = (time - before.time) / (after.time - before.time || 1);
   return before.y + share * (after.y - before.y);
 }
 

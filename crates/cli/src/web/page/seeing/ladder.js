@@ -8,7 +8,7 @@ import { SvgPen, download, palette, penFor } from "./pen.js";
 import { LadderBar } from "./ladder-bar.js";
 import { Rows } from "./rows.js";
 import { Scrollbar } from "./scrollbar.js";
-import { Viewport } from "./viewport.js";
+import { TOP, Viewport } from "./viewport.js";
 import { said } from "./said.js";
 
 /** @typedef {import("./ladder-draw.js").Picture} Picture */
@@ -81,7 +81,7 @@ export class Ladder {
       this.isPlaced = true;
       this.kind = entity.kind;
       this.viewport.followsEnd = entity.kind === "live";
-      this.viewport.anchor.index = entity.first;
+      this.viewport.anchor = { index: entity.first, y: TOP };
     }
     this.bar.hear(entity);
     this.rows.setRange(entity.first, entity.rows);
@@ -92,7 +92,7 @@ export class Ladder {
   setFilter(filter) {
     this.chosen = null;
     this.rows.setFilter(filter);
-    this.viewport.anchor = { index: this.rows.first, y: HEAD };
+    this.viewport.anchor = { index: this.rows.first, y: TOP };
     this.viewport.followsEnd = this.kind === "live";
     this.draw();
   }
@@ -134,7 +134,7 @@ export class Ladder {
   plan(placed, width, height) {
     const { chosen } = this;
     return {
-      width, height, placed,
+      width, height, placed, stops: this.viewport.stops, skips: this.viewport.skips,
       hosts: this.hosts, colours: palette(), colourBy: this.colourBy, times: this.times, scale: this.viewport.scale, now: this.moment.time,
       isChosen: (index) => chosen !== null && index >= Math.min(chosen.from, chosen.to) && index <= Math.max(chosen.from, chosen.to),
       hasEnd: this.kind !== "live" && placed[placed.length - 1]?.index === this.rows.end - 1,
@@ -158,9 +158,13 @@ export class Ladder {
     const rows = this.viewport.placed.map(({ row }) => row);
     const scale = fitting(rows);
     if (this.isFitted) this.viewport.zoom(scale);
-    else this.viewport.scale = scale;
+    else {
+      this.viewport.scale = scale;
+      this.viewport.anchor = { index: this.rows.first, y: TOP };
+    }
     this.isFitted = true;
     this.draw();
+    this.onTime();
   }
 
   /**
@@ -185,7 +189,7 @@ export class Ladder {
     const visible = this.viewport.visible().length;
     this.viewport.followsEnd = share >= 1 && this.kind === "live";
     if (share >= 1) this.viewport.anchor = { index: this.rows.end - 1, y: this.body.clientHeight - 48 };
-    else this.viewport.anchor = { index: this.rows.first + Math.round(share * Math.max(0, this.rows.count - visible)), y: HEAD + 22 };
+    else this.viewport.anchor = { index: this.rows.first + Math.round(share * Math.max(0, this.rows.count - visible)), y: TOP };
     this.draw();
   }
 
@@ -318,6 +322,7 @@ export class Ladder {
   async save(form) {
     const width = Math.max(900, this.body.clientWidth);
     let [placed, height] = [this.viewport.visible(), this.body.clientHeight];
+    let places = { stops: this.viewport.stops, skips: this.viewport.skips };
     if (this.chosen && this.chosen.from !== this.chosen.to) {
       const from = Math.min(this.chosen.from, this.chosen.to);
       const count = Math.min(EXPORTED_ROWS, Math.abs(this.chosen.to - this.chosen.from) + 1);
@@ -328,11 +333,13 @@ export class Ladder {
         if (answer.rows.length === 0) break;
         rows.push(...answer.rows);
       }
-      const { tops, skipped } = layOut(rows, this.viewport.scale, this.hosts.length);
-      placed = rows.map((row, place) => ({ row, index: from + place, y: HEAD + 26 + tops[place], skipped: skipped.get(place) ?? null }));
+      const { tops, stops, skips } = layOut(rows, this.viewport.scale, this.hosts.length);
+      const top = HEAD + 26;
+      placed = rows.map((row, place) => ({ row, index: from + place, y: top + tops[place] }));
+      places = { stops: stops.map(({ time, y }) => ({ time, y: top + y })), skips: skips.map(({ y, seconds }) => ({ y: top + y, seconds })) };
       height = (placed[placed.length - 1]?.y ?? 0) + 60;
     }
-    const plan = { ...this.plan(placed, width, height), isChosen: () => false };
+    const plan = { ...this.plan(placed, width, height), ...places, isChosen: () => false };
     const name = this.title.replace(/[^\p{L}\p{N}.-]+/gu, "-") || "ladder";
     if (form === "svg") {
       const pen = new SvgPen(width, height, plan.colours.sheet);

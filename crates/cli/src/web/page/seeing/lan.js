@@ -32,11 +32,11 @@ function newLanView(store) {
   const profile = h(
     "select",
     { onchange: () => showHint() },
-    h("option", { value: "" }, t("cable.perfect")),
+    profiles.every((one) => one.name !== "perfect") && h("option", { value: "" }, t("profile.perfect")),
     profiles.map((one) => h("option", { value: one.name }, told(`profile.${one.name}`, {}, one.title ?? one.name))),
   );
   const conditions = () => profiles.find((one) => one.name === profile.value)?.conditions ?? {};
-  const showHint = () => fill(hint, described(conditions()));
+  const showHint = () => fill(hint, profile.value && profile.value !== "perfect" && described(conditions()));
   showHint();
   const hosts = h("div", { class: "column" });
   /** @type {(name: string, address: string) => void} */

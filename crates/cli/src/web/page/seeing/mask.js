@@ -41,7 +41,7 @@ export function maskArithmetic(own, to, gateway) {
   const [here, there] = [(mine & mask) >>> 0, (yours & mask) >>> 0];
   /** @type {(name: string, value: number, isSum?: boolean) => HTMLElement} */
   const line = (name, value, isSum = false) =>
-    h("tr", { class: isSum ? "sum" : "" }, h("th", { scope: "row" }, name), h("td", { class: "mono" }, dotted(value)), h("td", null, binary(value, length)));
+    h("tr", { class: isSum ? "sum" : "" }, h("th", { scope: "row" }, name, h("span", { class: "mono" }, dotted(value))), h("td", null, binary(value, length)));
   const isNear = here === there;
   return h(
     "div",

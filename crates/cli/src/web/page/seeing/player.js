@@ -1,6 +1,6 @@
 // The player of a lesson: its steps, and the moment one has come to. Everything else in the view follows that moment.
 
-import { h, fill } from "../dom.js";
+import { h, fill, s } from "../dom.js";
 import { t, told } from "../i18n.js";
 import { openDialog } from "../parts/dialog.js";
 import { complain } from "../parts/toast.js";
@@ -14,6 +14,9 @@ const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const TICKS = 2000;
 /** Of a longer recording only so many rows are looked at for the passage of time. */
 const MOST_ROWS = 20_000;
+
+/** @param {string} path */
+const sign = (path) => s("svg", { class: "sign", viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, s("path", { d: path, fill: "currentColor" }));
 
 export class Player {
   /**
@@ -42,9 +45,9 @@ export class Player {
     this.element = h(
       "div",
       { class: "player", role: "group", "aria-label": t("player.label") },
-      h("button", { class: "icon", "aria-label": t("player.back"), title: t("player.back"), onclick: () => this.go(this.step - 1) }, "⏮"),
+      h("button", { class: "icon", "aria-label": t("player.back"), title: t("player.back"), onclick: () => this.go(this.step - 1) }, sign("M11 3L5 8l6 5zM3 3h2v10H3z")),
       this.playButton,
-      h("button", { class: "icon", "aria-label": t("player.forward"), title: t("player.forward"), onclick: () => this.go(this.step + 1) }, "⏭"),
+      h("button", { class: "icon", "aria-label": t("player.forward"), title: t("player.forward"), onclick: () => this.go(this.step + 1) }, sign("M5 3l6 5-6 5zM11 3h2v10h-2z")),
       h("div", { class: "scrub" }, this.range, this.ticks),
       this.time,
       speed,
@@ -52,7 +55,7 @@ export class Player {
     this.actions = h(
       "span",
       { class: "row" },
-      h("span", { class: "soft small" }, t("lesson.seed-is", { seed: this.lesson.seed })),
+      h("span", { class: "soft small seed" }, t("lesson.seed-is", { seed: this.lesson.seed })),
       h("button", { onclick: () => askParameters(store, this.lesson, recording) }, t("lesson.parameters")),
       h("button", { onclick: () => this.fork() }, t("lesson.fork")),
     );
@@ -61,7 +64,7 @@ export class Player {
     this.steps = h(
       "div",
       { class: "steps" },
-      this.lesson.fork && h("p", { class: "hint small" }, h("a", { href: `#recording=${this.lesson.fork.of}` }, t("lesson.is-fork", { at: clock(this.lesson.fork.at) }))),
+      this.lesson.fork && h("p", { class: "small nothing" }, h("a", { href: `#recording=${this.lesson.fork.of}` }, t("lesson.is-fork", { at: clock(this.lesson.fork.at) }))),
       maskDrawing(this.lesson, this.entity),
       h("ol", null, this.items),
     );
@@ -151,7 +154,7 @@ export class Player {
   }
 
   showPlay() {
-    fill(this.playButton, this.isPlaying ? "❚❚" : "▶");
+    fill(this.playButton, sign(this.isPlaying ? "M4 3h3v10H4zM9 3h3v10H9z" : "M4 2.5l9 5.5-9 5.5z"));
     this.playButton.setAttribute("aria-label", t(this.isPlaying ? "player.pause" : "player.play"));
     this.playButton.title = t(this.isPlaying ? "player.pause" : "player.play");
   }

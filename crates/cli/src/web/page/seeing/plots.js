@@ -10,7 +10,7 @@ import { Choice } from "./choice.js";
 
 /** @type {[string, number, Looks, [string, string][]?][]} each plot, its height, how its series look, and what else its legend has */
 const PLOTS = [
-  ["sequence", 280, { ack: { colour: "series-2", form: "step" }, window: { colour: "series-3", form: "step" } }, [["new", "series-1"], ["again", "again"], ["lost", "lost"], ["sack", "series-4"]]],
+  ["sequence", 280, { ack: { colour: "series-2", form: "step" }, window: { colour: "series-6", form: "step" } }, [["new", "series-1"], ["again", "again"], ["lost", "lost"], ["sack", "series-4"]]],
   ["window", 180, { cwnd: { colour: "series-1", form: "step" }, ssthresh: { colour: "series-5", form: "step", dash: [6, 4] }, in_flight: { colour: "series-2", form: "area" }, peer_window: { colour: "series-3", form: "step" } }],
   ["rtt", 150, { rtt: { colour: "series-1", form: "dots" }, srtt: { colour: "series-2", form: "line" }, rto: { colour: "series-3", form: "step" } }],
   ["throughput", 150, { throughput: { colour: "series-1", form: "area" }, goodput: { colour: "series-2", form: "line" } }],

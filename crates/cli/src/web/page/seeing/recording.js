@@ -56,9 +56,9 @@ export function recordingView(store, recording, signal) {
       facts,
       h("span", { class: "grow" }),
       player && player.actions,
-      lan && h("a", { class: "button-link", href: `#new=lan:${lan.lan}`, title: t("lan.session.long") }, t("lan.session")),
+      lan && !lan.owner && h("a", { class: "button-link", href: `#new=lan:${lan.lan}`, title: t("lan.session.long") }, t("lan.session")),
       h("a", { class: "button-link", href: `api/recording/${recording}.pcapng`, download: "" }, t("recording.download")),
-      h("button", { class: "quiet", onclick: () => forget(store, recording) }, t("recording.forget")),
+      lan && !lan.owner ? h("button", { class: "quiet", onclick: () => leave(store, "lan.close", { lan: lan.lan }, `#recording=${recording}`) }, t("lan.close")) : h("button", { class: "quiet", onclick: () => leave(store, "recording.forget", { recording }, "#home") }, t("recording.forget")),
     ),
     h("div", { class: "recording-body" }, h("section", { class: "recording-main" }, tabs.list, tabs.panel), h("aside", { class: "recording-side", "aria-label": t("recording.beside") }, beside.list, beside.panel)),
     player && player.element,
@@ -80,13 +80,17 @@ export function recordingView(store, recording, signal) {
 }
 
 /**
+ * Ends something, and goes elsewhere.
  * @param {import("../store.js").Store} store
- * @param {string} recording
+ * @param {string} what
+ * @param {Record<string, any>} parameters
+ * @param {string} where
  */
-async function forget(store, recording) {
+async function leave(store, what, parameters, where) {
   try {
-    await store.ask("recording.forget", { recording });
-    location.hash = "#home";
+    await store.ask(what, parameters);
+    if (location.hash === where) dispatchEvent(new Event("hashchange"));
+    else location.hash = where;
   } catch (reason) {
     complain(reason);
   }

@@ -11,7 +11,7 @@ import { PAGE } from "./rows.js";
 /** Rows this far above the window are placed too: their arrows may end in it. */
 const ABOVE = 700;
 const BELOW = 300;
-const TOP = HEAD + 22;
+export const TOP = HEAD + 22;
 const BOTTOM = 48;
 
 export class Viewport {
@@ -27,6 +27,10 @@ export class Viewport {
     this.layouts = new WeakMap();
     /** @type {Placed[]} */
     this.placed = [];
+    /** @type {import("./ladder-layout.js").Stop[]} */
+    this.stops = [];
+    /** @type {import("./ladder-layout.js").Skip[]} */
+    this.skips = [];
   }
 
   /**
@@ -48,7 +52,7 @@ export class Viewport {
   place() {
     const { rows } = this;
     if (rows.count === 0) {
-      this.placed = [];
+      [this.placed, this.stops, this.skips] = [[], [], []];
       return this.placed;
     }
     if (this.followsEnd) this.anchor = { index: rows.end - 1, y: this.height - BOTTOM };
@@ -78,46 +82,38 @@ export class Viewport {
     if (!middle) return null;
     const place = Math.min(this.anchor.index - page * PAGE, middle.rows.length - 1);
     const base = this.anchor.y - middle.tops[place];
-    /** @type {Placed[][]} */
-    const parts = [this.part(page, middle, base, null)];
-    let [above, top] = [middle, base];
-    for (let before = page - 1; top > -ABOVE; before -= 1) {
-      const layout = this.layout(before);
+    /** @type {{page: number, layout: Layout, base: number}[]} */
+    const parts = [{ page, layout: middle, base }];
+    /** @type {import("./ladder-layout.js").Skip[]} */
+    const skips = [];
+    for (let upper = parts[0]; upper.base > -ABOVE; upper = parts[0]) {
+      const layout = this.layout(upper.page - 1);
       if (!layout) break;
-      const { pixels, skipped } = join(layout.rows[layout.rows.length - 1], above.rows[0], this.scale);
-      const mine = top - pixels - layout.tops[layout.tops.length - 1];
-      const lower = parts[0][0];
-      if (lower && lower.index === (before + 1) * PAGE) lower.skipped = skipped;
-      parts.unshift(this.part(before, layout, mine, null));
-      [above, top] = [layout, mine];
+      const { pixels, skipped } = join(layout.rows[layout.rows.length - 1], upper.layout.rows[0], this.scale);
+      if (skipped !== null) skips.push({ y: upper.base, seconds: skipped });
+      parts.unshift({ page: upper.page - 1, layout, base: upper.base - pixels - layout.height });
     }
-    let [upper, bottom] = [middle, base + middle.tops[middle.tops.length - 1]];
-    for (let after = page + 1; bottom < this.height + BELOW; after += 1) {
-      const layout = this.layout(after);
+    for (let lower = parts[parts.length - 1]; lower.base + lower.layout.height < this.height + BELOW; lower = parts[parts.length - 1]) {
+      const layout = this.layout(lower.page + 1);
       if (!layout) break;
-      const { pixels, skipped } = join(upper.rows[upper.rows.length - 1], layout.rows[0], this.scale);
-      const mine = bottom + pixels;
-      parts.push(this.part(after, layout, mine, skipped));
-      [upper, bottom] = [layout, mine + layout.tops[layout.tops.length - 1]];
+      const { pixels, skipped } = join(lower.layout.rows[lower.layout.rows.length - 1], layout.rows[0], this.scale);
+      const top = lower.base + lower.layout.height + pixels;
+      if (skipped !== null) skips.push({ y: top, seconds: skipped });
+      parts.push({ page: lower.page + 1, layout, base: top });
     }
-    return parts.flat();
-  }
-
-  /**
-   * What is to be drawn of a page.
-   * @param {number} page
-   * @param {Layout} layout
-   * @param {number} base
-   * @param {number | null} skipped before its first row
-   */
-  part(page, layout, base, skipped) {
+    const isNear = (/** @type {number} */ y) => y >= -ABOVE && y <= this.height + BELOW;
+    this.stops = [];
+    this.skips = skips.filter(({ y }) => isNear(y));
     /** @type {Placed[]} */
     const placed = [];
-    layout.rows.forEach((row, place) => {
-      const y = base + layout.tops[place];
-      if (!row || y < -ABOVE || y > this.height + BELOW) return;
-      placed.push({ row, index: page * PAGE + place, y, skipped: layout.skipped.get(place) ?? (place === 0 ? skipped : null) });
-    });
+    for (const { page: number, layout, base: top } of parts) {
+      layout.rows.forEach((row, at) => {
+        const y = top + layout.tops[at];
+        if (row && isNear(y)) placed.push({ row, index: number * PAGE + at, y });
+      });
+      for (const { time, y } of layout.stops) if (isNear(top + y)) this.stops.push({ time, y: top + y });
+      for (const { y, seconds } of layout.skips) if (isNear(top + y)) this.skips.push({ y: top + y, seconds });
+    }
     return placed;
   }
 
