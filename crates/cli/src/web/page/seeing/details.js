@@ -139,7 +139,7 @@ function facts(row, hosts) {
     known.push(["length", t("details.length", { bytes: row.length })]);
     if (row.arrives !== null && row.arrives !== undefined) known.push(["travel", span(row.arrives - row.time)]);
     if (row.lost) known.push(["lost", row.lost]);
-    if (row.again) known.push(["again", t(`again.${row.again}`)]);
+    if (row.again) known.push(["again", told(`again.${row.again}`, {}, row.again)]);
     if (row.states?.some((/** @type {any} */ state) => state)) known.push(["states", row.states.map((/** @type {any} */ state) => state ?? "—").join(" → ")]);
     if (row.payload) known.push(["payload", row.payload]);
   } else {

@@ -6,7 +6,7 @@ import { HEAD, drawLadder } from "./ladder-draw.js";
 import { fitting, layOut } from "./ladder-layout.js";
 import { SvgPen, download, palette, penFor } from "./pen.js";
 import { LadderBar } from "./ladder-bar.js";
-import { Rows } from "./rows.js";
+import { PAGE, Rows } from "./rows.js";
 import { Scrollbar } from "./scrollbar.js";
 import { TOP, Viewport } from "./viewport.js";
 import { said } from "./said.js";
@@ -285,7 +285,7 @@ export class Ladder {
     this.chosen = index === null ? null : { from: isMore && this.chosen ? this.chosen.from : index, to: index };
     this.draw();
     if (index === null) return this.moment.look(null);
-    const row = this.rows.at(index) ?? (await this.rows.fetch(Math.floor(index / 200)), this.rows.at(index));
+    const row = this.rows.at(index) ?? (await this.rows.fetch(Math.floor(index / PAGE)), this.rows.at(index));
     if (row && this.chosen?.to === index) this.moment.look(row);
   }
 

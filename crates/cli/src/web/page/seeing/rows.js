@@ -25,8 +25,8 @@ export class Rows {
     this.generation = 0;
     /** @type {Map<number, Row[]>} by the number of the page, in the order of their last use */
     this.pages = new Map();
-    /** @type {Set<number>} */
-    this.asked = new Set();
+    /** @type {Map<number, Promise<void>>} */
+    this.asked = new Map();
     this.lastAsked = 0;
   }
 
@@ -103,10 +103,18 @@ export class Rows {
     return known;
   }
 
+  /**
+   * @param {number} page
+   * @returns {Promise<void>}
+   */
+  fetch(page) {
+    const asked = this.asked.get(page) ?? this.get(page);
+    this.asked.set(page, asked);
+    return asked;
+  }
+
   /** @param {number} page */
-  async fetch(page) {
-    if (this.asked.has(page)) return;
-    this.asked.add(page);
+  async get(page) {
     const { generation } = this;
     const from = Math.max(page * PAGE, this.filter ? 0 : this.first);
     try {
