@@ -9,7 +9,7 @@ import { what } from "./said.js";
 /** @typedef {{name: string, value?: string, from: number, to: number, note?: string | null}} Field */
 /** @typedef {{name: string, from: number, to: number, fields: Field[]}} Layer */
 
-const ACROSS = 16;
+const ACROSS = 8;
 /** A longer frame's dump is cut. */
 const LONGEST = 2048;
 
@@ -70,8 +70,7 @@ export class Details {
           "div",
           { class: "layer-field", role: "treeitem", tabIndex: 0, onpointerenter: () => dump.mark(field.from, field.to), onfocus: () => dump.mark(field.from, field.to) },
           h("span", { class: "name" }, told(`field.${field.name}`, {}, field.name)),
-          h("span", { class: "value mono" }, field.value ?? ""),
-          field.note && h("span", { class: /wrong|bad/.test(field.note) ? "note bad" : "note" }, field.note),
+          h("span", { class: "value mono" }, field.value ?? "", field.note && h("span", { class: /wrong|bad/.test(field.note) ? "note bad" : "note" }, field.note)),
         );
         fields.push({ from: field.from, to: field.to, element });
         return element;

@@ -44,7 +44,7 @@ function newLanView(store) {
     const row = h(
       "div",
       { class: "row nowrap host-row" },
-      h("input", { name: "host", value: name, required: true, pattern: "[A-Za-z0-9_-]+", "aria-label": t("lan.host") }),
+      h("input", { name: "host", value: name, required: true, pattern: "[A-Za-z0-9_\\-]+", "aria-label": t("lan.host") }),
       h("input", { name: "address", class: "mono", value: address, required: true, "aria-label": t("lan.address") }),
       h("button", { type: "button", class: "quiet icon", "aria-label": t("lan.host.remove"), onclick: () => row.remove() }, "×"),
     );

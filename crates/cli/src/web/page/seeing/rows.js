@@ -149,11 +149,12 @@ export class Rows {
   /**
    * The index of a row by its number.
    * @param {number} number
-   * @param {number} time when it was, to find it where a filter is set
    */
-  async indexOf(number, time) {
+  async indexOf(number) {
     if (!this.filter) return number;
-    const { index } = await this.ask("recording.find", { recording: this.recording, time, filter: this.filter });
+    const { rows } = await this.ask("recording.rows", { recording: this.recording, from: number, count: 1, filter: null });
+    const { index } = await this.ask("recording.find", { recording: this.recording, time: rows[0]?.time ?? 0, filter: this.filter });
+    await this.fetch(Math.floor(index / PAGE));
     for (let near = index; near < index + PAGE; near += 1) {
       const row = this.at(near);
       if (!row || row.row >= number) return near;
