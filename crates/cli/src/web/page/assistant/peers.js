@@ -1,0 +1,120 @@
+// The clients of a server, the connections of a forwarder, or those that a UDP session has heard of.
+
+import { h, fill } from "../dom.js";
+import { size, t } from "../i18n.js";
+import { select } from "../parts/choice.js";
+import { complain } from "../parts/toast.js";
+import { moment } from "./log-row.js";
+import { isAlive } from "./targets.js";
+
+/** The API tells of no more. */
+const SHOWN = 500;
+
+export class Peers {
+  /**
+   * @param {import("../store.js").Store} store
+   * @param {any} session
+   * @param {import("./targets.js").Targets} targets
+   */
+  constructor(store, session, targets) {
+    this.store = store;
+    this.session = session;
+    this.targets = targets;
+    /** @type {Map<number, {key: string, row: HTMLElement}>} */
+    this.rows = new Map();
+    this.all = h("input", { type: "checkbox", "aria-label": t("peers.all"), onchange: () => this.tickAll(this.all.checked) });
+    this.list = h("ul", { class: "peers-list" });
+    this.none = h("p", { class: "soft" }, t(`peers.none.${session.kind}`));
+    this.count = h("span", { class: "grow soft small" });
+    this.fin = h("button", { class: "small-button", title: t("peers.fin.hint"), onclick: () => this.disconnect("fin") }, t("peers.fin"));
+    this.rst = h("button", { class: "small-button danger", title: t("peers.rst.hint"), onclick: () => this.disconnect("rst") }, t("peers.rst"));
+    const isUdp = session.kind === "udp";
+    this.element = h(
+      "div",
+      { class: "column" },
+      h("div", { class: "row nowrap peers-head" }, h("label", null, this.all, t("peers.all")), this.count, !isUdp && this.fin, !isUdp && this.rst),
+      this.none,
+      this.list,
+    );
+    targets.addEventListener("change", () => this.show());
+    this.update(session);
+  }
+
+  get alive() {
+    return this.session.peers.filter(isAlive).map((/** @type {any} */ peer) => peer.peer);
+  }
+
+  /** @param {boolean} isTicked */
+  tickAll(isTicked) {
+    this.targets.tickAll(isTicked ? this.alive : []);
+  }
+
+  /** @param {"fin" | "rst"} how */
+  async disconnect(how) {
+    const { ticked } = this.targets;
+    const peers = ticked.size > 0 ? [...ticked] : "all";
+    try {
+      await this.store.ask("session.disconnect", { session: this.session.session, peers, how });
+    } catch (reason) {
+      complain(reason);
+    }
+  }
+
+  /** @param {any} session as it is now */
+  update(session) {
+    this.session = session;
+    this.show();
+  }
+
+  show() {
+    const { ticked } = this.targets;
+    const peers = [...this.session.peers].sort((a, b) => Number(isAlive(b)) - Number(isAlive(a)) || b.peer - a.peer).slice(0, SHOWN);
+    const { alive } = this;
+    this.none.hidden = peers.length > 0;
+    this.all.disabled = alive.length === 0;
+    this.all.checked = alive.length > 0 && ticked.size === alive.length;
+    this.all.indeterminate = ticked.size > 0 && ticked.size < alive.length;
+    this.count.textContent = ticked.size > 0 ? t("peers.ticked", { n: ticked.size, all: alive.length }) : t("peers.count", { n: alive.length });
+    for (const button of [this.fin, this.rst]) button.disabled = alive.length === 0;
+    const before = this.rows;
+    this.rows = new Map();
+    let isChanged = before.size !== peers.length;
+    for (const peer of peers) {
+      const key = JSON.stringify([peer, ticked.has(peer.peer)]);
+      const known = before.get(peer.peer);
+      // A row with a field that is in use stays as it is.
+      const keeps = known && (known.key === key || known.row.querySelector("select:focus"));
+      this.rows.set(peer.peer, keeps ? known : { key, row: this.row(peer) });
+      isChanged ||= !keeps;
+    }
+    if (isChanged || [...before.keys()].join() !== [...this.rows.keys()].join()) fill(this.list, [...this.rows.values()].map(({ row }) => row));
+  }
+
+  /** @param {any} peer */
+  row(peer) {
+    const { store, targets } = this;
+    const lives = isAlive(peer);
+    const encodings = /** @type {[string, string][]} */ ([["", t("peers.encoding.session")], ...(store.about.encodings ?? []).map((/** @type {string} */ name) => [name, name])]);
+    const encoding = select(t("peers.encoding"), encodings, peer.encoding ?? "", (name) => {
+      store.ask("session.peer", { session: this.session.session, peer: peer.peer, encoding: name || null }).catch(complain);
+    });
+    const box = h("input", {
+      type: "checkbox", checked: targets.ticked.has(peer.peer), disabled: !lives, "aria-label": `#${peer.peer} ${peer.address}`,
+      onchange: () => targets.tick(peer.peer, box.checked),
+    });
+    return h(
+      "li",
+      { class: `peer-row ${lives ? "" : "is-gone"}` },
+      h("label", { class: "peer-name" }, box, h("span", { class: "number" }, `#${peer.peer}`), h("span", { class: "mono grow" }, peer.address)),
+      h("span", { class: `badge ${lives ? "good" : ""}` }, t(`peer.${peer.state}`)),
+      h(
+        "span",
+        { class: "peer-more small soft" },
+        h("span", { title: t("log.received") }, `← ${size(peer.received)}`),
+        h("span", { title: t("log.sent") }, `→ ${size(peer.sent)}`),
+        h("span", { title: t("peers.since") }, moment({ at: peer.since }, "clock").slice(0, 8)),
+      ),
+      encoding,
+    );
+  }
+}
