@@ -40,22 +40,23 @@ export function dump(bytes, width = 16) {
   return lines.join("\n");
 }
 
+const ESCAPES = /** @type {Record<string, string>} */ ({ "\0": "\\0", "\t": "\\t", "\n": "\\n", "\r": "\\r" });
+
 /**
- * What a control character looks like: its picture. Those that would turn the writing around are shown too, and not obeyed.
+ * A control character as one writes it in a program; not by its picture, which few fonts have. Those that would turn the writing
+ * around are shown too, and not obeyed.
  * @param {string} character
  */
 function picture(character) {
   const code = character.charCodeAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  if (code === 0x7f) return "\u2421";
-  return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  return ESCAPES[character] ?? (code < 0x100 ? `\\x${HEX[code]}` : `\\u${code.toString(16).padStart(4, "0")}`);
 }
 
 /** C0 and C1 controls, DEL, line separators, zero-width and direction marks. */
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+/g;
 
 /**
- * Text in parts: what can be read, and pictures of what cannot.
+ * Text in parts: what can be read, and escapes for what cannot.
  * @param {string} text
  * @returns {{text: string, isControl: boolean}[]}
  */

@@ -3,6 +3,7 @@
 import { h, fill } from "../dom.js";
 import { t } from "../i18n.js";
 import { select } from "../parts/choice.js";
+import { isTypedIn, keepFocus } from "../parts/focus.js";
 
 const MODES = ["none", "line", "delimiter", "fixed", "length", "gap"];
 /** What a mode begins with. */
@@ -29,10 +30,10 @@ export class Framing {
   /** @param {any} value */
   update(value) {
     const key = JSON.stringify(value);
-    if (key === this.key || this.element.contains(document.activeElement)) return;
+    if (key === this.key || isTypedIn(this.element)) return;
     this.key = key;
     this.value = value ?? { mode: "none" };
-    this.show();
+    keepFocus(this.element, () => this.show());
   }
 
   /** @param {any} changes */
@@ -64,7 +65,7 @@ export class Framing {
     const modes = /** @type {[string, string][]} */ (MODES.map((name) => [name, t(`framing.${name}`)]));
     const mode = select(t("framing"), modes, value.mode, (/** @type {string} */ chosen) => {
       this.value = { mode: chosen, ...BEGINNINGS[chosen] };
-      this.show();
+      keepFocus(this.element, () => this.show());
       this.onChange(this.value);
     });
     fill(this.element, mode, more[value.mode] ?? []);

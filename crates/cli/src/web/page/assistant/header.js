@@ -92,7 +92,8 @@ export class Header {
     this.session = session;
     const hasEnded = ENDED.includes(session.state);
     this.state.className = `badge ${STATES[session.state] ?? ""}`;
-    this.state.textContent = t(`state.${session.state}`);
+    const state = t(`state.${session.state}`);
+    if (this.state.textContent !== state) this.state.textContent = state;
     this.close.hidden = hasEnded;
     this.reopen.hidden = !hasEnded;
     this.forget.hidden = !hasEnded;

@@ -1,7 +1,7 @@
 // One entry of a log, whole: its text with lines broken, and a dump of its bytes.
 
 import { h, fill } from "../dom.js";
-import { t, size } from "../i18n.js";
+import { t, told, size } from "../i18n.js";
 import { complain, say } from "../parts/toast.js";
 import { dump, fromBase64, hex } from "./bytes.js";
 import { moment, said, textNodes } from "./log-row.js";
@@ -50,7 +50,7 @@ export class LogDetail {
             h("div", { class: "log-detail-text", tabIndex: 0, "aria-label": t("log.text") }, textNodes(entry.pieces ?? [], Infinity, sought, true)),
             h("pre", { class: "log-detail-dump", tabIndex: 0, "aria-label": t("log.hex") }, dump(bytes)),
           )
-        : h("div", { class: "log-detail-text" }, said(entry), entry.facts?.next ? h("div", { class: "soft" }, entry.facts.next) : null),
+        : h("div", { class: "log-detail-text words" }, h("div", null, said(entry)), h("div", { class: "soft" }, told(`trouble.${entry.code}.next`, entry.facts ?? {}, entry.next ?? ""))),
     );
   }
 }

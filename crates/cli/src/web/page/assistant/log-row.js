@@ -20,6 +20,7 @@ const LONGEST_HEX = 120;
  * @property {[string, string][]} pieces
  * @property {string} words
  * @property {string} code
+ * @property {string} [next] of an error: what to do
  * @property {Record<string, any>} facts
  * @property {number} [delta] milliseconds since the entry before
  */
@@ -51,7 +52,7 @@ export function lasting(ms) {
 }
 
 /**
- * The text of an entry as nodes: control characters as pictures, what could not be decoded as bytes, what is searched for marked.
+ * The text of an entry as nodes: control characters as escapes, what could not be decoded as bytes, what is searched for marked.
  * @param {[string, string][]} pieces
  * @param {number} longest
  * @param {string} [sought]
@@ -76,7 +77,7 @@ export function textNodes(pieces, longest, sought = "", breaksLines = false) {
     left -= value.length;
     for (const part of readable(text)) {
       if (!part.isControl) nodes.push(...marked(part.text, sought));
-      else nodes.push(h("span", { class: "control" }, breaksLines ? part.text.replaceAll("␊", "␊\n") : part.text));
+      else nodes.push(h("span", { class: "control" }, breaksLines ? part.text.replaceAll("\\n", "\\n\n") : part.text));
     }
   }
   return nodes;

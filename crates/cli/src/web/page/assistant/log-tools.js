@@ -36,11 +36,10 @@ export class LogTools {
         }),
         select(t("log.time"), [["clock", t("log.time.clock")], ["delta", t("log.time.delta")], ["date", t("log.time.date")]], time, (value) => {
           prefer({ time: /** @type {any} */ (value) });
-          log.list.redraw();
+          log.remake();
         }),
         this.encoding,
         this.framing.element,
-        h("span", { class: "grow" }),
         this.makeSearch(),
         this.filterButton,
         this.pauseButton,

@@ -6,7 +6,7 @@ import { List } from "../parts/list.js";
 import { complain } from "../parts/toast.js";
 import { LogDetail, copy, textOf } from "./log-detail.js";
 import { logRow } from "./log-row.js";
-import { forwardRow } from "./forward-row.js";
+import { forwardHead, forwardRow } from "./forward-row.js";
 import { LogTools } from "./log-tools.js";
 import { preferred } from "./preferences.js";
 
@@ -57,7 +57,7 @@ export class Log {
       onFollow: (isAtEnd) => (this.newest.hidden = isAtEnd),
     });
     list.element.addEventListener("keydown", (event) => this.onKey(event));
-    fill(this.holder, list.element, this.empty, this.newest);
+    fill(this.holder, isForward && forwardHead(this.session, preferred().time), list.element, this.empty, this.newest);
     return list;
   }
 
@@ -81,15 +81,13 @@ export class Log {
     this.tools.update(session);
     const { log } = session;
     const isSame = log.version === this.shown.version;
-    if (this.isPaused && isSame) {
-      this.tools.showWaiting(log.first + log.count - this.pausedAt);
-      return;
-    }
+    const end = log.first + log.count;
+    if (this.isPaused) this.tools.showWaiting(end - this.pausedAt);
     if (this.filter) {
-      this.recount(isSame);
+      if (!this.isPaused || !isSame) this.recount(isSame);
       return;
     }
-    this.show(log.first, log.count, log.version);
+    this.show(log.first, this.isPaused ? Math.max(0, Math.min(end, this.pausedAt) - log.first) : log.count, log.version);
   }
 
   /**

@@ -4,6 +4,7 @@ import { h, fill } from "../dom.js";
 import { Trouble } from "../api.js";
 import { t } from "../i18n.js";
 import { choice, field, select, tick } from "../parts/choice.js";
+import { keepFocus } from "../parts/focus.js";
 import { complain, troubleCard } from "../parts/toast.js";
 
 const KINDS = ["tcp-server", "tcp-client", "udp", "forward"];
@@ -69,7 +70,7 @@ class NewForm {
     const lans = this.store.all("lans");
     const on = choice(t("new.where"), [["machine", t("place.machine")], ["lan", t("new.where.lan")]], draft.on, (value) => {
       draft.on = value;
-      this.show();
+      keepFocus(this.fields, () => this.show());
     });
     /** @type {HTMLElement[]} */
     const more = [];
@@ -83,7 +84,7 @@ class NewForm {
         select(t("new.lan"), titles, draft.lan, (lan) => {
           draft.lan = lan;
           draft.host = "";
-          this.show();
+          keepFocus(this.fields, () => this.show());
         }),
         select(t("new.host"), hosts, draft.host, (host) => (draft.host = host)),
       );
@@ -133,7 +134,8 @@ class NewForm {
 
   to() {
     const { kind } = this;
-    const servers = this.store.all("sessions").filter((one) => one.local && ["listening", "open"].includes(one.state) && this.isNear(one));
+    const wanted = kind === "udp" ? "open" : "listening";
+    const servers = this.store.all("sessions").filter((one) => one.local && one.state === wanted && this.isNear(one));
     const beginning = this.isOnLan ? "10.0.0.2:7788" : `${LOOPBACK}:7788`;
     const input = h("input", { class: "mono", required: kind !== "udp", value: draft.to || (kind === "udp" ? "" : beginning), placeholder: beginning, spellcheck: false, autocapitalize: "off", oninput: () => (draft.to = input.value.trim()), name: "to" });
     const chips = servers.slice(0, 8).map((one) => chip(one.local.replace(/^0\.0\.0\.0:/, `${LOOPBACK}:`), (text) => {
@@ -168,6 +170,7 @@ class NewForm {
     try {
       const { session } = await this.store.ask("session.open", await this.wanted());
       draft.title = "";
+      addEventListener("hashchange", () => requestAnimationFrame(() => document.querySelector("textarea")?.focus()), { once: true });
       location.hash = `#session=${session}`;
     } catch (reason) {
       if (reason instanceof Trouble) fill(this.trouble, troubleCard(reason));

@@ -3,6 +3,7 @@
 import { h, fill } from "../dom.js";
 import { t } from "../i18n.js";
 import { field, tick } from "../parts/choice.js";
+import { isTypedIn, keepFocus } from "../parts/focus.js";
 import { complain } from "../parts/toast.js";
 import { OutgoingForm } from "./outgoing.js";
 
@@ -19,7 +20,7 @@ export class Options {
     this.session = session;
     /** @type {string | undefined} */
     this.shown = undefined;
-    this.element = h("div", { class: "column options" });
+    this.element = h("div", { class: "column options", onfocusout: () => setTimeout(() => this.update(this.session), 0) });
     this.update(session);
   }
 
@@ -29,9 +30,9 @@ export class Options {
     const { options, reconnect, greeting, chunk } = session.settings;
     const key = JSON.stringify([options, reconnect, greeting, chunk]);
     // What somebody is filling in is not taken out of their hands.
-    if (key === this.shown || this.element.contains(document.activeElement)) return;
+    if (key === this.shown || isTypedIn(this.element)) return;
     this.shown = key;
-    this.show();
+    keepFocus(this.element, () => this.show());
   }
 
   /** @param {Record<string, any>} settings */
@@ -80,8 +81,6 @@ export class Options {
       }));
     const box = tick(t("option.keepalive"), keepalive !== null, (isOn) => {
       this.change({ options: { keepalive: isOn ? KEEPALIVE : null } });
-      this.element.focus();
-      box.box.blur();
     });
     return option(box, t("option.keepalive.effect"), keepalive && h("div", { class: "row three" }, number("idle_s", 32767), number("interval_s", 32767), number("count", 127)));
   }
@@ -90,7 +89,6 @@ export class Options {
     const { reconnect } = this.session.settings;
     const box = tick(t("option.reconnect"), reconnect !== null, (isOn) => {
       this.change({ reconnect: isOn ? RECONNECT : null });
-      box.box.blur();
     });
     const after = numeric(reconnect?.after_ms ?? null, 1, 3_600_000, "2000", (value) => this.change({ reconnect: { after_ms: value ?? RECONNECT.after_ms } }));
     return option(box, t("option.reconnect.effect"), reconnect && named(t("option.reconnect.after"), after));
@@ -100,7 +98,6 @@ export class Options {
     const { greeting } = this.session.settings;
     const box = tick(t("option.greeting"), greeting !== null, (isOn) => {
       this.change({ greeting: isOn ? { ...form.value, text: form.value.text || t("option.greeting.text") } : null });
-      box.box.blur();
     });
     /** @type {number | undefined} */
     let typing;

@@ -3,6 +3,7 @@
 import { h, fill } from "../dom.js";
 import { t } from "../i18n.js";
 import { choice, select, tick } from "../parts/choice.js";
+import { keepFocus } from "../parts/focus.js";
 
 /** @typedef {import("./preferences.js").Outgoing} Outgoing */
 
@@ -57,7 +58,7 @@ export class OutgoingForm {
     /** @type {(name: keyof Outgoing) => (to: any) => void} */
     const to = (name) => (setting) => {
       this.value = { ...this.value, [name]: setting };
-      if (name === "form" || name === "checksum") this.show();
+      if (name === "form" || name === "checksum") keepFocus(this.switches, () => this.show());
       this.changed();
     };
     const isText = value.form === "text";

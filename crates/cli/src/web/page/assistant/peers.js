@@ -3,9 +3,12 @@
 import { h, fill } from "../dom.js";
 import { size, t } from "../i18n.js";
 import { select } from "../parts/choice.js";
+import { keepFocus } from "../parts/focus.js";
 import { complain } from "../parts/toast.js";
 import { moment } from "./log-row.js";
 import { isAlive } from "./targets.js";
+
+/** @typedef {{element: HTMLElement, show: (peer: any) => void}} Row */
 
 /** The API tells of no more. */
 const SHOWN = 500;
@@ -20,7 +23,7 @@ export class Peers {
     this.store = store;
     this.session = session;
     this.targets = targets;
-    /** @type {Map<number, {key: string, row: HTMLElement}>} */
+    /** @type {Map<number, Row>} */
     this.rows = new Map();
     this.all = h("input", { type: "checkbox", "aria-label": t("peers.all"), onchange: () => this.tickAll(this.all.checked) });
     this.list = h("ul", { class: "peers-list" });
@@ -32,7 +35,8 @@ export class Peers {
     this.element = h(
       "div",
       { class: "column" },
-      h("div", { class: "row nowrap peers-head" }, h("label", null, this.all, t("peers.all")), this.count, !isUdp && this.fin, !isUdp && this.rst),
+      h("div", { class: "row nowrap" }, h("label", null, this.all, t("peers.all")), this.count),
+      !isUdp && h("div", { class: "row nowrap" }, this.fin, this.rst),
       this.none,
       this.list,
     );
@@ -77,44 +81,49 @@ export class Peers {
     this.count.textContent = ticked.size > 0 ? t("peers.ticked", { n: ticked.size, all: alive.length }) : t("peers.count", { n: alive.length });
     for (const button of [this.fin, this.rst]) button.disabled = alive.length === 0;
     const before = this.rows;
-    this.rows = new Map();
-    let isChanged = before.size !== peers.length;
-    for (const peer of peers) {
-      const key = JSON.stringify([peer, ticked.has(peer.peer)]);
-      const known = before.get(peer.peer);
-      // A row with a field that is in use stays as it is.
-      const keeps = known && (known.key === key || known.row.querySelector("select:focus"));
-      this.rows.set(peer.peer, keeps ? known : { key, row: this.row(peer) });
-      isChanged ||= !keeps;
+    this.rows = new Map(peers.map((peer) => [peer.peer, before.get(peer.peer) ?? this.row(peer)]));
+    for (const peer of peers) this.rows.get(peer.peer)?.show(peer);
+    // The same rows in the same order stay where they are, and with them what has the focus.
+    if ([...before.keys()].join() !== [...this.rows.keys()].join()) {
+      keepFocus(this.list, () => fill(this.list, [...this.rows.values()].map(({ element }) => element)));
     }
-    if (isChanged || [...before.keys()].join() !== [...this.rows.keys()].join()) fill(this.list, [...this.rows.values()].map(({ row }) => row));
   }
 
-  /** @param {any} peer */
-  row(peer) {
+  /**
+   * A row, and what shows in it how things are now.
+   * @param {any} peer
+   * @returns {Row}
+   */
+  row({ peer, address, since }) {
     const { store, targets } = this;
-    const lives = isAlive(peer);
     const encodings = /** @type {[string, string][]} */ ([["", t("peers.encoding.session")], ...(store.about.encodings ?? []).map((/** @type {string} */ name) => [name, name])]);
-    const encoding = select(t("peers.encoding"), encodings, peer.encoding ?? "", (name) => {
-      store.ask("session.peer", { session: this.session.session, peer: peer.peer, encoding: name || null }).catch(complain);
+    const encoding = select(t("peers.encoding"), encodings, "", (name) => {
+      store.ask("session.peer", { session: this.session.session, peer, encoding: name || null }).catch(complain);
     });
-    const box = h("input", {
-      type: "checkbox", checked: targets.ticked.has(peer.peer), disabled: !lives, "aria-label": `#${peer.peer} ${peer.address}`,
-      onchange: () => targets.tick(peer.peer, box.checked),
-    });
-    return h(
+    const box = h("input", { type: "checkbox", "aria-label": `#${peer} ${address}`, onchange: () => targets.tick(peer, box.checked) });
+    const state = h("span");
+    const received = h("span", { title: t("log.received") });
+    const sent = h("span", { title: t("log.sent") });
+    const element = h(
       "li",
-      { class: `peer-row ${lives ? "" : "is-gone"}` },
-      h("label", { class: "peer-name" }, box, h("span", { class: "number" }, `#${peer.peer}`), h("span", { class: "mono grow" }, peer.address)),
-      h("span", { class: `badge ${lives ? "good" : ""}` }, t(`peer.${peer.state}`)),
-      h(
-        "span",
-        { class: "peer-more small soft" },
-        h("span", { title: t("log.received") }, `← ${size(peer.received)}`),
-        h("span", { title: t("log.sent") }, `→ ${size(peer.sent)}`),
-        h("span", { title: t("peers.since") }, moment({ at: peer.since }, "clock").slice(0, 8)),
-      ),
+      { title: `${t("peers.since")} ${moment({ at: since }, "date")}` },
+      h("label", { class: "peer-name" }, box, h("span", { class: "number" }, `#${peer}`), h("span", { class: "mono grow" }, address)),
+      state,
+      h("span", { class: "peer-more small soft" }, received, sent),
       encoding,
     );
+    /** @param {any} now */
+    const show = (now) => {
+      const lives = isAlive(now);
+      element.className = `peer-row ${lives ? "" : "is-gone"}`;
+      box.disabled = !lives;
+      box.checked = targets.ticked.has(peer);
+      state.className = `badge ${lives ? "good" : ""}`;
+      state.textContent = t(`peer.${now.state}`);
+      received.textContent = `← ${size(now.received)}`;
+      sent.textContent = `→ ${size(now.sent)}`;
+      if (document.activeElement !== encoding) encoding.value = now.encoding ?? "";
+    };
+    return { element, show };
   }
 }

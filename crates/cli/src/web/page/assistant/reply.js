@@ -3,6 +3,7 @@
 import { h, fill } from "../dom.js";
 import { t } from "../i18n.js";
 import { field, select } from "../parts/choice.js";
+import { isTypedIn, keepFocus } from "../parts/focus.js";
 import { complain } from "../parts/toast.js";
 import { numeric } from "./options.js";
 import { OutgoingForm, nothing } from "./outgoing.js";
@@ -31,10 +32,11 @@ export class Reply {
   update(session) {
     this.session = session;
     const key = JSON.stringify(session.settings.reply);
-    if (key === this.shown || this.element.contains(document.activeElement)) return;
+    if (key === this.shown || this.typing || isTypedIn(this.element)) return;
     this.shown = key;
-    this.value = { mode: "off", fixed: nothing(), rules: [], ...drop(session.settings.reply) };
-    this.show();
+    // What other modes held stays: somebody may come back to it.
+    this.value = { mode: "off", fixed: nothing(), rules: [], ...this.value, ...drop(session.settings.reply) };
+    keepFocus(this.element, () => this.show());
   }
 
   /**
@@ -43,12 +45,13 @@ export class Reply {
    */
   change(changes, redraws = false) {
     this.value = { ...this.value, ...changes };
-    if (redraws) this.show();
+    if (redraws) keepFocus(this.element, () => this.show());
     clearTimeout(this.typing);
     this.typing = setTimeout(() => this.send(), redraws ? 0 : TYPING_MS);
   }
 
   async send() {
+    this.typing = undefined;
     const { mode, fixed, rules } = this.value;
     /** @type {Record<string, any>} */
     const reply = { mode };
@@ -56,14 +59,16 @@ export class Reply {
     if (mode === "rules") reply.rules = rules;
     try {
       await this.store.ask("session.change", { session: this.session.session, settings: { reply } });
-      this.shown = JSON.stringify(this.session.settings.reply);
     } catch (reason) {
       complain(reason);
     }
   }
 
   /** @type {any} */
-  value;
+  value = {};
+
+  /** @type {number | undefined} */
+  typing;
 
   show() {
     const { mode } = this.value;

@@ -16,12 +16,19 @@ import { prefer, preferred } from "./preferences.js";
 
 const PREVIEW_MS = 120;
 const PREVIEWED = 64;
+/** Longer texts are not sent for a preview at every key. */
+const LONGEST_PREVIEWED = 65_536;
 const HISTORY = 100;
 /** Longer texts are not kept in the history: the browser's storage is small. */
 const LONGEST_KEPT = 4096;
 
 /** What stands in the boxes of the sessions, while other views are shown. @type {Map<string, Outgoing>} */
 const drafts = new Map();
+
+/** @param {string} session */
+export function forgetDraft(session) {
+  drafts.delete(session);
+}
 
 export class SendBox {
   /**
@@ -93,7 +100,7 @@ export class SendBox {
 
   async showPreview() {
     const { value } = this.form;
-    if (value.text === "" && value.ending === "none") {
+    if ((value.text === "" && value.ending === "none") || value.text.length > LONGEST_PREVIEWED) {
       fill(this.preview);
       return;
     }

@@ -9,7 +9,7 @@ import { Options } from "./options.js";
 import { Panel } from "./panel.js";
 import { Peers } from "./peers.js";
 import { Reply } from "./reply.js";
-import { SendBox } from "./send-box.js";
+import { SendBox, forgetDraft } from "./send-box.js";
 import { Tabs } from "./tabs.js";
 import { Targets } from "./targets.js";
 import { UdpTarget } from "./udp-target.js";
@@ -28,15 +28,13 @@ export function sessionView(store, value, signal) {
   const reply = session.kind === "forward" ? null : new Reply(store, session);
   const options = new Options(store, session);
   const parts = [
-    udp && { name: "udp", title: t("udp"), element: udp.element },
-    peers && { name: "peers", title: t(`peers.${session.kind}`), element: peers.element },
+    udp && peers && { name: "udp", title: t("udp"), element: h("div", { class: "column" }, udp.element, h("h3", null, t("peers.udp")), peers.element) },
+    !udp && peers && { name: "peers", title: t(`peers.${session.kind}`), element: peers.element },
     { name: "commands", title: t("commands"), element: new Commands(box, signal).element },
     reply && { name: "reply", title: t("reply"), element: reply.element },
     { name: "options", title: t("options"), element: options.element },
   ];
-  const panel = new Panel(session.kind, parts.filter((part) => part !== null));
-  const sides = session.kind === "forward" && h("div", { class: "forward-sides", "aria-hidden": "true" }, h("span", null, t("forward.client")), h("span", null, t("forward.target", { address: session.remote ?? "" })));
-  if (sides) log.holder.before(sides);
+  const panel = new Panel(session.kind, parts.flatMap((part) => part || []));
   const element = h(
     "div",
     { class: "view session" },
@@ -48,6 +46,7 @@ export function sessionView(store, value, signal) {
   /** @param {any} now */
   function update(now) {
     if (!now) {
+      forgetDraft(value);
       element.replaceChildren(tabs.element, gone());
       return;
     }

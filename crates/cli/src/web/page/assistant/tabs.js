@@ -23,6 +23,9 @@ export function closeTab(session) {
   return next ? `session=${next}` : "home";
 }
 
+/** Whether somebody walks along the tabs with the keys: the next view gives the focus back. */
+let isWalking = false;
+
 export class Tabs {
   /**
    * @param {import("../store.js").Store} store
@@ -38,11 +41,19 @@ export class Tabs {
     this.element = h("div", { class: "tabs session-tabs", role: "tablist", "aria-label": t("side.sessions"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event) });
     openTab(current);
     this.update();
+    if (!isWalking) return;
+    isWalking = false;
+    requestAnimationFrame(() => this.selected?.focus());
   }
 
   get sessions() {
     const { tabs } = preferred();
     return tabs.map((tab) => this.store.get("sessions", tab)).filter(Boolean);
+  }
+
+  /** @returns {HTMLElement | null} */
+  get selected() {
+    return this.element.querySelector('[aria-selected="true"]');
   }
 
   update() {
@@ -68,7 +79,7 @@ export class Tabs {
       }),
       h("a", { class: "tab-new", href: "#new", "aria-label": t("new.title"), title: t("new.title") }, "+"),
     );
-    this.element.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.selected?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   /** @param {string} session */
@@ -86,6 +97,7 @@ export class Tabs {
     if (step === undefined || sessions.length === 0) return;
     event.preventDefault();
     const at = sessions.findIndex(({ session }) => session === this.current);
+    isWalking = true;
     location.hash = `#session=${sessions[(at + step + sessions.length) % sessions.length].session}`;
   }
 }

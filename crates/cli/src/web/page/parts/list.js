@@ -59,6 +59,7 @@ export class List {
     });
     this.watcher = new ResizeObserver(() => {
       if (this.followsEnd) this.element.scrollTop = this.element.scrollHeight;
+      else if (this.items.has(this.selected)) this.reveal(this.selected);
       this.draw();
     });
     this.watcher.observe(this.element);
@@ -156,12 +157,28 @@ export class List {
     if (this.count === 0) return;
     const index = Math.max(this.first, Math.min(this.end - 1, wanted));
     this.selected = index;
-    const first = this.top;
-    const visible = this.element.clientHeight / this.options.rowHeight;
-    if (index < first || index > first + visible - 1) this.scrollTo(index);
+    // Who looks at one of them does not want to be taken away from it by those that come.
+    if (index !== this.end - 1) this.follow(false);
+    this.reveal(index);
     this.draw();
     const row = await this.row(index);
     if (row !== undefined && this.selected === index) this.options.onSelect?.(row, index);
+  }
+
+  /**
+   * Brings a row into view: by as little as needed where it is near, to the middle where it is not.
+   * @param {number} index
+   */
+  reveal(index) {
+    const { top } = this;
+    const visible = this.element.clientHeight / this.options.rowHeight;
+    const below = index + 1 - (top + visible);
+    const distance = index < top ? index - top : Math.max(0, below);
+    if (Math.abs(distance) > visible || this.count * this.options.rowHeight > HIGHEST) {
+      if (distance !== 0) this.scrollTo(index);
+    } else if (distance !== 0) {
+      this.element.scrollTop += distance * this.options.rowHeight;
+    }
   }
 
   unselect() {

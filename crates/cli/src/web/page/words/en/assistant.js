@@ -272,7 +272,7 @@ export default {
   "reply.match.regex": "regex",
 
   "options": "Options",
-  "option.default": "system's",
+  "option.default": "default",
   "option.nodelay": "TCP_NODELAY",
   "option.nodelay.effect": "Off: small sends wait for the acknowledgement of earlier ones (Nagle). On: each goes at once.",
   "option.keepalive": "SO_KEEPALIVE",
@@ -313,7 +313,7 @@ export default {
   "scenario.title": "Open this scenario?",
   "scenario.hint": "Nothing has been opened yet. This is what it holds:",
   "scenario.lan": "LAN: {title}",
-  "scenario.commands": "{n} saved commands",
+  "scenario.commands": "Saved commands: {n}",
   "scenario.nothing": "Nothing at all.",
   "scenario.reply": "auto-reply: {mode}",
   "scenario.greeting": "greeting",

@@ -272,7 +272,7 @@ export default {
   "reply.match.regex": "正则",
 
   "options": "选项",
-  "option.default": "系统默认",
+  "option.default": "默认",
   "option.nodelay": "TCP_NODELAY",
   "option.nodelay.effect": "关：小数据等先前数据的确认（Nagle 算法）。开：立即发出。",
   "option.keepalive": "SO_KEEPALIVE",
@@ -313,7 +313,7 @@ export default {
   "scenario.title": "打开这个场景吗？",
   "scenario.hint": "现在还没有打开任何东西。它包含：",
   "scenario.lan": "局域网：{title}",
-  "scenario.commands": "{n} 条常用命令",
+  "scenario.commands": "常用命令：{n} 条",
   "scenario.nothing": "什么都没有。",
   "scenario.reply": "自动应答：{mode}",
   "scenario.greeting": "欢迎语",
