@@ -6,7 +6,6 @@ import { openTab } from "./tabs.js";
 
 const PORT = 7788;
 const SERVER = "10.0.0.2";
-const CONNECTS_WITHIN_MS = 5000;
 
 /**
  * Opens a LAN, a server and a client on it, lets the client say something, and names the recording of it.
@@ -27,29 +26,17 @@ export async function showHandshake(store) {
   if (isReady && (await becomes(store, client.session, "connected"))) {
     await store.ask("session.send", { session: client.session, to: "all", outgoing: { ...nothing(), text: t("handshake.hello"), ending: "lf" } });
   }
+  await store.becomes("recordings", recording);
   return recording;
 }
 
 /**
- * Waits until a session is in a state; but not for ever.
+ * Waits until a session is in a state, or has failed.
  * @param {import("../store.js").Store} store
  * @param {string} session
- * @param {string} state
- * @returns {Promise<boolean>}
+ * @param {string} wanted
  */
-function becomes(store, session, state) {
-  const done = new AbortController();
-  return new Promise((resolve) => {
-    /** @param {boolean} isSo */
-    const end = (isSo) => {
-      done.abort();
-      clearTimeout(timer);
-      resolve(isSo);
-    };
-    const timer = setTimeout(() => end(false), CONNECTS_WITHIN_MS);
-    store.follow("sessions", session, (now) => {
-      if (now?.state === state) queueMicrotask(() => end(true));
-      else if (now?.state === "failed") queueMicrotask(() => end(false));
-    }, done.signal);
-  });
+async function becomes(store, session, wanted) {
+  await store.becomes("sessions", session, ({ state }) => state === wanted || state === "failed");
+  return store.get("sessions", session)?.state === wanted;
 }

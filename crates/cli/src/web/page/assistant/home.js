@@ -36,7 +36,7 @@ export function homeView(store) {
     { class: "view home" },
     h("section", { class: "home-head" }, h("h1", null, t("home.title")), h("p", { class: "soft" }, t("home.subtitle"))),
     h("section", null, h("h2", null, t("home.sockets")), h("div", { class: "home-cards" }, ["tcp-server", "tcp-client", "udp", "forward"].map(kind))),
-    h("section", null, h("h2", null, t("home.why")), h("div", { class: "home-cards" }, handshake, captureCard())),
+    h("section", null, h("h2", null, t("home.why")), h("div", { class: "home-cards" }, handshake, captureCard(store))),
     lessons.length > 0 &&
       h(
         "section",
@@ -71,8 +71,11 @@ function drawing(name) {
   return s("svg", { class: "home-drawing", viewBox: "0 0 48 32", "aria-hidden": "true" }, ...DRAWINGS[name].map((d) => s("path", { d })));
 }
 
-/** Opens a capture of one's own: chosen, or dropped on the card. */
-function captureCard() {
+/**
+ * Opens a capture of one's own: chosen, or dropped on the card.
+ * @param {import("../store.js").Store} store
+ */
+function captureCard(store) {
   /** @param {File | undefined} file */
   const open = async (file) => {
     if (!file) return;
@@ -80,7 +83,9 @@ function captureCard() {
       const response = await fetch(`/api/recording?${new URLSearchParams({ title: file.name })}`, { method: "POST", body: file });
       const answer = await response.json();
       if (answer.error) throw new Trouble(answer.error);
-      location.hash = `#recording=${(answer.ok ?? answer).recording}`;
+      const { recording } = answer.ok ?? answer;
+      await store.becomes("recordings", recording);
+      location.hash = `#recording=${recording}`;
     } catch (reason) {
       complain(reason);
     }

@@ -170,6 +170,7 @@ class NewForm {
     try {
       const { session } = await this.store.ask("session.open", await this.wanted());
       draft.title = "";
+      await this.store.becomes("sessions", session);
       addEventListener("hashchange", () => requestAnimationFrame(() => document.querySelector("textarea")?.focus()), { once: true });
       location.hash = `#session=${session}`;
     } catch (reason) {

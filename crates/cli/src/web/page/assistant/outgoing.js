@@ -30,7 +30,7 @@ export class OutgoingForm {
       "aria-label": options.label,
       placeholder: options.label,
       oninput: () => {
-        this.value.text = this.text.value;
+        this.value = { ...this.value, text: this.text.value };
         this.changed();
       },
     });

@@ -86,7 +86,9 @@ export async function openProject(store, project) {
     prefer({ commands: [...preferred().commands.filter((command) => !names.has(command.name)), ...commands] });
   }
   if (view) prefer(known(view));
-  return answer.sessions?.[0] ?? null;
+  const first = answer.sessions?.[0] ?? null;
+  if (first) await store.becomes("sessions", first);
+  return first;
 }
 
 /**
