@@ -119,7 +119,19 @@ export class SendBox {
   refuse(trouble) {
     this.form.text.setAttribute("aria-invalid", "true");
     const next = told(`trouble.${trouble.code}.next`, trouble.facts, trouble.next);
-    fill(this.preview, h("span", { class: "wrong", role: "alert" }, told(`trouble.${trouble.code}`, trouble.facts, trouble.words), next && ` – ${next}`));
+    fill(this.preview, h("span", { class: "wrong", title: next, role: "alert" }, told(`trouble.${trouble.code}`, trouble.facts, trouble.words), next && ` – ${next}`));
+  }
+
+  /**
+   * Says what is wrong, and selects the character.
+   * @param {Trouble} trouble
+   */
+  show(trouble) {
+    this.refuse(trouble);
+    const { text } = this.form;
+    const before = Array.from(text.value).slice(0, trouble.facts.position - 1).join("").length;
+    text.focus();
+    text.setSelectionRange(before, before + 1);
   }
 
   /** @param {Outgoing} [outgoing] another than the box holds */
@@ -128,7 +140,7 @@ export class SendBox {
     try {
       await this.store.ask("session.send", { session: this.session.session, to: this.targets.to, outgoing: value });
     } catch (reason) {
-      if (reason instanceof Trouble && reason.code.startsWith("bad-") && !outgoing) this.refuse(reason);
+      if (reason instanceof Trouble && reason.facts.position && !outgoing) this.show(reason);
       else complain(reason);
       return;
     }

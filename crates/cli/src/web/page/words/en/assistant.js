@@ -171,7 +171,7 @@ export default {
   "outgoing.hex": "Hex",
   "outgoing.hex.hint": "48 65 6c 6c 6f, or 0x48,0x65, or 48656c",
   "outgoing.escapes": "Escapes",
-  "outgoing.escapes.hint": "\\r \\n \\t \\0 \\\\ \\xNN stand for their bytes",
+  "outgoing.escapes.hint": "\\r \\n \\t \\0 \\\\ \\xNN \\uXXXX stand for their bytes",
   "outgoing.encoding": "Encoding",
   "outgoing.ending": "Line ending",
   "outgoing.checksum": "Checksum",

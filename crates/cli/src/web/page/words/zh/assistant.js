@@ -171,7 +171,7 @@ export default {
   "outgoing.hex": "十六进制",
   "outgoing.hex.hint": "48 65 6c 6c 6f，或 0x48,0x65，或 48656c",
   "outgoing.escapes": "转义",
-  "outgoing.escapes.hint": "\\r \\n \\t \\0 \\\\ \\xNN 代表相应的字节",
+  "outgoing.escapes.hint": "\\r \\n \\t \\0 \\\\ \\xNN \\uXXXX 代表相应的字节",
   "outgoing.encoding": "编码",
   "outgoing.ending": "行尾",
   "outgoing.checksum": "校验和",
