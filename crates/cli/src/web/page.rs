@@ -36,10 +36,11 @@ mod tests {
     fn keys(language: &str) -> BTreeSet<String> {
         let directory = format!("words/{language}/");
         let files = Files::iter().filter(|path| path.starts_with(&directory) && !path.ends_with("/index.js"));
-        let texts = files.map(|path| String::from_utf8(Files::get(&path).unwrap().data.into_owned()).unwrap());
-        let lines: Vec<_> = texts.flat_map(|text| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()).collect();
-        let key = |line: &String| Some(line.strip_prefix('"')?.split_once("\": ")?.0.to_owned());
-        lines.iter().filter_map(key).collect()
+        let text: String = files
+            .map(|path| String::from_utf8(Files::get(&path).unwrap().data.into_owned()).unwrap())
+            .collect();
+        let key = |line: &str| Some(line.trim().strip_prefix('"')?.split_once("\": ")?.0.to_owned());
+        text.lines().filter_map(key).collect()
     }
 
     #[test]
