@@ -1,4 +1,4 @@
-// One entry of a forwarder's log: what its two sides have said stands side by side, on one clock.
+// One entry of a forwarder's log: its two connections stand side by side, on one clock.
 
 import { h } from "../dom.js";
 import { t } from "../i18n.js";
@@ -32,14 +32,10 @@ export function forwardRow(entry, look) {
   const row = logRow(entry, look);
   if (entry.kind !== "sent" && entry.kind !== "received") return row;
   const content = /** @type {Element} */ (row.lastElementChild);
-  const sign = row.querySelector(".sign");
-  // What it has received from the client goes on to the target, and what the target says is sent to the client.
-  const isFromClient = entry.kind === "received";
-  if (sign) sign.textContent = isFromClient ? "▸" : "◂";
   content.classList.add("side-content");
   row.classList.add("forwarded");
   const other = h("span", { class: "side-empty" });
-  if (isFromClient) content.after(other);
-  else content.before(other);
+  if (entry.side === "far") content.before(other);
+  else content.after(other);
   return row;
 }

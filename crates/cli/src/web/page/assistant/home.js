@@ -1,7 +1,6 @@
 // What a newcomer sees: what can be done here, one card each.
 
 import { h, s } from "../dom.js";
-import { Trouble } from "../api.js";
 import { t, told } from "../i18n.js";
 import { complain } from "../parts/toast.js";
 import { showHandshake } from "./handshake.js";
@@ -36,13 +35,13 @@ export function homeView(store) {
     { class: "view home" },
     h("section", { class: "home-head" }, h("h1", null, t("home.title")), h("p", { class: "soft" }, t("home.subtitle"))),
     h("section", null, h("h2", null, t("home.sockets")), h("div", { class: "home-cards" }, ["tcp-server", "tcp-client", "udp", "forward"].map(kind))),
-    h("section", null, h("h2", null, t("home.why")), h("div", { class: "home-cards" }, handshake, captureCard(store))),
+    h("section", null, h("h2", null, t("home.why")), h("div", { class: "home-cards" }, handshake, h("a", { class: "home-card", href: "#open" }, drawing("capture"), texts("capture")))),
     lessons.length > 0 &&
       h(
         "section",
         null,
         h("h2", null, t("side.lessons")),
-        h("div", { class: "chips" }, lessons.map((/** @type {any} */ { name }) => h("a", { class: "chip", href: `#lesson=${name}` }, told(`lesson.${name}`, {}, name)))),
+        h("div", { class: "chips" }, lessons.map((/** @type {any} */ { name, title }) => h("a", { class: "chip", href: `#lesson=${name}` }, told(`lesson.${name}`, {}, title ?? name)))),
       ),
     h(
       "section",
@@ -69,31 +68,4 @@ function texts(name) {
 /** @param {string} name */
 function drawing(name) {
   return s("svg", { class: "home-drawing", viewBox: "0 0 48 32", "aria-hidden": "true" }, ...DRAWINGS[name].map((d) => s("path", { d })));
-}
-
-/**
- * Opens a capture of one's own: chosen, or dropped on the card.
- * @param {import("../store.js").Store} store
- */
-function captureCard(store) {
-  /** @param {File | undefined} file */
-  const open = async (file) => {
-    if (!file) return;
-    try {
-      const response = await fetch(`/api/recording?${new URLSearchParams({ title: file.name })}`, { method: "POST", body: file });
-      const answer = await response.json();
-      if (answer.error) throw new Trouble(answer.error);
-      const { recording } = answer.ok ?? answer;
-      await store.becomes("recordings", recording);
-      location.hash = `#recording=${recording}`;
-    } catch (reason) {
-      complain(reason);
-    }
-  };
-  const input = h("input", { type: "file", class: "unseen", accept: ".pcap,.pcapng,.cap", onchange: () => open(input.files?.[0]) });
-  const card = h("label", { class: "home-card", ondragover: (/** @type {DragEvent} */ event) => event.preventDefault(), ondrop: (/** @type {DragEvent} */ event) => {
-    event.preventDefault();
-    open(event.dataTransfer?.files[0]);
-  } }, input, drawing("capture"), texts("capture"));
-  return card;
 }

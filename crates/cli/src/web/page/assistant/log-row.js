@@ -20,6 +20,7 @@ const LONGEST_HEX = 120;
  * @property {[string, string][]} pieces
  * @property {string} words
  * @property {string} code
+ * @property {"near" | "far"} [side] of a forwarder: the connection that it has accepted, or the one that it has opened
  * @property {string} [next] of an error: what to do
  * @property {Record<string, any>} facts
  * @property {number} [delta] milliseconds since the entry before

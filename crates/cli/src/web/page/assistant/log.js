@@ -110,8 +110,8 @@ export class Log {
       this.counting = undefined;
       if (this.signal.aborted || !this.filter) return;
       try {
-        const { count, version } = await this.store.ask("log.range", { session: this.session.session, from: 0, count: 1, filter: this.filter });
-        if (this.filter) this.show(0, count, version);
+        const { first, count, version } = await this.store.ask("log.range", { session: this.session.session, from: 0, count: 1, filter: this.filter });
+        if (this.filter) this.show(first, count, version);
       } catch (reason) {
         complain(reason);
       }
@@ -162,11 +162,10 @@ export class Log {
     this.sought = isHex ? "" : text;
     if (this.sought !== wasSought) this.list.redraw();
     if (!text) return true;
-    const selected = this.list.selected >= 0 ? await this.list.row(this.list.selected) : undefined;
     const { index } = await this.store.ask("log.find", {
       session: this.session.session,
       [isHex ? "hex" : "text"]: text,
-      after: selected?.n ?? null,
+      after: this.list.selected >= 0 ? this.list.selected : null,
       backward: isBackward,
       filter: this.filter,
     });

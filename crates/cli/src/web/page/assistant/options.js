@@ -51,8 +51,10 @@ export class Options {
     const isTcp = kind !== "udp";
     /** @type {(name: string) => (value: any) => void} */
     const to = (name) => (value) => this.change({ options: { [name]: value } });
+    /** What holds where nothing was said. @type {Record<string, boolean>} */
+    const usual = { reuseaddr: kind === "tcp-server" || kind === "forward" };
     /** @type {(name: string) => HTMLElement} */
-    const flag = (name) => option(tick(t(`option.${name}`), Boolean(options[name]), to(name)), t(`option.${name}.effect`));
+    const flag = (name) => option(tick(t(`option.${name}`), Boolean(options[name] ?? usual[name]), to(name)), t(`option.${name}.effect`));
     /** @type {(name: string, low: number, high: number, empty?: string) => HTMLElement} */
     const number = (name, low, high, empty = t("option.default")) =>
       option(named(t(`option.${name}`), numeric(options[name], low, high, empty, to(name))), t(`option.${name}.effect`));

@@ -54,5 +54,5 @@ export class Targets extends EventTarget {
 
 /** @param {any} peer that can still be sent to */
 export function isAlive(peer) {
-  return peer.state === "connected" || peer.state === "open";
+  return ["connected", "closing", "open"].includes(peer.state);
 }

@@ -211,10 +211,10 @@ export class List {
     this.options.fetch(from, until - from).then(
       (rows) => {
         page.isAsked = false;
-        if (generation === this.generation) {
-          this.keep(page, rows, from % PAGE);
-          page.until = until;
-        }
+        this.keep(page, rows, from % PAGE);
+        page.until = until;
+        // What has changed meanwhile is asked for again; but this is newer than what was there.
+        page.isStale = generation !== this.generation;
         this.pages.delete(number);
         this.pages.set(number, page);
         for (const old of this.pages.keys()) {
@@ -238,7 +238,6 @@ export class List {
   keep(page, rows, place) {
     if (page.isStale) page.rows = [];
     rows.forEach((row, number) => (page.rows[place + number] ??= row));
-    page.isStale = false;
   }
 
   draw() {

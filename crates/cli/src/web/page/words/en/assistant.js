@@ -14,7 +14,7 @@ export default {
   "home.handshake": "Two hosts on a Sockeye LAN: see the handshake",
   "home.handshake.hint": "Opens a network with a server and a client on it, says hello, and shows each segment between them.",
   "home.capture": "Open a capture file",
-  "home.capture.hint": "A pcapng or pcap file, as ladder and plots. Drop it here.",
+  "home.capture.hint": "A pcapng or pcap file, as ladder and plots.",
   "home.back": "To the beginning",
   "gone.title": "Gone",
 
@@ -142,7 +142,7 @@ export default {
   "copied": "Copied.",
 
   "framing": "Framing of the view",
-  "framing.hint": "Where the view draws lines between messages. It changes nothing of what is sent or received.",
+  "framing.hint": "Where the view draws lines between messages; auto-replies answer each of them. The bytes stay the same.",
   "framing.none": "each call",
   "framing.line": "lines",
   "framing.delimiter": "delimiter",
@@ -245,8 +245,8 @@ export default {
   "udp.multicast": "Multicast",
   "udp.hint": "Each send is one datagram. UDP says nothing when nobody hears it; only sometimes ICMP does.",
 
-  "forward.client": "Client says",
-  "forward.target": "{address} says",
+  "forward.client": "The client's connection",
+  "forward.target": "The connection to {address}",
 
   "reply": "Auto-reply",
   "reply.off": "Off",

@@ -14,7 +14,7 @@ export default {
   "home.handshake": "Sockeye 局域网上的两台主机：观察三次握手",
   "home.handshake.hint": "打开一个带服务器和客户端的网络，打个招呼，并显示它们之间的每个报文段。",
   "home.capture": "打开抓包文件",
-  "home.capture.hint": "pcapng 或 pcap 文件，显示时序图和曲线图。可拖放到这里。",
+  "home.capture.hint": "pcapng 或 pcap 文件，显示时序图和曲线图。",
   "home.back": "回到首页",
   "gone.title": "不存在",
 
@@ -142,7 +142,7 @@ export default {
   "copied": "已复制。",
 
   "framing": "显示时的分包方式",
-  "framing.hint": "显示时如何划分消息。它不改变任何收发的数据。",
+  "framing.hint": "显示时如何划分消息；自动应答也按消息应答。收发的字节不变。",
   "framing.none": "按调用",
   "framing.line": "按行",
   "framing.delimiter": "分隔符",
@@ -245,8 +245,8 @@ export default {
   "udp.multicast": "组播",
   "udp.hint": "每次发送就是一个数据报。没有人收到时 UDP 不会告诉您，只有 ICMP 有时会。",
 
-  "forward.client": "客户端发出",
-  "forward.target": "{address} 发出",
+  "forward.client": "客户端的连接",
+  "forward.target": "到 {address} 的连接",
 
   "reply": "自动应答",
   "reply.off": "关闭",
