@@ -78,7 +78,7 @@ export class Peers {
     this.all.disabled = alive.length === 0;
     this.all.checked = alive.length > 0 && ticked.size === alive.length;
     this.all.indeterminate = ticked.size > 0 && ticked.size < alive.length;
-    this.count.textContent = ticked.size > 0 ? t("peers.ticked", { n: ticked.size, all: alive.length }) : t("peers.count", { n: alive.length });
+    this.count.textContent = ticked.size > 0 ? t("peers.ticked", { n: ticked.size, all: alive.length }) : t(this.session.kind === "udp" ? "peers.heard" : "peers.count", { n: alive.length });
     for (const button of [this.fin, this.rst]) button.disabled = alive.length === 0;
     const before = this.rows;
     this.rows = new Map(peers.map((peer) => [peer.peer, before.get(peer.peer) ?? this.row(peer)]));

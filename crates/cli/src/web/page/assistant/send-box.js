@@ -61,7 +61,7 @@ export class SendBox {
         h("button", { class: "quiet", title: t("commands.save.hint"), onclick: () => nameCommand(this.form.value) }, t("commands.save")),
       ),
       h("div", { class: "row nowrap send-line" }, this.form.text, h("div", { class: "column send-side" }, this.button, this.keys())),
-      h("div", { class: "row send-foot" }, this.preview, h("span", { class: "grow" }), this.file.element, this.periodic.element),
+      h("div", { class: "row send-foot" }, this.preview, h("span", { class: "grow" }), h("span", { class: "row nowrap send-more" }, this.file.element, this.periodic.element)),
     );
     targets.addEventListener("change", () => this.showButton());
     this.showButton();

@@ -79,7 +79,7 @@ export class Tabs {
       }),
       h("a", { class: "tab-new", href: "#new", "aria-label": t("new.title"), title: t("new.title") }, "+"),
     );
-    this.selected?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    requestAnimationFrame(() => this.selected?.scrollIntoView({ block: "nearest", inline: "nearest" }));
   }
 
   /** @param {string} session */

@@ -218,6 +218,7 @@ export default {
   "peers.udp": "Heard of",
   "peers.all": "All",
   "peers.count": "{n} connected",
+  "peers.heard": "{n} heard",
   "peers.ticked": "{n} of {all}",
   "peers.none.tcp-server": "No client has connected yet.",
   "peers.none.forward": "Nobody has connected yet.",

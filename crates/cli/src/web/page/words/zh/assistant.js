@@ -218,6 +218,7 @@ export default {
   "peers.udp": "对端",
   "peers.all": "全选",
   "peers.count": "{n} 个已连接",
+  "peers.heard": "收到过 {n} 个",
   "peers.ticked": "{n} / {all}",
   "peers.none.tcp-server": "还没有客户端连接。",
   "peers.none.forward": "还没有连接。",
