@@ -129,7 +129,9 @@ export class Log {
     const answer = await this.store.ask("log.range", { session: session.session, from: from - before, count: count + before, filter });
     const { entries } = answer;
     for (let place = 1; place < entries.length; place += 1) entries[place].delta = entries[place].at - entries[place - 1].at;
-    return entries.slice(before);
+    // The oldest ones may have gone since they were asked for: their places stay empty.
+    const missing = answer.first - from;
+    return missing > 0 ? Array(missing).concat(entries) : entries.slice(Math.min(before, from - answer.first));
   }
 
   /** @param {Partial<Filter>} changes */

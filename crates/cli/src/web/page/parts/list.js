@@ -41,6 +41,10 @@ export class List {
     this.generation = 0;
     this.selected = -1;
     this.followsEnd = true;
+    /** The end of what has been answered. */
+    this.knownEnd = 0;
+    /** How many rows what is shown is behind the end. */
+    this.lag = 0;
     this.name = `list-${++lists}`;
     /** @type {Map<number, {row: any, element: HTMLElement}>} what is shown */
     this.items = new Map();
@@ -55,7 +59,7 @@ export class List {
     // By its place: the element under the pointer may be another one by the time the button is let go.
     this.runway.addEventListener("click", (event) => {
       const { top } = this.element.getBoundingClientRect();
-      this.select(Math.floor(this.top + (event.clientY - top) / options.rowHeight));
+      this.select(Math.floor(this.top - this.lag + (event.clientY - top) / options.rowHeight));
     });
     this.watcher = new ResizeObserver(() => {
       if (this.followsEnd) this.element.scrollTop = this.element.scrollHeight;
@@ -90,6 +94,8 @@ export class List {
     const gone = first - this.first;
     this.first = first;
     this.count = count;
+    // Of another list nothing is known; and the end may have come nearer.
+    this.knownEnd = Math.max(first, Math.min(this.knownEnd, first + count));
     this.runway.style.height = `${Math.min(count * rowHeight, HIGHEST)}px`;
     if (this.followsEnd) this.element.scrollTop = this.element.scrollHeight;
     else if (gone > 0 && count * rowHeight <= HIGHEST) this.element.scrollTop -= gone * rowHeight;
@@ -206,13 +212,15 @@ export class List {
     this.pages.set(number, page);
     page.isAsked = true;
     const { generation } = this;
-    const from = Math.max(number * PAGE, this.first);
+    const known = page.isStale ? 0 : page.rows.length;
+    const from = Math.max(number * PAGE + known, this.first);
     const until = Math.min((number + 1) * PAGE, this.end);
     this.options.fetch(from, until - from).then(
       (rows) => {
         page.isAsked = false;
         this.keep(page, rows, from % PAGE);
         page.until = until;
+        this.knownEnd = Math.max(this.knownEnd, Math.min(until, this.end));
         // What has changed meanwhile is asked for again; but this is newer than what was there.
         page.isStale = generation !== this.generation;
         this.pages.delete(number);
@@ -251,10 +259,14 @@ export class List {
 
   drawNow() {
     const { rowHeight } = this.options;
-    const { top } = this;
+    const visible = this.element.clientHeight / rowHeight;
+    this.ask(Math.floor(Math.max(this.first, Math.floor(this.top)) / PAGE));
+    this.ask(Math.floor(Math.max(this.first, Math.min(this.end - 1, Math.ceil(this.top + visible))) / PAGE));
+    // Where rows come faster than answers, the newest that are known are shown at the end, and not empty places.
+    this.lag = this.followsEnd ? Math.max(0, this.end - this.knownEnd) : 0;
+    const top = this.top - this.lag;
     const from = Math.max(this.first, Math.floor(top));
-    const until = Math.min(this.end, Math.ceil(top + this.element.clientHeight / rowHeight) + 1);
-    for (let page = Math.floor(from / PAGE); page * PAGE < until; page += 1) this.ask(page);
+    const until = Math.min(this.end - this.lag, Math.ceil(top + visible) + 1);
     /** @type {Map<number, {row: any, element: HTMLElement}>} */
     const items = new Map();
     for (let index = from; index < until; index += 1) {
@@ -285,6 +297,9 @@ export class List {
     item.id = `${this.name}-${index}`;
     item.dataset.index = String(index);
     item.setAttribute("role", "option");
+    item.setAttribute("aria-posinset", String(index - this.first + 1));
+    // There is no saying how many there will be.
+    item.setAttribute("aria-setsize", "-1");
     return item;
   }
 
