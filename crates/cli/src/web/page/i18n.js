@@ -35,7 +35,7 @@ export function t(key, facts) {
 
 /**
  * The text of a key, or the English words that came with it where there is no such key. `key+fact` is the text where that fact is
- * known; a text with a fact that is not known is of no use.
+ * known, the last of them counts; a text with a fact that is not known is of no use.
  * @param {string} key
  * @param {Record<string, any>} facts
  * @param {string} words
@@ -43,9 +43,9 @@ export function t(key, facts) {
 export function told(key, facts, words) {
   const dictionary = DICTIONARIES[language];
   const isKnown = (/** @type {string} */ name) => facts[name] !== undefined && facts[name] !== null && facts[name] !== false;
-  const keys = [...Object.keys(facts).filter(isKnown).map((name) => `${key}+${name}`), key];
+  const special = Object.keys(dictionary).filter((one) => one.startsWith(`${key}+`) && isKnown(one.slice(key.length + 1)));
   const has = (/** @type {string} */ one) => one in dictionary && [...dictionary[one].matchAll(/\{(\w+)\}/g)].every(([, name]) => isKnown(name));
-  const found = keys.find(has);
+  const found = [...special.reverse(), key].find(has);
   return found ? t(found, facts) : words;
 }
 

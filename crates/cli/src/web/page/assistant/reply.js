@@ -119,7 +119,7 @@ export class Reply {
     const without = () => this.value.rules.filter((/** @type {Rule} */ _, /** @type {number} */ place) => place !== at);
     const matches = /** @type {[string, string][]} */ (MATCHES.map((name) => [name, t(`reply.match.${name}`)]));
     const form = new OutgoingForm(this.store, rule.reply, { label: t("reply.rule.reply"), rows: 2, onChange: () => to({ reply: form.value }) });
-    const pattern = h("input", { class: "mono grow", value: rule.pattern, spellcheck: false, "aria-label": t("reply.rule.pattern"), placeholder: t("reply.rule.pattern"), oninput: () => to({ pattern: pattern.value }) });
+    const pattern = h("input", { class: "mono", value: rule.pattern, spellcheck: false, "aria-label": t("reply.rule.pattern"), placeholder: t("reply.rule.pattern"), oninput: () => to({ pattern: pattern.value }) });
     return h(
       "fieldset",
       { class: "column rule" },
@@ -128,9 +128,10 @@ export class Reply {
         "div",
         { class: "row nowrap" },
         select(t("reply.rule.match"), matches, rule.match, (match) => to({ match })),
-        pattern,
+        h("span", { class: "grow" }),
         h("button", { class: "quiet icon", "aria-label": t("reply.rule.remove", { n: at + 1 }), title: t("reply.rule.remove", { n: at + 1 }), onclick: () => this.change({ rules: without() }, true) }, "✕"),
       ),
+      pattern,
       form.text,
       form.switches,
       field(t("reply.rule.delay"), numeric(rule.delay_ms, 0, 3_600_000, "0", (delay) => to({ delay_ms: delay ?? 0 }))),
