@@ -34,13 +34,19 @@ export function t(key, facts) {
 }
 
 /**
- * The text of a key, or the English words that came with it where there is no such key.
+ * The text of a key, or the English words that came with it where there is no such key. `key+fact` is the text where that fact is
+ * known, the last of them counts; a text with a fact that is not known is of no use.
  * @param {string} key
  * @param {Record<string, any>} facts
  * @param {string} words
  */
 export function told(key, facts, words) {
-  return key in DICTIONARIES[language] ? t(key, facts) : words;
+  const dictionary = DICTIONARIES[language];
+  const isKnown = (/** @type {string} */ name) => facts[name] !== undefined && facts[name] !== null && facts[name] !== false;
+  const special = Object.keys(dictionary).filter((one) => one.startsWith(`${key}+`) && isKnown(one.slice(key.length + 1)));
+  const has = (/** @type {string} */ one) => one in dictionary && [...dictionary[one].matchAll(/\{(\w+)\}/g)].every(([, name]) => isKnown(name));
+  const found = [...special.reverse(), key].find(has);
+  return found ? t(found, facts) : words;
 }
 
 /** @param {number} bytes */

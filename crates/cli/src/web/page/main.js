@@ -64,8 +64,16 @@ const STATES = /** @type {Record<string, string>} */ ({
   listening: "good", connected: "good", open: "good", opening: "busy", connecting: "busy", waiting: "busy", failed: "bad",
 });
 
+/** What the side shows. */
+let sideShown = "";
+
 function drawSide() {
   const [key, value] = parse(location.hash);
+  const named = (/** @type {any} */ one) => [one.session ?? one.lan ?? one.recording, one.title, one.state];
+  const shows = JSON.stringify([language, key, value, ...Object.values(store.entities).map((all) => [...all.values()].map(named))]);
+  // News come twenty times a second: links that stay the same stay where they are, under the pointer and with the focus.
+  if (shows === sideShown) return;
+  sideShown = shows;
   /** @type {(kind: string, id: string, name: string, state?: string) => HTMLElement} */
   const link = (kind, id, name, state) =>
     h(

@@ -5,6 +5,9 @@ import { Api } from "./api.js";
 /** @typedef {"sessions" | "lans" | "recordings"} Kind */
 /** @typedef {(entity: any | null) => void} Listener */
 
+/** How long something that has been opened may take to be told of, or to be as it should. */
+const WAITS_MS = 5000;
+
 export class Store extends EventTarget {
   constructor() {
     super();
@@ -80,6 +83,28 @@ export class Store extends EventTarget {
       if (listeners.size === 0) this.listeners.delete(key);
     });
     listener(this.get(kind, id));
+  }
+
+  /**
+   * Waits until an entity is as it should be: there at all, unless `is` says more. Answers are faster than the news: what has just been
+   * opened is not here yet. → whether it has come to that in time.
+   * @param {Kind} kind
+   * @param {string} id
+   * @param {(entity: any) => boolean} [is]
+   * @returns {Promise<boolean>}
+   */
+  becomes(kind, id, is = Boolean) {
+    const done = new AbortController();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => end(false), WAITS_MS);
+      /** @param {boolean} isSo */
+      const end = (isSo) => {
+        clearTimeout(timer);
+        done.abort();
+        resolve(isSo);
+      };
+      this.follow(kind, id, (entity) => entity && is(entity) && queueMicrotask(() => end(true)), done.signal);
+    });
   }
 
   /**

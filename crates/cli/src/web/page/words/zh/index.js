@@ -2,6 +2,7 @@ import assistant from "./assistant.js";
 import lessons from "./lessons.js";
 import seeing from "./seeing.js";
 import shell from "./shell.js";
+import trouble from "./trouble.js";
 
 /** @type {Record<string, string>} */
-export default { ...shell, ...assistant, ...seeing, ...lessons };
+export default { ...shell, ...assistant, ...seeing, ...lessons, ...trouble };
