@@ -64,6 +64,7 @@ export class Explain {
     const facts = spoken(finding.facts ?? {});
     const until = finding.until > finding.time ? ` – ${clock(finding.until)} (${span(finding.until - finding.time)})` : "";
     const next = told(`finding.${finding.kind}.next`, facts, finding.next ?? "");
+    const words = told(`finding.${finding.kind}`, facts, finding.words);
     return h(
       "li",
       { class: `finding ${finding.severity}` },
@@ -74,7 +75,8 @@ export class Explain {
         h(
           "span",
           { class: "column" },
-          h("span", { class: "words" }, told(`finding.${finding.kind}`, facts, finding.words)),
+          // A text whose facts are not all there says less than the words that came.
+          h("span", { class: "words" }, /\{\w+\}/.test(words) ? finding.words : words),
           next && h("span", { class: "next" }, next),
           h("span", { class: "mono small faint" }, clock(finding.time), until, finding.connection ? ` · #${finding.connection}` : ""),
         ),

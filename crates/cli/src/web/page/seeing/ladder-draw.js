@@ -226,7 +226,7 @@ function saidBeside(row, colours) {
   }
   if (row.kind === "call") return [{ text: callText(row), color: row.error ? colours.error : colours.call }];
   if (row.kind === "recovery") return [{ text: row.words, color: colours.again }];
-  return [{ text: `✗ ${row.reason ?? ""}`, color: colours.lost, weight: 600 }, { text: row.words ?? "", color: colours["ink-soft"] }];
+  return [{ text: `✗ ${row.reason ?? ""}`, color: colours.lost, weight: 600 }, { text: told(`drop.${row.reason}`, {}, row.words ?? ""), color: colours["ink-soft"] }];
 }
 
 /**

@@ -33,7 +33,7 @@ export function what(row, hosts) {
   if (row.kind === "call") return `${name(row.host)}: ${callText(row)}`;
   if (row.kind === "state") return t("said.state", { host: name(row.host), before: row.before, state: row.state, cause: told(`cause.${row.cause}`, {}, row.cause ?? "") });
   if (row.kind === "recovery") return `${name(row.host)}: ${row.words}`;
-  if (row.kind === "drop") return t("said.drop", { host: name(row.host), reason: row.reason, words: row.words ?? "" });
+  if (row.kind === "drop") return t("said.drop", { host: name(row.host), reason: row.reason, words: told(`drop.${row.reason}`, {}, row.words ?? "") });
   if (row.kind === "summary") return t("ladder.summary", { frames: row.frames, lost: row.lost, again: row.again });
   return told(`note.${row.note}`, row.facts ?? {}, row.words ?? String(row.note));
 }

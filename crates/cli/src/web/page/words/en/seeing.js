@@ -76,6 +76,8 @@ export default {
   "said.state": "{host}: {before} → {state} ({cause})",
   "said.drop": "{host} refuses it: {reason} {words}",
 
+  "cause.segment": "segment", "cause.call": "call", "cause.timer": "timer", "cause.transmit": "sent", "cause.connect": "connect()", "cause.listen": "listen()", "cause.close": "close()", "cause.shutdown": "shutdown()", "cause.abort": "aborted", "cause.refuse": "refused", "cause.cookie": "SYN cookie", "cause.keepalive": "keepalive",
+
   "details.none": "Click a row of the ladder: here it is taken apart, layer by layer, down to its bytes.",
   "details.row": "row {row}",
   "details.first": "to the first sending",

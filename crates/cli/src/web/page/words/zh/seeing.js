@@ -75,6 +75,8 @@ export default {
   "said.state": "{host}：{before} → {state}（{cause}）",
   "said.drop": "{host} 拒收：{reason} {words}",
 
+  "cause.segment": "收到报文段", "cause.call": "调用", "cause.timer": "定时器", "cause.transmit": "发出", "cause.connect": "connect()", "cause.listen": "listen()", "cause.close": "close()", "cause.shutdown": "shutdown()", "cause.abort": "中止", "cause.refuse": "拒绝", "cause.cookie": "SYN cookie", "cause.keepalive": "保活",
+
   "details.none": "点击时序图中的一行：在这里逐层拆开它，一直到每个字节。",
   "details.row": "第 {row} 行",
   "details.first": "到首次发送",
