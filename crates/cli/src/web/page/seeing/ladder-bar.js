@@ -4,7 +4,7 @@ import { h, fill } from "../dom.js";
 import { t } from "../i18n.js";
 import { round125, span } from "./span.js";
 
-const HIDABLE = ["call", "state", "recovery", "arp"];
+const HIDABLE = ["call", "state", "recovery", "note", "arp"];
 
 /**
  * A button that opens a small sheet; clicking elsewhere closes it.
@@ -12,7 +12,7 @@ const HIDABLE = ["call", "state", "recovery", "arp"];
  * @param {...HTMLElement} body
  */
 function menu(title, ...body) {
-  const element = h("details", { class: "menu" }, h("summary", null, title), h("div", { class: "card column" }, body));
+  const element = h("details", { class: "view-menu" }, h("summary", null, title), h("div", { class: "card column" }, body));
   element.addEventListener("toggle", () => {
     if (!element.open) return;
     const close = (/** @type {Event} */ event) => {

@@ -3,6 +3,7 @@
 import { t, told } from "../i18n.js";
 import { drawFrame, drawWayBack, drawWords } from "./ladder-frame.js";
 import { SKIPPED, yOf } from "./ladder-layout.js";
+import { noteText } from "./note.js";
 import { clock, span } from "./span.js";
 import { widthOf } from "./pen.js";
 
@@ -185,10 +186,11 @@ function drawBeside(pen, { row, index, y }, picture) {
   const alpha = now !== null && row.time > now ? 0.35 : 1;
   hits.push({ index, from: [row.host === 0 || row.host === undefined ? edge : (xs[row.host] ?? edge), y], to: [row.host === undefined || row.host === xs.length - 1 ? width : (xs[row.host] ?? width), y] });
   if (row.host === undefined) {
-    const text = row.kind === "summary" ? t("ladder.summary", { frames: row.frames, lost: row.lost, again: row.again }) : told(`note.${row.note}`, row.facts ?? {}, row.words ?? row.note);
+    const isStep = row.note === "step";
+    const text = isStep ? `▸ ${noteText(row)}` : noteText(row);
     const middle = (xs[0] + xs[xs.length - 1]) / 2;
     pen.line([[xs[0], y], [xs[xs.length - 1], y]], { color: colours.line, dash: [4, 4], alpha });
-    pen.text(middle, y + 4, text, { size: 11.5, color: colours["ink-soft"], align: "center", halo: colours.sheet, alpha, most: xs[xs.length - 1] - xs[0] - 20 });
+    pen.text(middle, y + 4, text, { size: isNarrow ? 10.5 : 11.5, weight: isStep ? 600 : 400, color: isStep ? colours.accent : colours["ink-soft"], align: "center", halo: colours.sheet, alpha, most: xs[xs.length - 1] - xs[0] - 20 });
     return;
   }
   const x = xs[row.host];

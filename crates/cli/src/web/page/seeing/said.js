@@ -2,6 +2,7 @@
 
 import { t, told } from "../i18n.js";
 import { callText } from "./ladder-draw.js";
+import { noteText } from "./note.js";
 import { clock, span } from "./span.js";
 
 /** @typedef {import("./rows.js").Row} Row */
@@ -34,6 +35,5 @@ export function what(row, hosts) {
   if (row.kind === "state") return t("said.state", { host: name(row.host), before: row.before, state: row.state, cause: told(`cause.${row.cause}`, {}, row.cause ?? "") });
   if (row.kind === "recovery") return `${name(row.host)}: ${row.words}`;
   if (row.kind === "drop") return t("said.drop", { host: name(row.host), reason: row.reason, words: told(`drop.${row.reason}`, {}, row.words ?? "") });
-  if (row.kind === "summary") return t("ladder.summary", { frames: row.frames, lost: row.lost, again: row.again });
-  return told(`note.${row.note}`, row.facts ?? {}, row.words ?? String(row.note));
+  return noteText(row);
 }

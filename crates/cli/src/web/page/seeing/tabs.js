@@ -20,7 +20,7 @@ export class Tabs {
       tabs.map(({ key, title }) => [key, h("button", { role: "tab", id: `${this.id}-${key}`, "aria-controls": `${this.id}-panel`, onclick: () => this.show(key) }, title)]),
     );
     this.list = h("div", { class: "tabs", role: "tablist", "aria-label": label, onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event) }, [...this.buttons.values()]);
-    this.panel = h("div", { class: "panel", role: "tabpanel", id: `${this.id}-panel` });
+    this.panel = h("div", { class: "tab-panel", role: "tabpanel", id: `${this.id}-panel` });
     this.key = "";
   }
 

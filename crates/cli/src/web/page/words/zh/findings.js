@@ -19,6 +19,11 @@ export default {
   "finding.mtu-black-hole": "MTU 黑洞：{host} 的大包都消失了，小包能过。",
   "finding.mtu-black-hole.next": "让路由器放行 ICMP“需要分片”，或减小 MSS。",
 
+  "note.cut": "{host} 的网线（{way}方向）剪断 {for}",
+  "note.drop-next": "{host} 的网线（{way}方向）上接下来的 {value} 个帧将丢失",
+  "note.missing": "这里缺少一些事件：多得显示不下",
+  "note.broken-off": "发生的事太多，课程到此中断",
+
   "drop.UnknownInterface": "没有这个接口",
   "drop.Malformed": "格式错误",
   "drop.NotOurMac": "目的 MAC 地址不是本机",
