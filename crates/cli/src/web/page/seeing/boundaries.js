@@ -11,7 +11,6 @@ const LEFT = 84;
 const RIGHT = 16;
 const TOP = 34;
 const STRIPE = 42;
-const BETWEEN = 46;
 const AGAIN_MS = 300;
 const FEWEST = 4;
 
@@ -73,6 +72,11 @@ export class Boundaries {
 
   get scale() {
     return (this.canvas.clientWidth - LEFT - RIGHT) / this.visible;
+  }
+
+  /** The height between two stripes. */
+  get between() {
+    return this.canvas.clientWidth < 640 ? 22 : 46;
   }
 
   /** @param {any} entity */
@@ -174,7 +178,7 @@ export class Boundaries {
       this.words,
       h("p", null, h("strong", null, t("boundaries.label", { sends, segments, receives }))),
       h("p", null, t(`boundaries.${key}`, { glued, split, receives })),
-      key !== "equal" && key !== "nothing" && h("div", { class: "card cure" }, h("h3", null, t("boundaries.cure")), h("ul", null, ["line", "length", "fixed", "close"].map((way) => h("li", null, t(`boundaries.cure.${way}`))))),
+      key !== "equal" && key !== "nothing" && h("div", { class: "card cure" }, h("h3", null, t("boundaries.cure")), h("ul", null, ["line", "length", "fixed", "close"].map((way) => h("li", null, t(`boundaries.cure.${way}`)))), h("a", { href: "#lesson=sticky" }, t("boundaries.lesson"))),
     );
   }
 
@@ -201,7 +205,7 @@ export class Boundaries {
     const width = canvas.clientWidth;
     if (width === 0) return;
     const stripes = this.stripes();
-    const height = TOP + stripes.length * STRIPE + (stripes.length - 1) * BETWEEN + 20;
+    const height = TOP + stripes.length * STRIPE + (stripes.length - 1) * this.between + 20;
     canvas.style.height = `${height}px`;
     const pen = penFor(canvas, width, height);
     const colours = palette();
@@ -209,10 +213,10 @@ export class Boundaries {
     const x = (/** @type {number} */ byte) => LEFT + (byte - range.from) * scale;
     const now = this.moment.time;
     this.axis(pen, colours, width, height, x);
-    const y = stripes.map((_, place) => TOP + place * (STRIPE + BETWEEN));
+    const y = stripes.map((_, place) => TOP + place * (STRIPE + this.between));
     // Where calls of send end, a line leads down through all stripes: what crosses it was put together.
     for (const [, to] of this.known?.sends ?? []) if (x(to) > LEFT && x(to) < width) pen.line([[x(to), y[0] + STRIPE], [x(to), y[y.length - 1] + STRIPE]], { color: colours.call, dash: [3, 4], alpha: 0.55 });
-    for (const [, to] of this.known?.receives ?? []) if (x(to) > LEFT && x(to) < width) pen.line([[x(to), y[y.length - 1]], [x(to), y[y.length - 1] - BETWEEN + 8]], { color: colours.received, dash: [3, 4], alpha: 0.7 });
+    for (const [, to] of this.known?.receives ?? []) if (x(to) > LEFT && x(to) < width) pen.line([[x(to), y[y.length - 1]], [x(to), y[y.length - 1] - this.between + 8]], { color: colours.received, dash: [3, 4], alpha: 0.7 });
     stripes.forEach(([, pieces, line, soft], place) => {
       for (const [from, to, time, kind] of pieces) {
         if (x(to) < LEFT || x(from) > width) continue;
@@ -255,7 +259,7 @@ export class Boundaries {
    */
   read(px, py) {
     const stripes = this.stripes();
-    const place = Math.floor((py - TOP) / (STRIPE + BETWEEN));
+    const place = Math.floor((py - TOP) / (STRIPE + this.between));
     const byte = this.byteAt(px);
     const piece = stripes[place]?.[1].find(([from, to]) => byte >= from && byte < to);
     if (!piece || px < LEFT) return fill(this.over);

@@ -64,11 +64,11 @@ export class Details {
     const mark = (place) => {
       for (const one of fields) one.element.classList.toggle("is-marked", place !== null && place >= one.from && place < one.to);
     };
-    const tree = h("div", { class: "layers", role: "tree", "aria-label": t("details.layers") }, layers.map((layer) => {
+    const tree = h("div", { class: "layers", role: "group", "aria-label": t("details.layers") }, layers.map((layer) => {
       const rows = layer.fields.map((field) => {
         const element = h(
           "div",
-          { class: "layer-field", role: "treeitem", tabIndex: 0, onpointerenter: () => dump.mark(field.from, field.to), onfocus: () => dump.mark(field.from, field.to) },
+          { class: "layer-field", role: "listitem", tabIndex: 0, onpointerenter: () => dump.mark(field.from, field.to), onfocus: () => dump.mark(field.from, field.to) },
           h("span", { class: "name" }, told(`field.${field.name}`, {}, field.name)),
           h("span", { class: "value mono" }, field.value ?? "", field.note && h("span", { class: /wrong|bad/.test(field.note) ? "note bad" : "note" }, field.note)),
         );
@@ -77,7 +77,7 @@ export class Details {
       });
       const title = h("summary", { onpointerenter: () => dump.mark(layer.from, layer.to), onfocus: () => dump.mark(layer.from, layer.to) },
         told(`layer.${layer.name}`, {}, layer.name), h("span", { class: "soft small" }, t("details.bytes", { from: layer.from, to: layer.to, count: layer.to - layer.from })));
-      return h("details", { class: "layer", open: layer === layers[layers.length - 1] || layers.length <= 4, role: "treeitem" }, title, h("div", { role: "group" }, rows));
+      return h("details", { class: "layer", open: layer === layers[layers.length - 1] || layers.length <= 4 }, title, h("div", { role: "list" }, rows));
     }));
     dump.onOver = (place) => {
       mark(place);

@@ -102,7 +102,7 @@ export class Player {
   /** @param {KeyboardEvent} event */
   onKey(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    if (target.closest("input, select, textarea, dialog, button")) return;
+    if (event.defaultPrevented || target.closest("input, select, textarea, dialog, button")) return;
     if (event.key === " ") this.toggle();
     else if (event.key === "ArrowRight") this.go(this.step + 1);
     else if (event.key === "ArrowLeft") this.go(this.step - 1);

@@ -31,7 +31,7 @@ export class States {
     this.drawing = h("div", { class: "state-drawing" });
     this.ends = h("div", { class: "state-ends" });
     this.queues = h("div", { class: "queues" });
-    this.element = h("div", { class: "states" }, h("div", { class: "row" }, this.select, h("span", { class: "soft small" }, t("states.hint"))), h("div", { class: "states-body" }, this.drawing, h("div", { class: "column" }, this.ends, this.queues)));
+    this.element = h("div", { class: "states" }, h("div", { class: "row" }, this.select, h("span", { class: "soft small" }, t("states.hint"))), h("div", { class: "states-body" }, h("div", { class: "column" }, this.drawing, this.queues), this.ends));
     this.draw([]);
     store.follow("recordings", recording, (entity) => entity && this.hear(entity), signal);
     moment.on("time", () => this.ask(), signal);

@@ -131,6 +131,7 @@ export default {
   "boundaries.cure.length": "A length before every message: read 4 bytes, then as many as they say. Loop until they are all there.",
   "boundaries.cure.fixed": "Messages of a fixed size.",
   "boundaries.cure.close": "One message for each connection: it ends where recv returns 0.",
+  "boundaries.lesson": "The lesson about it",
   "boundaries.piece": "{what}: {count} bytes, {from}–{to}, at {at}",
 
   "plot.sequence": "Time-sequence",

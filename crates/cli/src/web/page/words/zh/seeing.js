@@ -130,6 +130,7 @@ export default {
   "boundaries.cure.length": "长度前缀：先读 4 个字节得到长度，再循环读够那么多字节。",
   "boundaries.cure.fixed": "固定长度的消息。",
   "boundaries.cure.close": "一个连接只传一条消息：recv 返回 0 即结束。",
+  "boundaries.lesson": "看这一课",
   "boundaries.piece": "{what}：{count} 字节，{from}–{to}，时刻 {at}",
 
   "plot.sequence": "时间–序列号",
