@@ -48,7 +48,7 @@ export class Chart {
     this.canvas.style.height = `${height}px`;
     this.readOut = h("output", { class: "read-out mono small" });
     this.legend = h("span", { class: "legend" });
-    this.element = h("figure", { class: "chart" }, h("figcaption", null, h("strong", null, title), this.legend, h("span", { class: "grow" }), this.readOut), this.canvas);
+    this.element = h("figure", { class: "chart" }, h("figcaption", null, h("strong", null, title), this.legend), h("div", { class: "chart-body" }, this.canvas, this.readOut));
     this.canvas.addEventListener("pointermove", (event) => options.onHover(this.timeAt(event.offsetX)));
     this.canvas.addEventListener("pointerleave", () => options.onHover(null));
     this.canvas.addEventListener("pointerdown", (event) => this.onPointer(event));
@@ -169,8 +169,10 @@ export class Chart {
    */
   reach(shown) {
     let [low, high] = [Infinity, -Infinity];
-    for (const { points } of shown) for (const [, value] of points) [low, high] = [Math.min(low, value), Math.max(high, value)];
-    for (const [, from, to] of this.data?.segments ?? []) [low, high] = [Math.min(low, from), Math.max(high, to)];
+    const { from: begin, to: end } = this.data ?? { from: 0, to: 0 };
+    const isShown = (/** @type {number} */ time) => time >= begin && time <= end;
+    for (const { points } of shown) for (const [time, value] of points) if (isShown(time)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    for (const [time, from, to] of this.data?.segments ?? []) if (isShown(time)) [low, high] = [Math.min(low, from), Math.max(high, to)];
     if (!Number.isFinite(low)) return [0, 1];
     const isSequence = (this.data?.segments ?? []).length > 0;
     return [isSequence ? low : Math.min(0, low), high + (high - low) * 0.04 || 1];

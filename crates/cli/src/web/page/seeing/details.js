@@ -9,7 +9,7 @@ import { what } from "./said.js";
 /** @typedef {{name: string, value?: string, from: number, to: number, note?: string | null}} Field */
 /** @typedef {{name: string, from: number, to: number, fields: Field[]}} Layer */
 
-const ACROSS = 16;
+const ACROSS = 8;
 /** A longer frame's dump is cut. */
 const LONGEST = 2048;
 
@@ -70,8 +70,7 @@ export class Details {
           "div",
           { class: "layer-field", role: "treeitem", tabIndex: 0, onpointerenter: () => dump.mark(field.from, field.to), onfocus: () => dump.mark(field.from, field.to) },
           h("span", { class: "name" }, told(`field.${field.name}`, {}, field.name)),
-          h("span", { class: "value mono" }, field.value ?? ""),
-          field.note && h("span", { class: /wrong|bad/.test(field.note) ? "note bad" : "note" }, field.note),
+          h("span", { class: "value mono" }, field.value ?? "", field.note && h("span", { class: /wrong|bad/.test(field.note) ? "note bad" : "note" }, field.note)),
         );
         fields.push({ from: field.from, to: field.to, element });
         return element;
@@ -139,7 +138,7 @@ function facts(row, hosts) {
     known.push(["length", t("details.length", { bytes: row.length })]);
     if (row.arrives !== null && row.arrives !== undefined) known.push(["travel", span(row.arrives - row.time)]);
     if (row.lost) known.push(["lost", row.lost]);
-    if (row.again) known.push(["again", t(`again.${row.again}`)]);
+    if (row.again) known.push(["again", told(`again.${row.again}`, {}, row.again)]);
     if (row.states?.some((/** @type {any} */ state) => state)) known.push(["states", row.states.map((/** @type {any} */ state) => state ?? "—").join(" → ")]);
     if (row.payload) known.push(["payload", row.payload]);
   } else {

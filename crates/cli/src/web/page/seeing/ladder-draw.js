@@ -47,6 +47,7 @@ export function drawLadder(pen, plan) {
     if (picture.isChosen(one.index)) pen.rect(0, one.y - 13, width, 24, { fill: colours["accent-soft"], alpha: 0.75 });
   });
   lifelines(pen, picture);
+  if (now !== null) pen.line([[picture.edge - 8, picture.yOf(now)], [width, picture.yOf(now)]], { color: colours.accent, width: 1.5, alpha: 0.6 });
   const frames = placed.filter(({ row }) => row.kind === "frame");
   frames.filter(({ row }) => row.first !== undefined && row.first !== null).forEach((one, place) => drawWayBack(pen, one, picture, place));
   for (const one of frames) drawFrame(pen, one, picture);
@@ -54,7 +55,7 @@ export function drawLadder(pen, plan) {
   for (const one of placed) if (one.row.kind !== "frame") drawBeside(pen, one, picture);
   times(pen, picture);
   for (const skip of picture.skips) skippedMark(pen, skip, picture);
-  if (now !== null) nowLine(pen, picture, now);
+  if (now !== null) nowSign(pen, picture, now);
   heads(pen, picture);
   if (placed.length === 0) pen.text(width / 2, height / 2, t("ladder.empty"), { color: colours["ink-faint"], size: 14, align: "center" });
   return picture;
@@ -119,7 +120,7 @@ function lifelines(pen, { xs, placed, skips, height, colours, hasEnd }) {
 function heads(pen, { xs, hosts, width, colours, isNarrow, edge }) {
   pen.rect(0, 0, width, HEAD - 4, { fill: colours.sheet });
   pen.line([[0, HEAD - 4], [width, HEAD - 4]], { color: colours.line });
-  pen.text(edge - 12, 25, t("ladder.time"), { size: 11, color: colours["ink-faint"], align: "right" });
+  if (!isNarrow) pen.text(edge - 12, 25, t("ladder.time"), { size: 11, color: colours["ink-faint"], align: "right" });
   hosts.forEach(({ name, addresses }, place) => {
     const x = xs[place];
     const wide = Math.max(widthOf(name, { size: 13, weight: 650 }), widthOf(addresses.join(" "), { face: "mono", size: 10.5 })) + 22;
@@ -167,9 +168,8 @@ function skippedMark(pen, { y, seconds }, { xs, colours }) {
  * @param {Picture} picture
  * @param {number} now
  */
-function nowLine(pen, picture, now) {
+function nowSign(pen, picture, now) {
   const y = picture.yOf(now);
-  pen.line([[picture.edge - 8, y], [picture.width, y]], { color: picture.colours.accent, width: 1.5 });
   pen.rect(2, y - 9, picture.edge - 8, 18, { fill: picture.colours.accent, radius: 4 });
   pen.text(picture.edge - 12, y + 4, timeText(now, picture.isNarrow), { face: "mono", size: picture.isNarrow ? 10 : 11, weight: 600, color: picture.colours["accent-ink"], align: "right", most: picture.edge - 14 });
 }

@@ -6,7 +6,7 @@ import { HEAD, drawLadder } from "./ladder-draw.js";
 import { fitting, layOut } from "./ladder-layout.js";
 import { SvgPen, download, palette, penFor } from "./pen.js";
 import { LadderBar } from "./ladder-bar.js";
-import { Rows } from "./rows.js";
+import { PAGE, Rows } from "./rows.js";
 import { Scrollbar } from "./scrollbar.js";
 import { TOP, Viewport } from "./viewport.js";
 import { said } from "./said.js";
@@ -16,7 +16,7 @@ import { said } from "./said.js";
 const LEAST_SCALE = 1e-2;
 const MOST_SCALE = 1e8;
 /** How near a click must be to a line. */
-const NEAR = 11;
+const NEAR = 13;
 const EXPORTED_ROWS = 1000;
 
 export class Ladder {
@@ -271,7 +271,8 @@ export class Ladder {
     let best = null;
     let nearest = NEAR;
     for (const hit of this.picture?.hits ?? []) {
-      const distance = away(x, y, hit.from, hit.to) + (hit.jump === undefined ? 0 : 4);
+      // The words stand above the line: they belong to it.
+      const distance = away(x, y + 4, hit.from, hit.to) + (hit.jump === undefined ? 0 : 4);
       if (distance < nearest) [best, nearest] = [hit, distance];
     }
     return best;
@@ -285,14 +286,14 @@ export class Ladder {
     this.chosen = index === null ? null : { from: isMore && this.chosen ? this.chosen.from : index, to: index };
     this.draw();
     if (index === null) return this.moment.look(null);
-    const row = this.rows.at(index) ?? (await this.rows.fetch(Math.floor(index / 200)), this.rows.at(index));
+    const row = this.rows.at(index) ?? (await this.rows.fetch(Math.floor(index / PAGE)), this.rows.at(index));
     if (row && this.chosen?.to === index) this.moment.look(row);
   }
 
   /** @param {number} number of a row */
   async jump(number) {
     const known = this.viewport.placed.find(({ row }) => row.row === number);
-    const index = known?.index ?? (await this.rows.indexOf(number, this.picture?.placed.find(({ row }) => row.first === number)?.row.time ?? 0));
+    const index = known?.index ?? (await this.rows.indexOf(number));
     this.viewport.show(index);
     await this.choose(index);
   }

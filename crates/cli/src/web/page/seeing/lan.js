@@ -5,7 +5,7 @@ import { t, told } from "../i18n.js";
 import { Trouble } from "../api.js";
 import { complain, troubleCard } from "../parts/toast.js";
 import { described } from "./cable.js";
-import { appears, labelled } from "./lessons.js";
+import { labelled } from "./lessons.js";
 import { recordingView } from "./recording.js";
 
 const MOST_HOSTS = 16;
@@ -17,7 +17,7 @@ export function lanView(store, value, signal) {
   if (!lan) return { element: h("div", { class: "view padded" }, h("p", { class: "soft" }, t("gone"))), title: t("gone") };
   if (!store.get("recordings", lan.recording)) {
     // The news of its recording is still on its way.
-    appears(store, lan.recording).then(() => !signal.aborted && dispatchEvent(new Event("hashchange")));
+    store.becomes("recordings", lan.recording).then(() => !signal.aborted && dispatchEvent(new Event("hashchange")));
     return { element: h("div", { class: "view padded" }), title: lan.title };
   }
   return recordingView(store, lan.recording, signal);
@@ -44,7 +44,7 @@ function newLanView(store) {
     const row = h(
       "div",
       { class: "row nowrap host-row" },
-      h("input", { name: "host", value: name, required: true, pattern: "[A-Za-z0-9_-]+", "aria-label": t("lan.host") }),
+      h("input", { name: "host", value: name, required: true, pattern: "[A-Za-z0-9_\\-]+", "aria-label": t("lan.host") }),
       h("input", { name: "address", class: "mono", value: address, required: true, "aria-label": t("lan.address") }),
       h("button", { type: "button", class: "quiet icon", "aria-label": t("lan.host.remove"), onclick: () => row.remove() }, "×"),
     );
@@ -72,7 +72,7 @@ function newLanView(store) {
         return { host: name.value, address: address.value };
       });
       const opened = await store.ask("lan.open", { title: title.value, hosts: cast, seed: seed.value === "" ? null : Number(seed.value), conditions: conditions() });
-      await appears(store, opened.recording);
+      await store.becomes("recordings", opened.recording);
       location.hash = `#lan=${opened.lan}`;
     } catch (reason) {
       if (reason instanceof Trouble) fill(trouble, troubleCard(reason));

@@ -72,32 +72,12 @@ export function lessonView(store, name, signal) {
 async function openLesson(store, name, seed, parameters, signal) {
   try {
     const { recording } = await store.ask("lesson.open", { name, seed, parameters });
-    await appears(store, recording);
+    await store.becomes("recordings", recording);
     if (!signal?.aborted) location.replace(`#recording=${recording}`);
   } catch (reason) {
     complain(reason);
     if (!signal?.aborted) location.replace("#lessons");
   }
-}
-
-const APPEARS_MS = 5000;
-
-/**
- * Waits until the news has told of a recording, for a while.
- * @param {import("../store.js").Store} store
- * @param {string} recording
- * @returns {Promise<void>}
- */
-export function appears(store, recording) {
-  return new Promise((resolve) => {
-    const end = new AbortController();
-    const enough = () => {
-      end.abort();
-      resolve();
-    };
-    setTimeout(enough, APPEARS_MS);
-    store.follow("recordings", recording, (entity) => entity && queueMicrotask(enough), end.signal);
-  });
 }
 
 /**
@@ -119,7 +99,7 @@ export function askParameters(store, lesson, recording) {
     onSubmit: async () => {
       const values = Object.fromEntries(fields.map(({ parameter, value }) => [parameter.name, value()]));
       const opened = await store.ask("lesson.open", { name: lesson.name, seed: seed.value === "" ? null : Number(seed.value), parameters: values });
-      await appears(store, opened.recording);
+      await store.becomes("recordings", opened.recording);
       location.hash = `#recording=${opened.recording}`;
       await store.ask("recording.forget", { recording });
     },

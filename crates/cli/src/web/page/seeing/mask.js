@@ -60,9 +60,8 @@ export function maskArithmetic(own, to, gateway) {
  */
 export function maskDrawing(lesson, recording) {
   if (lesson.name !== "gateway") return null;
-  const facts = lesson.steps.map((/** @type {any} */ step) => step.facts ?? {}).find((/** @type {any} */ some) => some.own && some.to);
-  const parameters = lesson.parameters ?? {};
-  const own = facts?.own ?? parameters.address ?? `${recording.hosts[0]?.addresses[0] ?? "10.0.0.3"}/${parameters.prefix ?? 24}`;
-  const to = facts?.to ?? parameters.to ?? recording.hosts[recording.hosts.length - 1]?.addresses[0] ?? "";
-  return maskArithmetic(own, to, facts?.gateway ?? parameters.gateway ?? null);
+  const facts = lesson.steps.map((/** @type {any} */ step) => step.facts ?? {}).find((/** @type {any} */ some) => some.decimal);
+  if (!facts) return null;
+  const { address, destination } = facts.decimal;
+  return maskArithmetic(`${address}/${facts.prefix}`, destination, recording.hosts[1]?.addresses[0] ?? null);
 }

@@ -4,7 +4,6 @@ import { h, fill } from "../dom.js";
 import { t } from "../i18n.js";
 import { Trouble } from "../api.js";
 import { complain, troubleCard } from "../parts/toast.js";
-import { appears } from "./lessons.js";
 
 /** @type {import("../main.js").Maker} */
 export function openView(store, _value, signal) {
@@ -28,7 +27,7 @@ export function openView(store, _value, signal) {
       const trouble = answer.error ?? (response.ok ? null : { code: "page", words: `${response.status} ${response.statusText}`, next: "", facts: {} });
       if (trouble) throw new Trouble(trouble);
       const { recording } = answer.ok ?? answer;
-      await appears(store, recording);
+      await store.becomes("recordings", recording);
       if (!signal.aborted) location.hash = `#recording=${recording}`;
     } catch (reason) {
       fill(said);

@@ -5,7 +5,7 @@ import { t, told } from "../i18n.js";
 import { openDialog } from "../parts/dialog.js";
 import { complain } from "../parts/toast.js";
 import { maskDrawing } from "./mask.js";
-import { appears, askParameters, labelled } from "./lessons.js";
+import { askParameters, labelled } from "./lessons.js";
 import { Passage } from "./passage.js";
 import { clock } from "./span.js";
 
@@ -189,7 +189,7 @@ export class Player {
       submit: t("lesson.fork"),
       onSubmit: async () => {
         const { recording } = await this.store.ask("lesson.fork", { recording: this.recording, at, seed: Number(seed.value) });
-        await appears(this.store, recording);
+        await this.store.becomes("recordings", recording);
         location.hash = `#recording=${recording}`;
       },
     });

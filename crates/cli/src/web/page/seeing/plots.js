@@ -43,9 +43,10 @@ export class Plots {
     };
     this.charts = PLOTS.map(([name, height, looks, legend]) => new Chart(t(`plot.${name}`), looks, height, { ...options, legend }));
     this.moment = moment;
+    this.hint = h("span", { class: "soft small hint-drag" }, t("plots.hint"));
     this.all = h("button", { class: "quiet", hidden: true, onclick: () => { this.range = null; this.ask(); } }, t("zoom.all"));
     this.body = h("div", { class: "charts" }, this.charts.map(({ element }) => element));
-    this.element = h("div", { class: "plots" }, h("div", { class: "row" }, this.choice.element, h("span", { class: "grow" }), h("span", { class: "soft small hint-drag" }, t("plots.hint")), this.all), this.body);
+    this.element = h("div", { class: "plots" }, h("div", { class: "row" }, this.choice.element, h("span", { class: "grow" }), this.hint, this.all), this.body);
     const watcher = new ResizeObserver(() => this.charts.forEach((chart) => chart.draw()));
     watcher.observe(this.body);
     signal.addEventListener("abort", () => watcher.disconnect());
@@ -71,6 +72,7 @@ export class Plots {
   async ask() {
     const { connection, direction } = this.choice;
     this.all.hidden = this.range === null;
+    this.hint.hidden = this.range !== null;
     if (connection === null) {
       fill(this.body, h("p", { class: "soft padded" }, t("plots.no-connection")));
       return;

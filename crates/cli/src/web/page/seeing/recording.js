@@ -56,7 +56,7 @@ export function recordingView(store, recording, signal) {
       facts,
       h("span", { class: "grow" }),
       player && player.actions,
-      lan && !lan.owner && h("a", { class: "button-link", href: `#new=lan:${lan.lan}`, title: t("lan.session.long") }, t("lan.session")),
+      lan && !lan.owner && h("a", { class: "button-link", href: "#new", title: t("lan.session.long") }, t("lan.session")),
       h("a", { class: "button-link", href: `api/recording/${recording}.pcapng`, download: "" }, t("recording.download")),
       lan && !lan.owner ? h("button", { class: "quiet", onclick: () => leave(store, "lan.close", { lan: lan.lan }, `#recording=${recording}`) }, t("lan.close")) : h("button", { class: "quiet", onclick: () => leave(store, "recording.forget", { recording }, "#home") }, t("recording.forget")),
     ),

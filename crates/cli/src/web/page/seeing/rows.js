@@ -25,8 +25,8 @@ export class Rows {
     this.generation = 0;
     /** @type {Map<number, Row[]>} by the number of the page, in the order of their last use */
     this.pages = new Map();
-    /** @type {Set<number>} */
-    this.asked = new Set();
+    /** @type {Map<number, Promise<void>>} */
+    this.asked = new Map();
     this.lastAsked = 0;
   }
 
@@ -103,10 +103,18 @@ export class Rows {
     return known;
   }
 
+  /**
+   * @param {number} page
+   * @returns {Promise<void>}
+   */
+  fetch(page) {
+    const asked = this.asked.get(page) ?? this.get(page);
+    this.asked.set(page, asked);
+    return asked;
+  }
+
   /** @param {number} page */
-  async fetch(page) {
-    if (this.asked.has(page)) return;
-    this.asked.add(page);
+  async get(page) {
     const { generation } = this;
     const from = Math.max(page * PAGE, this.filter ? 0 : this.first);
     try {
@@ -141,11 +149,12 @@ export class Rows {
   /**
    * The index of a row by its number.
    * @param {number} number
-   * @param {number} time when it was, to find it where a filter is set
    */
-  async indexOf(number, time) {
+  async indexOf(number) {
     if (!this.filter) return number;
-    const { index } = await this.ask("recording.find", { recording: this.recording, time, filter: this.filter });
+    const { rows } = await this.ask("recording.rows", { recording: this.recording, from: number, count: 1, filter: null });
+    const { index } = await this.ask("recording.find", { recording: this.recording, time: rows[0]?.time ?? 0, filter: this.filter });
+    await this.fetch(Math.floor(index / PAGE));
     for (let near = index; near < index + PAGE; near += 1) {
       const row = this.at(near);
       if (!row || row.row >= number) return near;

@@ -1,7 +1,8 @@
 import assistant from "./assistant.js";
+import lessons from "./lessons.js";
 import seeing from "./seeing.js";
 import shell from "./shell.js";
 import trouble from "./trouble.js";
 
 /** @type {Record<string, string>} */
-export default { ...shell, ...assistant, ...seeing, ...trouble };
+export default { ...shell, ...assistant, ...seeing, ...lessons, ...trouble };
