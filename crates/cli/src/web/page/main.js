@@ -82,7 +82,7 @@ function drawSide() {
       h(
         "a",
         { href: `#${kind}=${id}`, "aria-current": kind === key && id === value ? "page" : null },
-        state !== undefined && h("span", { class: `dot ${STATES[state] ?? ""}`, title: state }),
+        state !== undefined && h("span", { class: `dot ${STATES[state] ?? ""}`, title: t(`state.${state}`) }),
         h("span", { class: "name" }, name),
       ),
     );
