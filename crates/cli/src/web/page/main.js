@@ -82,7 +82,7 @@ function drawSide() {
       h(
         "a",
         { href: `#${kind}=${id}`, "aria-current": kind === key && id === value ? "page" : null },
-        state !== undefined && h("span", { class: `dot ${STATES[state] ?? ""}`, title: state }),
+        state !== undefined && h("span", { class: `dot ${STATES[state] ?? ""}`, title: t(`state.${state}`) }),
         h("span", { class: "name" }, name),
       ),
     );
@@ -94,7 +94,8 @@ function drawSide() {
     section(t("side.sessions"), store.all("sessions").map((one) => link("session", one.session, one.title, one.state)), "#new"),
     section(t("side.lans"), store.all("lans").map((one) => link("lan", one.lan, one.title)), "#lan"),
     section(t("side.recordings"), store.all("recordings").map((one) => link("recording", one.recording, one.title)), "#open"),
-    section(t("side.lessons"), [], "#lessons"),
+    // There is nothing to be opened anew: the heading leads to all of them.
+    h("section", null, h("ul", null, h("li", null, h("a", { href: "#lessons", "aria-current": key === "lessons" ? "page" : null }, h("span", { class: "name" }, t("side.lessons")))))),
   );
 }
 

@@ -56,6 +56,13 @@ export class LogTools {
     store.ask("session.change", { session: session.session, settings }).catch(complain);
   }
 
+  /** Goes to the search. */
+  search() {
+    const input = /** @type {HTMLInputElement | null} */ (this.element.querySelector(".log-search"));
+    input?.focus();
+    input?.select();
+  }
+
   makeSearch() {
     const status = h("span", { class: "unseen", role: "status" });
     let isHex = false;

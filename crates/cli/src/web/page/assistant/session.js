@@ -53,6 +53,12 @@ export function sessionView(store, value, signal) {
     for (const part of [targets, header, log, box, peers, udp, reply, options]) part?.update(now);
   }
 
+  // The browser's own search would find only what is on the screen of a log.
+  document.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "f" || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    log.tools.search();
+  }, { signal });
   store.follow("sessions", value, update, signal);
   store.addEventListener("news", () => tabs.update(), { signal });
   signal.addEventListener("abort", () => clearTimeout(box.typing));

@@ -103,7 +103,7 @@ export default {
   "log.event": "Event",
   "log.error": "Error",
   "log.bytes": "{n} bytes",
-  "log.search": "Search",
+  "log.search": "Search (Ctrl+F)",
   "log.search.hex": "Search for hexadecimal bytes",
   "log.search.previous": "Previous (Shift+Enter)",
   "log.search.next": "Next (Enter)",

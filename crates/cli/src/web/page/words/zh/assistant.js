@@ -103,7 +103,7 @@ export default {
   "log.event": "事件",
   "log.error": "错误",
   "log.bytes": "{n} 字节",
-  "log.search": "搜索",
+  "log.search": "搜索（Ctrl+F）",
   "log.search.hex": "按十六进制字节搜索",
   "log.search.previous": "上一个（Shift+Enter）",
   "log.search.next": "下一个（Enter）",
