@@ -1,7 +1,7 @@
 // A chart over time: lines and steps, dots, bars of segments; what is under the pointer is read out, dragging zooms.
 
 import { h, fill } from "../dom.js";
-import { t } from "../i18n.js";
+import { t, told } from "../i18n.js";
 import { palette, penFor, widthOf } from "./pen.js";
 import { round125, span } from "./span.js";
 
@@ -67,7 +67,7 @@ export class Chart {
     const names = data.series.map(({ name }) => name).join(" ");
     if (names !== this.named) {
       this.named = names;
-      fill(this.legend, data.series.map(({ name }) => this.key(name, t(`series.${name}`), this.looks[name]?.colour ?? "ink-soft")), (this.options.legend ?? []).map(([name, colour]) => this.key(name, t(`series.${name}`), colour)));
+      fill(this.legend, data.series.map(({ name }) => this.key(name, told(`series.${name}`, {}, name), this.looks[name]?.colour ?? "ink-soft")), (this.options.legend ?? []).map(([name, colour]) => this.key(name, told(`series.${name}`, {}, name), colour)));
     }
     this.draw();
   }
@@ -119,7 +119,7 @@ export class Chart {
     this.hover = time;
     if (time === null || !this.data) fill(this.readOut);
     else {
-      const parts = this.data.series.filter(({ name, points }) => !this.hidden.has(name) && points.length > 0).map(({ name, unit, points }) => `${t(`series.${name}`)} ${amount(at(points, time), unit)}`);
+      const parts = this.data.series.filter(({ name, points }) => !this.hidden.has(name) && points.length > 0).map(({ name, unit, points }) => `${told(`series.${name}`, {}, name)} ${amount(at(points, time), unit)}`);
       fill(this.readOut, [span(time), ...parts].join("  ·  "));
     }
     this.draw();
