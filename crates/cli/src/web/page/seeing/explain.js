@@ -56,6 +56,7 @@ export class Explain {
       left > 0 && h("p", { class: "soft small nothing" }, t("explain.older", { count: left })),
       h("ol", { class: "findings" }, this.shown.map(({ element }) => element)),
     );
+    this.moment.find(new Map(findings.filter(({ row }) => row !== null && row !== undefined).map(({ row, severity }) => [row, severity])));
     this.follow();
   }
 

@@ -24,6 +24,7 @@ import { widthOf } from "./pen.js";
  * @property {"clock" | "delta"} times
  * @property {number} scale pixels in a second
  * @property {number | null} now the moment that is shown, if not the end
+ * @property {Map<number, string>} findings the severity of what was found about rows, by their numbers
  * @property {(index: number) => boolean} isChosen
  * @property {boolean} hasEnd whether the last row is the last one there is
  */
@@ -137,13 +138,15 @@ function heads(pen, { xs, hosts, width, colours, isNarrow, edge }) {
  * @param {Pen} pen
  * @param {Picture} picture
  */
-function times(pen, { placed, edge, colours, times, isNarrow, now }) {
+function times(pen, { placed, edge, colours, times, isNarrow, now, findings }) {
   let last = -Infinity;
   /** @type {number | null} */
   let before = null;
   for (const { row, y } of placed) {
     const text = times === "clock" ? timeText(row.time, isNarrow) : before === null ? "" : `+${span(row.time - before)}`;
     before = row.time;
+    const severity = findings.get(row.row);
+    if (severity && (now === null || row.time <= now)) pen.circle(edge - 5, y, 3.5, { fill: colours[severity === "note" ? "sent" : severity] });
     if (y < last + 14) continue;
     last = y;
     const alpha = now !== null && row.time > now ? 0.35 : 1;

@@ -69,6 +69,7 @@ export class Ladder {
       this.body.classList.toggle("is-over", this.hit(event.clientX - box.left, event.clientY - box.top) !== null);
     });
     this.moment.on("time", () => this.onTime(), signal);
+    this.moment.on("findings", () => this.draw(), signal);
     this.moment.onJump((row) => this.jump(row), signal);
   }
 
@@ -112,7 +113,10 @@ export class Ladder {
     const { viewport } = this;
     viewport.height = height;
     const placed = viewport.place();
-    if (!placed) return;
+    if (!placed) {
+      this.scrollbar.show(viewport.anchor.index - this.rows.first, viewport.visible().length, this.rows.count);
+      return;
+    }
     if (!this.isFitted && placed.some(({ row }) => row.kind === "frame")) return this.fit();
     const pen = penFor(this.canvas, width, height);
     this.canvas.style.width = `${width}px`;
@@ -135,7 +139,7 @@ export class Ladder {
     const { chosen } = this;
     return {
       width, height, placed, stops: this.viewport.stops, skips: this.viewport.skips,
-      hosts: this.hosts, colours: palette(), colourBy: this.colourBy, times: this.times, scale: this.viewport.scale, now: this.moment.time,
+      hosts: this.hosts, colours: palette(), colourBy: this.colourBy, times: this.times, scale: this.viewport.scale, now: this.moment.time, findings: this.moment.findings,
       isChosen: (index) => chosen !== null && index >= Math.min(chosen.from, chosen.to) && index <= Math.max(chosen.from, chosen.to),
       hasEnd: this.kind !== "live" && placed[placed.length - 1]?.index === this.rows.end - 1,
     };

@@ -7,6 +7,14 @@ export class Moment extends EventTarget {
     this.time = null;
     /** @type {any | null} the row that is looked at */
     this.row = null;
+    /** @type {Map<number, string>} the severity of what was found about rows, by their numbers */
+    this.findings = new Map();
+  }
+
+  /** @param {Map<number, string>} findings */
+  find(findings) {
+    this.findings = findings;
+    this.dispatchEvent(new Event("findings"));
   }
 
   /** @param {number | null} time */
@@ -31,7 +39,7 @@ export class Moment extends EventTarget {
   }
 
   /**
-   * @param {"time" | "row"} what
+   * @param {"time" | "row" | "findings"} what
    * @param {() => void} listener
    * @param {AbortSignal} signal
    */

@@ -5,6 +5,8 @@
 
 export const PAGE = 200;
 const PAGES_KEPT = 24;
+/** Who drags through a long recording passes many pages: the rest is asked for when these are here, if it is still looked at. */
+const ASKED_AT_ONCE = 4;
 /** A page that still grows is asked for again after so long at the earliest. */
 const AGAIN_MS = 90;
 
@@ -97,7 +99,7 @@ export class Rows {
     if (known) {
       this.pages.delete(page);
       this.pages.set(page, known);
-    } else {
+    } else if (this.asked.size < ASKED_AT_ONCE) {
       this.fetch(page);
     }
     return known;

@@ -6,7 +6,7 @@ export default {
   "recording.kind.live": "live",
   "recording.kind.lesson": "lesson",
   "recording.kind.file": "file",
-  "recording.facts": "{rows} rows, {connections} connections",
+  "recording.facts": "{rows} rows, connections: {connections}",
   "recording.summarised": "{frames} older frames are only counted",
   "recording.download": "pcapng",
   "recording.forget": "Forget",
