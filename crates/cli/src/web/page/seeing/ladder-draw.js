@@ -45,9 +45,8 @@ export const HEAD = 44;
 export function drawLadder(pen, plan) {
   const picture = arrange(plan);
   const { placed, colours, width, height, now } = picture;
-  placed.forEach((one) => {
-    if (picture.isChosen(one.index)) pen.rect(0, one.y - 13, width, 24, { fill: colours["accent-soft"], alpha: 0.75 });
-  });
+  const chosen = placed.filter(({ index }) => picture.isChosen(index));
+  if (chosen.length > 0) pen.rect(0, chosen[0].y - 13, width, chosen[chosen.length - 1].y - chosen[0].y + 24, { fill: colours["accent-soft"], alpha: 0.75 });
   lifelines(pen, picture);
   if (now !== null) pen.line([[picture.edge - 8, picture.yOf(now)], [width, picture.yOf(now)]], { color: colours.accent, width: 1.5, alpha: 0.6 });
   const frames = placed.filter(({ row }) => row.kind === "frame");
@@ -80,7 +79,7 @@ function arrange(plan) {
   // As wide as the widest time.
   const face = /** @type {"mono"} */ ("mono");
   const shown = placed.filter(({ y }) => y > 0 && y < plan.height);
-  const edge = Math.max(isNarrow ? 40 : 72, ...[shown[0], shown[shown.length - 1]].map((one) => (one && plan.times === "clock" ? widthOf(timeText(one.row.time, isNarrow), { face, size: isNarrow ? 10 : 11 }) + 17 : 0)));
+  const edge = Math.max(isNarrow ? 40 : 72, ...[shown[0], shown[shown.length - 1]].map((one) => (one && plan.times === "clock" ? widthOf(timeText(one.row.time, isNarrow), { face, size: isNarrow ? 10 : 11 }) + 21 : 0)));
   const beside = isNarrow ? 86 : Math.min(240, Math.max(150, width * 0.19));
   const [left, right] = [edge + beside, width - beside - 6];
   const gaps = Math.max(1, hosts.length - 1);
@@ -146,7 +145,7 @@ function times(pen, { placed, edge, colours, times, isNarrow, now, findings }) {
     const text = times === "clock" ? timeText(row.time, isNarrow) : before === null ? "" : `+${span(row.time - before)}`;
     before = row.time;
     const severity = findings.get(row.row);
-    if (severity && (now === null || row.time <= now)) pen.circle(edge - 5, y, 3.5, { fill: colours[severity === "note" ? "sent" : severity] });
+    if (severity && (now === null || row.time <= now)) pen.circle(edge - 4, y, 3, { fill: colours[severity === "note" ? "sent" : severity] });
     if (y < last + 14) continue;
     last = y;
     const alpha = now !== null && row.time > now ? 0.35 : 1;
