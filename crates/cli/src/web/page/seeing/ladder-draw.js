@@ -198,6 +198,8 @@ function drawBeside(pen, { row, index, y }, picture) {
   const x = xs[row.host];
   if (x === undefined) return;
   const outwards = row.host === 0 ? -1 : 1;
+  // Beside a host in the middle there are arrows, too.
+  const isBetween = row.host > 0 && row.host < xs.length - 1;
   const away = isNarrow ? 9 : 16;
   const room = row.host === 0 ? x - edge - away : row.host === xs.length - 1 ? width - x - away - 2 : (xs[1] - xs[0]) * 0.45;
   /** @type {{text: string, color: string, fill?: string, weight?: number}[]} */
@@ -213,8 +215,9 @@ function drawBeside(pen, { row, index, y }, picture) {
     if (wide < 14) break;
     const box = wide + (fill ? pad : 0);
     const start = outwards > 0 ? at : at - box;
+    if (isBetween) pen.rect(start - 3, y - 10, box + 6, 20, { fill: colours.sheet });
     if (fill) pen.rect(start, y - 9, box, 18, { fill, radius: 4, alpha });
-    pen.text(start + (fill ? pad / 2 : 0), y + 4, text, { ...how, color, most: wide + 1, alpha, halo: fill || row.host === 0 || row.host === xs.length - 1 ? undefined : colours.sheet });
+    pen.text(start + (fill ? pad / 2 : 0), y + 4, text, { ...how, color, most: wide + 1, alpha });
     at += outwards * (box + 6);
     left -= box + 6;
   }

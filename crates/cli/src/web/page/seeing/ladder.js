@@ -167,7 +167,7 @@ export class Ladder {
       this.viewport.anchor = { index: this.rows.first, y: TOP };
     }
     this.isFitted = true;
-    this.draw();
+    this.drawNow();
     this.onTime();
   }
 

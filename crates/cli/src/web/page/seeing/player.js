@@ -73,7 +73,7 @@ export class Player {
     this.load();
     this.showPlay();
     // Begin at the first step, not at a finished ladder.
-    this.goTime(this.lesson.steps[0]?.at ?? this.entity.from);
+    this.goTime(moment.time ?? this.lesson.steps[0]?.at ?? this.entity.from);
     moment.on("time", () => this.show(), signal);
   }
 
@@ -174,7 +174,12 @@ export class Player {
       if (place === step) item.setAttribute("aria-current", "step");
       else item.removeAttribute("aria-current");
     });
-    const now = this.items[step];
+    this.reveal();
+  }
+
+  /** Scrolls the list of steps to where one is. */
+  reveal() {
+    const now = this.items[this.step];
     if (now?.isConnected) now.scrollIntoView({ block: "nearest" });
   }
 

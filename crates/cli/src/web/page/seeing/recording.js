@@ -17,12 +17,16 @@ import { Tabs } from "./tabs.js";
 
 /** The tab that was shown last: leaving a recording for another one keeps it. */
 let lastTab = "ladder";
+/** Where one was in the recording that was shown last: another language does not lead back to its beginning. */
+let last = { recording: "", time: /** @type {number | null} */ (null) };
 
 /** @type {import("../main.js").Maker} */
 export function recordingView(store, recording, signal) {
   const entity = store.get("recordings", recording);
   if (!entity) return { element: h("div", { class: "view padded" }, h("p", { class: "soft" }, t("gone"))), title: t("gone") };
   const moment = new Moment();
+  if (last.recording === recording) moment.time = last.time;
+  moment.on("time", () => { last = { recording, time: moment.time }; }, signal);
   const lan = store.all("lans").find((one) => one.recording === recording);
   const player = entity.lesson ? new Player(store, recording, moment, signal) : null;
   const ladder = new Ladder(store, recording, moment, signal);
@@ -35,7 +39,7 @@ export function recordingView(store, recording, signal) {
   const details = new Details(store, recording, moment, signal);
   const explain = new Explain(store, recording, moment, signal);
   const beside = new Tabs(t("recording.beside"), [
-    ...(player ? [{ key: "steps", title: t("tab.steps"), make: () => player.steps }] : []),
+    ...(player ? [{ key: "steps", title: t("tab.steps"), make: () => player.steps, onShow: () => requestAnimationFrame(() => player.reveal()) }] : []),
     { key: "explain", title: t("tab.explain"), make: () => explain.element },
     { key: "details", title: t("tab.details"), make: () => details.element },
     ...(lan ? [{ key: "cable", title: t("tab.cable"), make: () => new CablePanel(store, lan.lan, signal).element }] : []),
