@@ -1,10 +1,11 @@
 // The auto-reply: what the session answers by itself.
 
 import { h, fill } from "../dom.js";
+import { Trouble } from "../api.js";
 import { t } from "../i18n.js";
 import { field, select } from "../parts/choice.js";
 import { isTypedIn, keepFocus } from "../parts/focus.js";
-import { complain } from "../parts/toast.js";
+import { complain, troubleCard } from "../parts/toast.js";
 import { numeric } from "./options.js";
 import { OutgoingForm, nothing } from "./outgoing.js";
 
@@ -24,7 +25,9 @@ export class Reply {
     this.session = session;
     /** @type {string | undefined} */
     this.shown = undefined;
-    this.element = h("div", { class: "column" });
+    this.trouble = h("div");
+    this.fields = h("div", { class: "column" });
+    this.element = h("div", { class: "column" }, this.fields, this.trouble);
     this.update(session);
   }
 
@@ -34,8 +37,11 @@ export class Reply {
     const key = JSON.stringify(session.settings.reply);
     if (key === this.shown || this.typing || isTypedIn(this.element)) return;
     this.shown = key;
+    const told = drop(session.settings.reply);
+    // Rules without a pattern are not told of yet: they are being written.
+    if (this.value.rules?.some((/** @type {Rule} */ rule) => rule.pattern === "")) delete told.rules;
     // What other modes held stays: somebody may come back to it.
-    this.value = { mode: "off", fixed: nothing(), rules: [], ...this.value, ...drop(session.settings.reply) };
+    this.value = { mode: "off", fixed: nothing(), rules: [], ...this.value, ...told };
     keepFocus(this.element, () => this.show());
   }
 
@@ -56,11 +62,13 @@ export class Reply {
     /** @type {Record<string, any>} */
     const reply = { mode };
     if (mode === "fixed") reply.fixed = fixed;
-    if (mode === "rules") reply.rules = rules;
+    if (mode === "rules") reply.rules = rules.filter((/** @type {Rule} */ rule) => rule.pattern !== "");
     try {
       await this.store.ask("session.change", { session: this.session.session, settings: { reply } });
+      fill(this.trouble);
     } catch (reason) {
-      complain(reason);
+      if (reason instanceof Trouble) fill(this.trouble, troubleCard(reason));
+      else complain(reason);
     }
   }
 
@@ -81,7 +89,7 @@ export class Reply {
       ),
     );
     fill(
-      this.element,
+      this.fields,
       h("div", { class: "column", role: "radiogroup", "aria-label": t("reply") }, modes),
       mode === "fixed" && this.fixed(),
       mode === "rules" && this.rules(),

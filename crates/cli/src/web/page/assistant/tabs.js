@@ -40,6 +40,8 @@ export class Tabs {
     this.shown = undefined;
     this.element = h("div", { class: "tabs session-tabs", role: "tablist", "aria-label": t("side.sessions"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event) });
     openTab(current);
+    // Tabs of sessions that were removed elsewhere, or of an earlier assistant, go.
+    prefer({ tabs: preferred().tabs.filter((tab) => store.get("sessions", tab)) });
     this.update();
     if (!isWalking) return;
     isWalking = false;

@@ -15,6 +15,11 @@ export default {
   "trouble.bad-escape.next": "可用的转义有 \\r \\n \\t \\0 \\\\ \\xNN \\uXXXX；反斜杠本身写作 \\\\，或者关闭转义。",
   "trouble.unmappable": "{encoding} 中没有字符“{character}”（第 {position} 个字符）。",
   "trouble.unmappable.next": "请换一种编码（UTF-8 和 GB18030 含有所有字符），或去掉这个字符。",
+  "trouble.bad-address": "“{to}”不是 主机:端口。",
+  "trouble.bad-address.next": "请写成 127.0.0.1:7788 或 [::1]:7788 的形式。",
+  "trouble.bad-regex": "正则表达式不正确。",
+  "trouble.bad-regex+pattern": "正则表达式“{pattern}”不正确。",
+  "trouble.bad-regex.next": "请检查括号和转义；也可以改为按文本匹配。",
 
   "trouble.ECONNREFUSED": "对方拒绝了连接：那里没有程序在监听这个端口。",
   "trouble.ECONNREFUSED+address": "{address} 拒绝了连接：那里没有程序在监听这个端口。",
