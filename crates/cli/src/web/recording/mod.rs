@@ -1,0 +1,3 @@
+//! Recordings: what they are made of.
+
+pub(crate) mod sight;
