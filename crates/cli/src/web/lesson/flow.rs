@@ -188,7 +188,7 @@ const ZERO_WINDOW: &[Step] = &[
         text: "A window probe: should the segment that opens the window be lost, both would wait for ever. So the client asks, less and less \
                often (the persist timer doubles).",
         cue: Cue::Event(CLIENT, |event| {
-            matches!(event, sockeye_core::trace::TraceEvent::Timer { timer: "persist", .. })
+            matches!(event, sockeye_core::trace::TraceEvent::Timer { timer: "window-probe", .. })
         }),
     },
     Step {

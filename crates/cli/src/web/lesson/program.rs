@@ -82,13 +82,17 @@ pub(super) enum Change {
 
 /// How far an act has come.
 enum Progress {
-    /// It is done.
-    Done,
+    /// It is done, and nothing could come of it.
+    Aside,
+    /// It is done, and was a call.
+    Called,
+    /// It was a call, and there are more to be done at once.
+    Goes,
     /// It waits.
     Waits,
 }
 
-use Progress::{Done, Waits};
+use Progress::{Aside, Called, Goes, Waits};
 
 impl Program {
     /// A program on a host, with nothing in it.
@@ -214,54 +218,61 @@ impl Program {
         })
     }
 
-    /// Goes on as far as it can.
-    pub(super) fn advance(&mut self, sim: &mut Simulation, cast: &[Actor], watcher: &mut Watcher) {
+    /// Goes on to its next socket call, and does that: what comes of it leaves before the one after it, as it does where a call
+    /// runs the stack. Whether it did one.
+    pub(super) fn advance(&mut self, sim: &mut Simulation, cast: &[Actor], watcher: &mut Watcher) -> bool {
         let now = sim.now();
         while let Some(act) = self.acts.pop_front() {
             let mut begun = self.begun.take().unwrap_or(Begun { at: now, done: 0 });
-            let progress = match &act {
-                Act::Lament(key) => {
-                    if self.has_failed {
-                        watcher.say(now, key, Map::new());
-                    } else {
-                        watcher.pass(key);
-                    }
-                    Ok(Done)
+            let progress = self.perform(sim, cast, watcher, &act, &mut begun).unwrap_or_else(|error| {
+                if error == Error::WouldBlock {
+                    return Waits;
                 }
-                Act::Close(_) => self.call(sim, cast, &act, &mut begun),
-                Act::Say(key, _) if self.has_failed => {
-                    watcher.pass(key);
-                    Ok(Done)
-                }
-                _ if self.has_failed => Ok(Done),
-                Act::Wait(duration) => Ok(wait_until(sim, begun.at + *duration)),
-                Act::WaitUntil(at) => Ok(wait_until(sim, *at)),
-                Act::Say(key, facts) => {
-                    watcher.say(now, key, facts.clone());
-                    Ok(Done)
-                }
-                Act::Cable(host, direction, change) => {
-                    alter(sim, cast, watcher, (*host, *direction), *change);
-                    Ok(Done)
-                }
-                Act::Inject(host, frame) => {
-                    if let Some((lan, port)) = cast.get(*host).and_then(|actor| actor.plugs.first()) {
-                        sim.lan_mut(*lan).send(now, *port, frame.clone());
-                    }
-                    Ok(Done)
-                }
-                _ => self.call(sim, cast, &act, &mut begun),
-            };
+                self.has_failed = true;
+                Called
+            });
             match progress {
-                Ok(Done) => {}
-                Ok(Waits) | Err(Error::WouldBlock) => {
+                Aside => {}
+                Called => return true,
+                Goes | Waits => {
                     self.begun = Some(begun);
                     self.acts.push_front(act);
-                    return;
+                    return matches!(progress, Goes);
                 }
-                Err(_) => self.has_failed = true,
             }
         }
+        false
+    }
+
+    /// Does an act, as far as it goes.
+    fn perform(
+        &mut self,
+        sim: &mut Simulation,
+        cast: &[Actor],
+        watcher: &mut Watcher,
+        act: &Act,
+        begun: &mut Begun,
+    ) -> Result<Progress, Error> {
+        let now = sim.now();
+        match act {
+            Act::Lament(key) if self.has_failed => watcher.say(now, key, Map::new()),
+            Act::Lament(key) => watcher.pass(key),
+            Act::Close(_) => return self.call(sim, cast, act, begun),
+            Act::Say(key, _) if self.has_failed => watcher.pass(key),
+            _ if self.has_failed => {}
+            Act::Wait(duration) => return Ok(wait_until(sim, begun.at + *duration)),
+            Act::WaitUntil(at) => return Ok(wait_until(sim, *at)),
+            Act::Say(key, facts) => watcher.say(now, key, facts.clone()),
+            Act::Cable(host, direction, change) => alter(sim, cast, watcher, (*host, *direction), *change),
+            Act::Inject(host, frame) => {
+                if let Some((lan, port)) = cast.get(*host).and_then(|actor| actor.plugs.first()) {
+                    sim.lan_mut(*lan).send(now, *port, frame.clone());
+                }
+                return Ok(Called);
+            }
+            _ => return self.call(sim, cast, act, begun),
+        }
+        Ok(Aside)
     }
 
     /// Does a socket call, as far as it goes.
@@ -272,7 +283,7 @@ impl Program {
         act: &Act,
         begun: &mut Begun,
     ) -> Result<Progress, Error> {
-        let Some(actor) = self.host.and_then(|host| cast.get(host)) else { return Ok(Done) };
+        let Some(actor) = self.host.and_then(|host| cast.get(host)) else { return Ok(Aside) };
         let now = sim.now();
         let stack = sim.stack_mut(actor.id);
         let known = |name: &Name| self.sockets.get(name).copied().ok_or(Error::BadSocket);
@@ -302,17 +313,18 @@ impl Program {
                 receive(stack, now, known(name)?, *most)?;
             }
             Act::ReceiveExactly(name, bytes) => {
-                let id = known(name)?;
-                while begun.done < *bytes {
-                    match receive(stack, now, id, bytes - begun.done)? {
-                        0 => return Err(Error::ConnectionAborted),
-                        some => begun.done += some,
-                    }
+                match receive(stack, now, known(name)?, bytes - begun.done)? {
+                    0 => return Err(Error::ConnectionAborted),
+                    some => begun.done += some,
+                }
+                if begun.done < *bytes {
+                    return Ok(Goes);
                 }
             }
             Act::ReceiveToEnd(name, most) => {
-                let id = known(name)?;
-                while receive(stack, now, id, *most)? > 0 {}
+                if receive(stack, now, known(name)?, *most)? > 0 {
+                    return Ok(Goes);
+                }
             }
             Act::Shutdown(name) => stack.shutdown(now, socket(name)?, Shutdown::Write)?,
             Act::Close(name) => {
@@ -323,13 +335,13 @@ impl Program {
             }
             _ => {}
         }
-        Ok(Done)
+        Ok(Called)
     }
 }
 
 fn wait_until(sim: &mut Simulation, at: Instant) -> Progress {
     if sim.now() >= at {
-        return Done;
+        return Aside;
     }
     sim.wake_at(at);
     Waits
@@ -346,15 +358,15 @@ fn connect(
     if begun.done == 0 {
         begun.done = 1;
         return match stack.connect(now, id, to) {
-            Err(Error::InProgress) => Ok(Waits),
-            other => other.map(|()| Done),
+            Err(Error::InProgress) => Ok(Goes),
+            other => other.map(|()| Called),
         };
     }
     let readiness = stack.readiness(id)?;
     if !readiness.is_writable() && !readiness.has_failed() {
         return Ok(Waits);
     }
-    stack.take_error(id)?.map_or(Ok(Done), Err)
+    stack.take_error(id)?.map_or(Ok(Called), Err)
 }
 
 /// Sends what is left.
@@ -365,10 +377,8 @@ fn send(
     bytes: &[u8],
     begun: &mut Begun,
 ) -> Result<Progress, Error> {
-    while begun.done < bytes.len() {
-        begun.done += stack.write(now, id, bytes.get(begun.done..).unwrap_or_default())?;
-    }
-    Ok(Done)
+    begun.done += stack.write(now, id, bytes.get(begun.done..).unwrap_or_default())?;
+    Ok(if begun.done < bytes.len() { Goes } else { Called })
 }
 
 /// Receives once, if there is something.

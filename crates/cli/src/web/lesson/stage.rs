@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use sockeye_core::error::Error;
 use sockeye_core::lan::{Conditions, Direction, Duplex, Observing, PortId, Probability};
 use sockeye_core::network::{InterfaceId, Route};
-use sockeye_core::sim::{HostConfig, HostId, LanId, Simulation};
+use sockeye_core::sim::{HostConfig, HostId, LanId, Outcome, Simulation};
 use sockeye_core::time::{Duration, Instant};
 use sockeye_core::trace::Tracing;
 use sockeye_core::wire::ethernet::MacAddr;
@@ -225,14 +225,18 @@ impl Stage {
 
     fn play_to(&mut self, end: Instant) {
         let Stage { sim, lans, cast, programs, watcher, .. } = self;
-        let left = end - sim.now();
-        sim.run_until(left, |sim| {
-            watcher.look(sim, cast, lans);
-            for program in programs.iter_mut() {
-                program.advance(sim, cast, watcher);
+        loop {
+            let outcome = sim.run_until(end - sim.now(), |sim| {
+                watcher.look(sim, cast, lans);
+                // Each in its turn, one call at a time.
+                let called = |program: &mut Program| program.advance(sim, cast, watcher);
+                let calls = programs.iter_mut().map(called).filter(|called| *called).count();
+                calls > 0 || watcher.is_full()
+            });
+            if outcome != Outcome::Met || watcher.is_full() {
+                break;
             }
-            watcher.is_full()
-        });
+        }
         watcher.look(sim, cast, lans);
     }
 
