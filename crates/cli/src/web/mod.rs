@@ -7,6 +7,7 @@ mod api;
 mod guard;
 mod live;
 mod page;
+mod recording;
 mod trouble;
 mod world;
 

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use super::recording::Recording;
 use super::trouble::Trouble;
 
 /// Counts changes, and wakes who waits for them.
@@ -161,13 +162,15 @@ impl<T: Entity> Entities<T> {
 #[derive(Debug)]
 pub(crate) struct World {
     changes: Arc<Changes>,
+    /// What has been recorded.
+    pub(crate) recordings: Entities<Recording>,
 }
 
 impl World {
     /// A world with nothing in it.
     pub(crate) fn new() -> World {
         let changes = Arc::new(Changes::new());
-        World { changes }
+        World { recordings: Entities::new(&changes, 'r', "recording"), changes }
     }
 
     /// Wakes whoever holds it whenever something changes.
@@ -183,6 +186,13 @@ impl World {
         if since == 0 {
             news.insert("about".to_owned(), about());
         }
+        let changed = [("recordings", self.recordings.news(since))];
+        news.extend(
+            changed
+                .into_iter()
+                .filter(|(_, entities)| since == 0 || !entities.is_empty())
+                .map(|(kind, entities)| (kind.to_owned(), Value::Object(entities))),
+        );
         (until, news)
     }
 }
