@@ -15,7 +15,7 @@ use super::{CLIENT, DELAY, LOSS, Lesson, SERVER, SERVICE, client, pair, server};
 pub(super) const LESSONS: &[Lesson] = &[
     Lesson {
         name: "close",
-        title: "The four-way close, often in three segments",
+        title: "The four-way close",
         parameters: &[
             Parameter::choice("server", "what the server does when it reads the end", &["goes-on", "closes"]),
             DELAY,
@@ -112,8 +112,8 @@ const CLOSE: &[Step] = &[
     Step { key: "close.server-closes", text: "The server closes too.", cue: Cue::Said },
     Step {
         key: "close.second-fin",
-        text: "FIN in the other direction: the server is in LAST-ACK. Where the program closes at once, this FIN often carries the \
-               acknowledgement of the first one: three segments instead of four.",
+        text: "FIN in the other direction: the server is in LAST-ACK. Linux lets the acknowledgement before it wait a moment: where the \
+               program closes at once, this FIN carries it, and the four segments are three. This stack acknowledges a FIN at once.",
         cue: Cue::Segment(SERVER, is_fin),
     },
     Step {
@@ -354,7 +354,7 @@ const KEEPALIVE: &[Step] = &[
     },
     Step {
         key: "keepalive.dead",
-        text: "The last probe was not answered either: the connection is dead.",
+        text: "The last probe was not answered either: the connection is dead. A RST leaves, should anybody be there after all.",
         cue: Cue::State(CLIENT, State::Closed),
     },
     Step {

@@ -3,6 +3,7 @@
 use sockeye_core::error::Error;
 use sockeye_core::socket::SocketOption;
 use sockeye_core::time::Duration;
+use sockeye_core::trace::TraceEvent;
 use sockeye_core::transport::tcp::QuickAck;
 
 use super::parameter::Parameter;
@@ -178,33 +179,39 @@ const ZERO_WINDOW: &[Step] = &[
         cue: Cue::Segment(CLIENT, is_data),
     },
     Step {
-        key: "zero-window.zero",
-        text: "win 0: the buffer is full. The client must stop, however much it has to send. Its own send buffer fills, and then its send \
-               waits.",
-        cue: Cue::Segment(SERVER, |segment| segment.window == 0),
+        key: "zero-window.full",
+        text: "The buffer is full, but for a few bytes that are not worth a segment (silly window syndrome). The client must stop, however \
+               much it has to send: its own send buffer fills, and then its send waits.",
+        cue: Cue::Segment(SERVER, |segment| is_plain_ack(segment) && segment.window < 536),
     },
     Step {
         key: "zero-window.probe",
-        text: "A window probe: should the segment that opens the window be lost, both would wait for ever. So the client asks, less and less \
-               often (the persist timer doubles).",
-        cue: Cue::Event(CLIENT, |event| {
-            matches!(event, sockeye_core::trace::TraceEvent::Timer { timer: "window-probe", .. })
-        }),
+        text: "A window probe: should the segment that opens the window be lost, both would wait for ever. So the client asks.",
+        cue: Cue::Event(CLIENT, is_window_probe),
     },
     Step {
-        key: "zero-window.still",
-        text: "The window is still zero. The peer answers, so the connection lives, as long as it takes.",
-        cue: Cue::Segment(SERVER, |segment| segment.window == 0),
+        key: "zero-window.zero",
+        text: "win 0: there is no room at all. But the peer answers, so the connection lives, as long as it takes.",
+        cue: Cue::Segment(SERVER, |segment| is_plain_ack(segment) && segment.window == 0),
+    },
+    Step {
+        key: "zero-window.again",
+        text: "The client asks again, less and less often: the persist timer doubles.",
+        cue: Cue::Event(CLIENT, is_window_probe),
     },
     Step { key: "zero-window.reads", text: "The server begins to read.", cue: Cue::Said },
     Step {
         key: "zero-window.opens",
-        text: "A window update, without being asked: as soon as there is room worth the while (not for every byte: silly window syndrome).",
+        text: "A window update, without being asked, as soon as there is room worth the while.",
         cue: Cue::Segment(SERVER, |segment| segment.window > 0),
     },
     Step { key: "zero-window.flows", text: "And the data flows again.", cue: Cue::Segment(CLIENT, is_data) },
     Step { key: "zero-window.over", text: "All is there.", cue: Cue::Said },
 ];
+
+fn is_window_probe(event: &TraceEvent) -> bool {
+    matches!(event, TraceEvent::Timer { timer: "window-probe", .. })
+}
 
 fn zero_window(stage: &mut Stage) -> Result<(), Error> {
     let pause = Duration::from_secs(stage.values.number("pause_s").into());

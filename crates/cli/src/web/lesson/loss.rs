@@ -25,7 +25,7 @@ pub(super) const LESSONS: &[Lesson] = &[
         name: "fast-retransmit",
         title: "One segment lost among many: SACK, RACK and fast retransmission",
         parameters: &[
-            Parameter::choice("which", "which of ten segments is lost", &["third", "last"]),
+            Parameter::choice("which", "which of ten segments are lost", &["third", "last-two"]),
             DELAY,
             LOSS,
         ],
@@ -61,8 +61,8 @@ const RETRANSMISSION: &[Step] = &[
     },
     Step {
         key: "retransmission.probe",
-        text: "Two round trips without an answer: a tail loss probe (RFC 8985) sends it once more, lest a lost last segment has to wait for \
-               the timer.",
+        text: "No answer after two round trips and the longest time for which an acknowledgement may be held back: a tail loss probe (RFC \
+               8985) sends it once more, in front of the timer.",
         cue: Cue::Again(CLIENT, RetransmitCause::LossProbe),
     },
     Step {
@@ -133,7 +133,7 @@ const FAST_RETRANSMIT: &[Step] = &[
     Step { key: "fast-retransmit.lost", text: "The third one is lost on the cable.", cue: Cue::Said },
     Step {
         key: "fast-retransmit.tail",
-        text: "The last one is lost on the cable: nothing comes after it that could show the gap.",
+        text: "The last two are lost on the cable: nothing comes after them that could show the gap.",
         cue: Cue::Said,
     },
     Step {
@@ -151,21 +151,18 @@ const FAST_RETRANSMIT: &[Step] = &[
     Step {
         key: "fast-retransmit.again",
         text: "The third segment, and only that one, is sent again, long before the retransmission timer.",
-        cue: Cue::Event(CLIENT, |event| {
-            matches!(
-                event,
-                TraceEvent::Retransmission {
-                    cause: RetransmitCause::FastRetransmit | RetransmitCause::Reordering,
-                    ..
-                }
-            )
-        }),
+        cue: Cue::Event(CLIENT, is_shown_loss),
     },
     Step {
         key: "fast-retransmit.probe",
-        text: "Two round trips later a tail loss probe (TLP, RFC 8985) sends the last segment again: a round trip or two instead of the \
-               retransmission timer's 200 ms and more.",
+        text: "Two round trips without an answer: a tail loss probe (TLP, RFC 8985) sends the very last segment again, long before the \
+               retransmission timer.",
         cue: Cue::Again(CLIENT, RetransmitCause::LossProbe),
+    },
+    Step {
+        key: "fast-retransmit.shown",
+        text: "Its acknowledgement brings a SACK block with a gap before it: the other lost segment is sent again.",
+        cue: Cue::Event(CLIENT, is_shown_loss),
     },
     Step {
         key: "fast-retransmit.over",
@@ -178,10 +175,10 @@ fn fast_retransmit(stage: &mut Stage) -> Result<(), Error> {
     const SEGMENTS: usize = 10;
     const SIZE: usize = 1448;
     let third = stage.values.word("which") == "third";
-    let lost = if third { 2 } else { SEGMENTS - 1 };
+    let (first_lost, lost) = if third { (2, 1) } else { (SEGMENTS - 2, 2) };
     pair(stage)?;
     let out: &[&str] = if third {
-        &["fast-retransmit.probe"]
+        &["fast-retransmit.probe", "fast-retransmit.shown"]
     } else {
         &["fast-retransmit.sack", "fast-retransmit.recovery", "fast-retransmit.again"]
     };
@@ -195,14 +192,20 @@ fn fast_retransmit(stage: &mut Stage) -> Result<(), Error> {
         .close("listener");
     let program = client(stage).wait(Duration::from_millis(100)).say("fast-retransmit.sends");
     for number in 0..SEGMENTS {
-        if number == lost {
+        if number == first_lost {
             program.say(if third { "fast-retransmit.lost" } else { "fast-retransmit.tail" });
-            program.cable(CLIENT, Direction::Up, Change::DropNext(1));
+            program.cable(CLIENT, Direction::Up, Change::DropNext(lost));
         }
         program.send("socket", vec![b'0' + number as u8; SIZE]).wait(Duration::from_millis(1));
     }
     program.receive("socket", 1024).close("socket");
     Ok(())
+}
+
+/// What the peer's acknowledgements show to be lost is sent again.
+fn is_shown_loss(event: &TraceEvent) -> bool {
+    let TraceEvent::Retransmission { cause, .. } = event else { return false };
+    matches!(cause, RetransmitCause::FastRetransmit | RetransmitCause::Reordering)
 }
 
 const SLOW_START: &[Step] = &[

@@ -4,6 +4,7 @@
 //! audience has seen becomes a recording like any other. The same [`Recipe`] gives the same bytes; a fork is the same recipe with
 //! another seed for the cables from a time on.
 
+pub(crate) mod ask;
 mod closing;
 mod flow;
 mod loss;
@@ -18,11 +19,13 @@ mod watcher;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sockeye_core::error::Error;
 use sockeye_core::time::{Duration, Instant};
 
-use super::recording::sight::{HostIndex, Sight};
+use super::api::parameters;
+use super::recording::{HostIndex, Sight};
 use super::trouble::Trouble;
 use parameter::Parameter;
 pub(crate) use parameter::Values;
@@ -86,6 +89,22 @@ pub(crate) struct Recipe {
     forks: Vec<Fork>,
 }
 
+/// A recipe as [`Recipe::described`] has it.
+#[derive(Debug, Deserialize)]
+struct Described {
+    name: String,
+    seed: u64,
+    parameters: Map<String, Value>,
+    forks: Vec<DescribedFork>,
+}
+
+/// A fork as [`Recipe::described`] has it.
+#[derive(Debug, Deserialize)]
+struct DescribedFork {
+    at: f64,
+    seed: u64,
+}
+
 /// From a time on, the cables follow another seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Fork {
@@ -97,7 +116,7 @@ pub(crate) struct Fork {
 #[derive(Debug)]
 pub(crate) struct Played {
     /// The hosts' names and addresses.
-    pub(crate) hosts: Vec<(String, Vec<String>)>,
+    pub(crate) hosts: Vec<(String, Vec<IpAddr>)>,
     /// What happened.
     pub(crate) sights: Vec<Sight>,
     /// The steps that were reached; each is among the sights too, as a note before what it is about.
@@ -142,11 +161,30 @@ impl Recipe {
         self.lesson.title
     }
 
-    /// The lesson's name, seed and parameters, as `docs/web-api.md` describes them.
+    /// All of it, as `docs/web-api.md` describes it.
     pub(crate) fn described(&self) -> Map<String, Value> {
-        let parameters = self.values.described();
-        let described = json!({ "name": self.lesson.name, "seed": self.seed, "parameters": parameters });
+        let fork =
+            |fork: &Fork| json!({ "at": fork.at.since(Instant::ZERO).as_secs_f64(), "seed": fork.seed });
+        let described = json!({
+            "name": self.lesson.name,
+            "seed": self.seed,
+            "parameters": self.values.described(),
+            "forks": self.forks.iter().map(fork).collect::<Vec<_>>(),
+        });
         described.as_object().cloned().unwrap_or_default()
+    }
+
+    /// The recipe that describes itself so.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(crate) fn read(described: &Map<String, Value>) -> Result<Recipe, Trouble> {
+        let described: Described = parameters(Value::Object(described.clone()))?;
+        let mut recipe = Recipe::new(&described.name, described.seed, &described.parameters)?;
+        for DescribedFork { at, seed } in described.forks {
+            recipe = recipe.forked(ask::moment(at)?, seed)?;
+        }
+        Ok(recipe)
     }
 
     /// Plays it.
@@ -162,8 +200,7 @@ impl Recipe {
         stage.begin();
         stage.play(LONGEST, &self.forks);
         let (cast, sights, steps) = stage.finish();
-        let addresses =
-            |actor: &stage::Actor| actor.addresses.iter().map(|it| it.address().to_string()).collect();
+        let addresses = |actor: &stage::Actor| actor.addresses.iter().map(|it| it.address()).collect();
         let hosts = cast.iter().map(|actor| (actor.name.to_owned(), addresses(actor))).collect();
         Ok(Played { hosts, sights, steps })
     }

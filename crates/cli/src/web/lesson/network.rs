@@ -72,11 +72,11 @@ fn answers(packet: &Packet) -> bool {
 }
 
 fn is_datagram(packet: &Packet) -> bool {
-    matches!(packet, Packet::Udp(_))
+    matches!(packet, Packet::Udp)
 }
 
 fn is_icmp(packet: &Packet) -> bool {
-    matches!(packet, Packet::Icmp(_))
+    matches!(packet, Packet::Icmp)
 }
 
 const ARP: &[Step] = &[

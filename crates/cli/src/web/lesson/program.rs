@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 use sockeye_core::error::Error;
-use sockeye_core::lan::{Conditions, Direction};
+use sockeye_core::lan::Direction;
 use sockeye_core::sim::Simulation;
 use sockeye_core::socket::{Family, Kind, Shutdown, SocketId, SocketOption};
 use sockeye_core::stack::Stack;
@@ -15,7 +15,7 @@ use sockeye_core::time::{Duration, Instant};
 
 use super::stage::Actor;
 use super::watcher::{Watcher, named};
-use crate::web::recording::sight::HostIndex;
+use crate::web::recording::HostIndex;
 
 /// What the program calls one of its sockets.
 type Name = &'static str;
@@ -76,8 +76,6 @@ pub(super) enum Change {
     Cut(Duration),
     /// So many frames are lost, and no chance in it.
     DropNext(usize),
-    /// It has other conditions from now on.
-    Conditions(Conditions),
 }
 
 /// How far an act has come.
@@ -424,10 +422,6 @@ fn alter(
             let what =
                 if frames == 1 { "the next frame".to_owned() } else { format!("the next {frames} frames") };
             ("drop-next", format!("{what} {way} will be lost"), json!(frames))
-        }
-        Change::Conditions(conditions) => {
-            lan.set_conditions(port, direction, conditions);
-            ("cable", format!("the cable {way} is from now on: {conditions}"), json!(conditions.to_string()))
         }
     };
     let facts = [("host", json!(host)), ("direction", json!(named(direction))), ("value", value)];

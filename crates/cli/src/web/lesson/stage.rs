@@ -17,7 +17,7 @@ use super::parameter::Values;
 use super::program::Program;
 use super::step::{Cue, Reached, Step};
 use super::watcher::Watcher;
-use crate::web::recording::sight::{HostIndex, Sight};
+use crate::web::recording::{HostIndex, Sight};
 
 /// The interface that a host was added with.
 pub(super) const FIRST: InterfaceId = InterfaceId(1);
@@ -191,9 +191,14 @@ impl Stage {
         self.watcher.leave_out(|step| step.key == key);
     }
 
+    /// The steps that the programs may come to.
+    pub(super) fn said(&self) -> impl Iterator<Item = &'static str> {
+        self.programs.iter().flat_map(Program::said)
+    }
+
     /// Begins: all have announced themselves, and from now on everything is watched and the cables are what they shall be.
     pub(super) fn begin(&mut self) {
-        let said: HashSet<&str> = self.programs.iter().flat_map(Program::said).collect();
+        let said: HashSet<&str> = self.said().collect();
         self.watcher.leave_out(|step| matches!(step.cue, Cue::Said) && !said.contains(step.key));
         self.sim.run_for(Duration::ZERO);
         let usual: Duplex = self.conditions().into();

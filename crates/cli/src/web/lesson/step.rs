@@ -11,12 +11,10 @@ use sockeye_core::wire::ChecksumCheck;
 use sockeye_core::wire::Protocol;
 use sockeye_core::wire::arp::Arp;
 use sockeye_core::wire::ethernet::{EtherType, Ethernet};
-use sockeye_core::wire::icmpv4::Icmpv4;
 use sockeye_core::wire::ipv4::Ipv4Header;
 use sockeye_core::wire::tcp::{Flags, Segment};
-use sockeye_core::wire::udp::Udp;
 
-use crate::web::recording::sight::{HostIndex, Sight};
+use crate::web::recording::{HostIndex, Sight};
 
 /// One thing that a lesson says.
 #[derive(Debug)]
@@ -77,9 +75,9 @@ pub(super) enum Packet {
     /// A segment.
     Tcp(Segment),
     /// A datagram.
-    Udp(Udp),
+    Udp,
     /// A word about the network.
-    Icmp(Icmpv4),
+    Icmp,
     /// Something else.
     Other,
 }
@@ -99,11 +97,12 @@ impl Packet {
             return None;
         }
         let (header, payload) = Ipv4Header::parse(packet).ok()?;
-        let (pseudo, trust) = (header.pseudo(), ChecksumCheck::Trust);
         Some(match header.protocol {
-            Protocol::Tcp => Packet::Tcp(Segment::parse(payload, &pseudo, trust).ok()?.0),
-            Protocol::Udp => Packet::Udp(Udp::parse(payload, &pseudo, trust).ok()?.0),
-            Protocol::Icmp => Packet::Icmp(Icmpv4::parse(payload).ok()?.0),
+            Protocol::Tcp => {
+                Packet::Tcp(Segment::parse(payload, &header.pseudo(), ChecksumCheck::Trust).ok()?.0)
+            }
+            Protocol::Udp => Packet::Udp,
+            Protocol::Icmp => Packet::Icmp,
             _ => return None,
         })
     }

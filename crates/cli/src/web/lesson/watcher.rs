@@ -12,7 +12,7 @@ use sockeye_core::transport::tcp::TcpInfo;
 
 use super::stage::Actor;
 use super::step::{Prompter, Reached, Step};
-use crate::web::recording::sight::{CableSight, HostIndex, Note, Sample, Sight};
+use crate::web::recording::{CableSight, HostIndex, Note, Sample, Sight};
 
 /// See the module.
 #[derive(Debug)]
