@@ -185,7 +185,7 @@ const GATEWAY: &[Step] = &[
     Step {
         key: "gateway.ask-far",
         text: "The router decides for itself: that address is in the subnet of its other interface. It asks there.",
-        cue: Cue::Packet(ROUTER, |packet| asks(packet)),
+        cue: Cue::Packet(ROUTER, asks),
     },
     Step {
         key: "gateway.forwarded",

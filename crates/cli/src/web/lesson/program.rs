@@ -320,9 +320,8 @@ impl Program {
                 }
             }
             Act::ReceiveToEnd(name, most) => {
-                if receive(stack, now, known(name)?, *most)? > 0 {
-                    return Ok(Goes);
-                }
+                let received = receive(stack, now, known(name)?, *most)?;
+                return Ok(if received > 0 { Goes } else { Called });
             }
             Act::Shutdown(name) => stack.shutdown(now, socket(name)?, Shutdown::Write)?,
             Act::Close(name) => {
@@ -364,7 +363,8 @@ fn connect(
     if !readiness.is_writable() && !readiness.has_failed() {
         return Ok(Waits);
     }
-    stack.take_error(id)?.map_or(Ok(Called), Err)
+    // Asked once more, it tells the outcome.
+    stack.connect(now, id, to).map(|()| Called)
 }
 
 /// Sends what is left.

@@ -467,7 +467,8 @@ async fn a_lesson_is_opened_and_forked_through_the_api() {
         let world = std::sync::Arc::clone(&world);
         async move { ask::answer(&world, what, asked).await }
     };
-    let opened = ask("open", json!({ "name": "handshake", "seed": 5, "parameters": { "loss": 10 } })).await.unwrap();
+    let opened =
+        ask("open", json!({ "name": "handshake", "seed": 5, "parameters": { "loss": 10 } })).await.unwrap();
     let name = opened["recording"].as_str().unwrap().to_owned();
     let forked = ask("fork", json!({ "recording": name, "at": 0.01 })).await;
     let unknown = ask("open", json!({ "name": "nothing" })).await.unwrap_err();
