@@ -247,7 +247,7 @@ impl Stage {
 
     /// Who was on the stage, what was seen, and the steps that were reached.
     pub(super) fn finish(self) -> (Vec<Actor>, Vec<Sight>, Vec<Reached>) {
-        let (sights, reached) = self.watcher.finish();
+        let (sights, reached) = self.watcher.finish(self.sim.now());
         (self.cast, sights, reached)
     }
 }

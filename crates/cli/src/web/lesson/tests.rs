@@ -460,6 +460,31 @@ fn lossy_lessons_of_many_seeds_come_to_an_end() {
     }
 }
 
+#[test]
+fn the_largest_lessons_are_bounded() {
+    for (name, parameters) in [
+        ("slow-start", json!({ "kilobytes": 2048, "rate_kbit": 1_000_000, "queue_frames": 1000 })),
+        ("slow-start", json!({ "kilobytes": 2048, "rate_kbit": 1_000_000, "loss": 20, "delay_ms": 1 })),
+        ("zero-window", json!({ "kilobytes": 1024, "delay_ms": 1 })),
+        ("zero-window", json!({ "kilobytes": 1024, "loss": 20 })),
+        ("syn-flood", json!({ "syns": 500, "half_open": 256 })),
+        ("backlog", json!({ "clients": 32, "backlog": 1, "pause_s": 100 })),
+    ] {
+        let begun = std::time::Instant::now();
+        let played = played(name, parameters.clone());
+        let sights = played.sights.len();
+        println!("{name} {parameters}: {sights} sights, {:?}", begun.elapsed());
+        assert!(sights < 2 * watcher::Watcher::LIMIT, "{name} {parameters}: {sights}");
+        let whole =
+            matches!(name, "syn-flood" | "backlog") || !parameters.as_object().unwrap().contains_key("loss");
+        assert!(!whole || !has_note(&played, "broken-off"), "{name} {parameters}");
+    }
+}
+
+fn has_note(played: &Played, what: &str) -> bool {
+    played.sights.iter().any(|sight| matches!(sight, Sight::Note(note) if note.note == what))
+}
+
 #[tokio::test]
 async fn a_lesson_is_opened_and_forked_through_the_api() {
     let world = std::sync::Arc::new(crate::web::world::World::new());

@@ -18,6 +18,8 @@ use crate::web::recording::{CableSight, HostIndex, Note, Sample, Sight};
 #[derive(Debug)]
 pub(super) struct Watcher {
     sights: Vec<Sight>,
+    /// Bytes of frames among them.
+    bytes: usize,
     reached: Vec<Reached>,
     prompter: Prompter,
     /// How each connection stood when it was last looked at.
@@ -25,21 +27,27 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// No lesson needs as many; one that runs wild ends here.
-    pub(super) const LIMIT: usize = 200_000;
+    /// More is not seen: a large transfer over a very bad cable ends here.
+    pub(super) const LIMIT: usize = 100_000;
+    /// As [`Watcher::LIMIT`], in bytes of frames.
+    pub(super) const BYTES_LIMIT: usize = 32 << 20;
 
     pub(super) fn new(steps: &'static [Step]) -> Watcher {
         let prompter = Prompter::new(steps);
-        Watcher { sights: Vec::new(), reached: Vec::new(), prompter, stood: HashMap::new() }
+        Watcher { sights: Vec::new(), bytes: 0, reached: Vec::new(), prompter, stood: HashMap::new() }
     }
 
     /// Whether there is room for no more.
     pub(super) fn is_full(&self) -> bool {
-        self.sights.len() >= Watcher::LIMIT
+        self.sights.len() >= Watcher::LIMIT || self.bytes >= Watcher::BYTES_LIMIT
     }
 
     /// What was seen, and the steps that were reached.
-    pub(super) fn finish(self) -> (Vec<Sight>, Vec<Reached>) {
+    pub(super) fn finish(mut self, at: Instant) -> (Vec<Sight>, Vec<Reached>) {
+        if self.is_full() {
+            let words = "so much has happened that the lesson is broken off here".to_owned();
+            self.remark(at, "broken-off", words, Map::new());
+        }
         (self.sights, self.reached)
     }
 
@@ -56,6 +64,7 @@ impl Watcher {
         for lan in lans {
             while let Some(seen) = sim.lan_mut(*lan).poll_observation() {
                 let Some(host) = whose(cast, *lan, seen.port) else { continue };
+                self.bytes += seen.frame.len();
                 let (at, direction, frame, fate) = (seen.at, seen.direction, seen.frame, seen.fate);
                 self.see(Sight::Cable(CableSight { at, host, direction, frame, fate }));
             }
