@@ -504,3 +504,22 @@ async fn a_lesson_is_opened_and_forked_through_the_api() {
     assert_eq!(never.code, "bad-request");
     assert_ne!(forked.unwrap()["recording"], opened["recording"]);
 }
+
+#[test]
+fn the_page_has_chinese_words_for_every_step() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/page/words/zh/lessons.js");
+    let Ok(words) = std::fs::read_to_string(path) else {
+        println!("skipped: there is no {path}");
+        return;
+    };
+    let has = |key: String| words.contains(&format!("\"{key}\":"));
+    for lesson in all() {
+        assert!(has(format!("lesson.{}", lesson.name)), "the title of {}", lesson.name);
+        for step in lesson.steps {
+            assert!(has(format!("step.{}", step.key)), "{}", step.key);
+        }
+        for parameter in lesson.parameters {
+            assert!(has(format!("parameter.{}", parameter.name)), "the parameter {}", parameter.name);
+        }
+    }
+}
