@@ -10,7 +10,7 @@ use super::parameter::Parameter;
 use super::program::Change;
 use super::stage::Stage;
 use super::step::{Cue, Step, is_fin, is_plain_ack, is_rst};
-use super::{CLIENT, DELAY, LOSS, Lesson, SERVER, SERVICE, client, pair, server};
+use super::{CLIENT, DELAY, LOSS, Lesson, SERVER, SERVICE, SOON, client, pair, server};
 
 pub(super) const LESSONS: &[Lesson] = &[
     Lesson {
@@ -375,6 +375,7 @@ fn keepalive(stage: &mut Stage) -> Result<(), Error> {
     program.receive("peer", 1024).close("peer").close("listener");
     stage
         .program(CLIENT)
+        .wait(SOON)
         .socket("socket")
         .set("socket", SocketOption::KeepAlive(true))
         .set("socket", SocketOption::KeepIdle(idle))

@@ -11,7 +11,7 @@ use super::parameter::Parameter;
 use super::program::Change;
 use super::stage::Stage;
 use super::step::{Cue, Step, is_data};
-use super::{CLIENT, DELAY, LOSS, Lesson, SERVER, SERVICE, client, pair, server};
+use super::{CLIENT, DELAY, LOSS, Lesson, SERVER, SERVICE, SOON, client, pair, server};
 
 pub(super) const LESSONS: &[Lesson] = &[
     Lesson {
@@ -119,7 +119,7 @@ fn retransmission(stage: &mut Stage) -> Result<(), Error> {
     program.say("retransmission.over").lament("retransmission.given-up").close("socket");
     // By then the client has been cut off, by how long its handshake and its first word take.
     let delay = Duration::from_millis(stage.values.number("delay_ms").into());
-    let begun = delay * 8 + Duration::from_millis(500);
+    let begun = SOON + delay * 8 + Duration::from_millis(500);
     stage.hand().wait(begun + cut).say("retransmission.mended");
     Ok(())
 }
@@ -250,12 +250,13 @@ fn slow_start(stage: &mut Stage) -> Result<(), Error> {
     program.say("slow-start.over").close("peer").close("listener");
     stage
         .program(CLIENT)
+        .wait(SOON)
         .socket("socket")
         .set("socket", SocketOption::Congestion(congestion))
         .connect("socket", SERVICE)
         .send("socket", vec![b'x'; bytes])
         .close("socket");
     // One round trip for the handshake, one for the first window, and then one sees it.
-    stage.hand().wait(delay * 9).say("slow-start.doubles");
+    stage.hand().wait(SOON + delay * 9).say("slow-start.doubles");
     Ok(())
 }

@@ -40,6 +40,9 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 /// More forks of forks are not followed.
 const FORKS: usize = 100;
 
+/// After the server, which has to listen first.
+const SOON: Duration = Duration::from_millis(5);
+
 /// The usual cast: who connects, and who is connected to.
 const CLIENT: HostIndex = 0;
 /// See [`CLIENT`].
@@ -232,9 +235,9 @@ fn server(stage: &mut Stage, backlog: usize) -> &mut Program {
     stage.program(SERVER).socket("listener").bind("listener", SERVICE).listen("listener", backlog)
 }
 
-/// A client as tutorials begin it.
+/// A client as tutorials begin it, started a little after the server.
 fn client(stage: &mut Stage) -> &mut Program {
-    stage.program(CLIENT).socket("socket").connect("socket", SERVICE)
+    stage.program(CLIENT).wait(SOON).socket("socket").connect("socket", SERVICE)
 }
 
 #[cfg(test)]

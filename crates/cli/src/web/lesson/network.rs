@@ -17,7 +17,9 @@ use super::parameter::Parameter;
 use super::program::Change;
 use super::stage::Stage;
 use super::step::{Cue, Packet, Step, is_data, is_syn, is_syn_ack};
-use super::{CLIENT, CLIENT_ADDRESS, DELAY, LOSS, Lesson, SERVER, SERVER_ADDRESS, SERVICE, at, cidr, pair};
+use super::{
+    CLIENT, CLIENT_ADDRESS, DELAY, LOSS, Lesson, SERVER, SERVER_ADDRESS, SERVICE, SOON, at, cidr, pair,
+};
 
 pub(super) const LESSONS: &[Lesson] = &[
     Lesson {
@@ -139,7 +141,7 @@ fn arp(stage: &mut Stage) -> Result<(), Error> {
     let program = stage.program(SERVER).datagram_socket("socket").bind("socket", SERVICE);
     program.receive("socket", 1024).receive("socket", 1024).receive("socket", 1024).close("socket");
     let program = stage.program(CLIENT).datagram_socket("socket").connect("socket", to);
-    program.wait(Duration::from_millis(5)).say("arp.send").send_to("socket", b"hello", to);
+    program.wait(SOON).say("arp.send").send_to("socket", b"hello", to);
     if nobody {
         program.receive("socket", 1024).lament("arp.nobody").close("socket");
         return Ok(());
@@ -229,7 +231,7 @@ fn gateway(stage: &mut Stage) -> Result<(), Error> {
     let service = at(to, 7788);
     let program = stage.program(listens).socket("listener").bind("listener", service).listen("listener", 5);
     program.accept("listener", "peer").receive("peer", 1024).close("peer").close("listener");
-    let program = stage.program(CLIENT).wait(Duration::from_millis(5));
+    let program = stage.program(CLIENT).wait(SOON);
     program.say_with("gateway.arithmetic", arithmetic(own, Ipv4Addr::from(to)));
     program.say(if same { "gateway.same" } else { "gateway.beyond" });
     program.socket("socket").connect("socket", service);
@@ -328,7 +330,7 @@ fn mtu(stage: &mut Stage) -> Result<(), Error> {
     let program = stage.program(FAR).socket("listener").bind("listener", service).listen("listener", 5);
     program.accept("listener", "peer").receive_exactly("peer", BYTES).say("mtu.over");
     program.send("peer", "got it").receive("peer", 1024).close("peer").close("listener");
-    let program = stage.program(CLIENT).socket("socket").connect("socket", service);
+    let program = stage.program(CLIENT).wait(SOON).socket("socket").connect("socket", service);
     program.send("socket", vec![b'x'; BYTES]).receive("socket", 1024).close("socket");
     Ok(())
 }
@@ -374,8 +376,7 @@ fn udp(stage: &mut Stage) -> Result<(), Error> {
     let program = stage.program(SERVER).datagram_socket("socket").bind("socket", SERVICE);
     program.receive("socket", 1024).receive("socket", 1024).say("udp.received").receive("socket", 1024);
     let pause = Duration::from_millis(100);
-    let program =
-        stage.program(CLIENT).datagram_socket("socket").wait(Duration::from_millis(5)).say("udp.send");
+    let program = stage.program(CLIENT).datagram_socket("socket").wait(SOON).say("udp.send");
     program.send_to("socket", b"one", SERVICE).wait(pause).say("udp.lost");
     program.cable(CLIENT, Direction::Up, Change::DropNext(1)).send_to("socket", b"two", SERVICE).wait(pause);
     program.send_to("socket", b"three", SERVICE).wait(pause * 5).close("socket");

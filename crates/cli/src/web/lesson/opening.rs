@@ -2,14 +2,15 @@
 
 use sockeye_core::error::Error;
 use sockeye_core::lan::{Conditions, Probability};
-use sockeye_core::time::{Duration, Instant};
+use sockeye_core::time::Instant;
 use sockeye_core::transport::tcp::{RetransmitCause, State};
 
 use super::parameter::Parameter;
 use super::stage::Stage;
 use super::step::{Cue, Packet, Step, is_plain_ack, is_rst, is_syn, is_syn_ack};
 use super::{
-    CLIENT, CLIENT_ADDRESS, DELAY, LOSS, Lesson, SERVER, SERVER_ADDRESS, SERVICE, at, cidr, pair, server,
+    CLIENT, CLIENT_ADDRESS, DELAY, LOSS, Lesson, SERVER, SERVER_ADDRESS, SERVICE, SOON, at, cidr, pair,
+    server,
 };
 
 pub(super) const LESSONS: &[Lesson] = &[
@@ -102,7 +103,7 @@ fn handshake(stage: &mut Stage) -> Result<(), Error> {
     server(stage, 5).say("handshake.listen").accept("listener", "peer").say("handshake.accepted");
     stage
         .program(CLIENT)
-        .wait(Duration::from_millis(5))
+        .wait(SOON)
         .socket("socket")
         .say("handshake.connect")
         .connect("socket", SERVICE)

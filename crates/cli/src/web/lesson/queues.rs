@@ -18,7 +18,7 @@ use super::parameter::Parameter;
 use super::stage::Stage;
 use super::step::{Cue, Step, is_plain_ack, is_syn, is_syn_ack};
 use super::{
-    CLIENT, CLIENT_ADDRESS, DELAY, LOSS, Lesson, SERVER, SERVER_ADDRESS, SERVICE, cidr, pair, server,
+    CLIENT, CLIENT_ADDRESS, DELAY, LOSS, Lesson, SERVER, SERVER_ADDRESS, SERVICE, SOON, cidr, pair, server,
 };
 
 pub(super) const LESSONS: &[Lesson] = &[
@@ -105,7 +105,7 @@ fn backlog(stage: &mut Stage) -> Result<(), Error> {
     }
     program.say("backlog.all").close("listener");
     for number in 0..clients {
-        let program = stage.program(CLIENT).wait(Duration::from_millis(u64::from(number) * 50));
+        let program = stage.program(CLIENT).wait(SOON + Duration::from_millis(u64::from(number) * 50));
         program.socket("socket").connect("socket", SERVICE).send("socket", "hello");
         program.receive("socket", 1024).receive("socket", 1024).close("socket");
     }

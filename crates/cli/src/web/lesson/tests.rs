@@ -269,7 +269,7 @@ fn nine_probes_and_then_it_is_dead() {
     assert!(late.pop().is_some_and(|(_, segment)| is_rst(&segment)), "should anybody be there after all");
     assert!(late.iter().all(|(_, segment)| is_plain_ack(segment)));
     let probes: Vec<_> = late.into_iter().map(|(at, _)| at).collect();
-    let last_word = 0.08;
+    let last_word = 0.085;
     let expected: Vec<_> = (0..9).map(|probe| last_word + 7200.0 + 75.0 * f64::from(probe)).collect();
     assert_eq!(probes.len(), 9);
     probes.iter().zip(expected).for_each(|(measured, expected)| assert_near(*measured, expected));
