@@ -5,8 +5,10 @@
 
 mod api;
 mod guard;
+mod lesson;
 mod live;
 mod page;
+mod recording;
 mod trouble;
 mod world;
 

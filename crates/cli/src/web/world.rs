@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use super::lesson;
+use super::recording::Recording;
 use super::trouble::Trouble;
 
 /// Counts changes, and wakes who waits for them.
@@ -161,13 +163,15 @@ impl<T: Entity> Entities<T> {
 #[derive(Debug)]
 pub(crate) struct World {
     changes: Arc<Changes>,
+    /// What has been recorded.
+    pub(crate) recordings: Entities<Recording>,
 }
 
 impl World {
     /// A world with nothing in it.
     pub(crate) fn new() -> World {
         let changes = Arc::new(Changes::new());
-        World { changes }
+        World { recordings: Entities::new(&changes, 'r', "recording"), changes }
     }
 
     /// Wakes whoever holds it whenever something changes.
@@ -183,11 +187,18 @@ impl World {
         if since == 0 {
             news.insert("about".to_owned(), about());
         }
+        let changed = [("recordings", self.recordings.news(since))];
+        news.extend(
+            changed
+                .into_iter()
+                .filter(|(_, entities)| since == 0 || !entities.is_empty())
+                .map(|(kind, entities)| (kind.to_owned(), Value::Object(entities))),
+        );
         (until, news)
     }
 }
 
 /// What does not change.
 fn about() -> Value {
-    serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })
+    serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "lessons": lesson::described() })
 }
