@@ -28,6 +28,7 @@ mod memory;
 mod open;
 mod option;
 mod queue;
+mod raw;
 mod receive;
 mod refusal;
 mod route;
@@ -126,6 +127,8 @@ pub struct Stack {
     /// Multicast groups, by socket; few, and looked through only when they change.
     memberships: Vec<group::Membership>,
     ping: Bound,
+    /// The port of a raw socket is the number of its protocol, which it shares with whoever wants it.
+    raw: Bound,
     /// Sockets with something to send.
     ready: SocketQueue,
     /// Bytes that the first of them has sent in its turn.
@@ -177,7 +180,7 @@ struct Tcp {
     outbox: VecDeque<Reply>,
 }
 
-/// Who is bound where, for UDP or for ping.
+/// Who is bound where, for UDP, for ping or for raw sockets.
 #[derive(Debug)]
 struct Bound {
     demux: Demux,
@@ -228,6 +231,7 @@ impl Stack {
         let fast_open = SecretState::new(dice.next_u64(), dice.next_u64());
         let mut fast_open_key = [0; 16];
         dice.fill_bytes(&mut fast_open_key);
+        let raw = SecretState::new(dice.next_u64(), dice.next_u64());
         let mut stack = Stack {
             secret: common,
             interfaces: Vec::new(),
@@ -250,6 +254,7 @@ impl Stack {
             memberships: Vec::new(),
             udp: Bound { demux: Demux::new(udp), ports: Ports::new(udp) },
             ping: Bound { demux: Demux::new(ping), ports: Ports::new(ping) },
+            raw: Bound { demux: Demux::new(raw), ports: Ports::new(raw) },
             ready: SocketQueue::default(),
             turn_bytes: 0,
             events: SocketQueue::default(),

@@ -40,9 +40,14 @@ impl Stack {
         }
         let body = match kind {
             Kind::Stream => Body::Idle(Box::new(self.config.tcp.clone())),
-            Kind::Datagram | Kind::Ping => Body::Datagram(Box::new(Datagram::new(kind))),
+            Kind::Datagram | Kind::Ping | Kind::Raw(_) => {
+                Body::Datagram(Box::new(Datagram::new(family, kind)))
+            }
         };
         let id = self.sockets.insert(Socket::new(family, body)).ok_or(Error::TooManySockets)?;
+        if let Kind::Raw(protocol) = kind {
+            self.bind_new_raw(id, protocol);
+        }
         self.report(id);
         Ok(id)
     }
@@ -58,7 +63,11 @@ impl Stack {
     }
 
     pub(super) fn bound_mut(&mut self, kind: Kind) -> &mut Bound {
-        if kind == Kind::Ping { &mut self.ping } else { &mut self.udp }
+        match kind {
+            Kind::Ping => &mut self.ping,
+            Kind::Raw(_) => &mut self.raw,
+            _ => &mut self.udp,
+        }
     }
 
     fn ports_mut(&mut self, id: SocketId) -> Result<&mut Ports, Error> {
@@ -71,13 +80,19 @@ impl Stack {
         })
     }
 
-    /// Gives a socket its own address: `bind(2)`. Port 0 lets the host choose.
+    /// Gives a socket its own address: `bind(2)`. Port 0 lets the host choose. A raw socket has no port, and may be given
+    /// another address.
     ///
     /// # Errors
     /// [`Error::AddressInUse`]; [`Error::AddressNotAvailable`] for an address that is not this host's;
     /// [`Error::InvalidArgument`] for a socket that is bound already; [`Error::AddressFamilyNotSupported`].
     pub fn bind(&mut self, _now: Instant, id: SocketId, address: SocketAddr) -> Result<(), Error> {
         let socket = self.held(id)?;
+        if let Body::Datagram(datagram) = &socket.body
+            && let Kind::Raw(protocol) = datagram.kind
+        {
+            return self.bind_raw(id, protocol, address);
+        }
         let idle = matches!(&socket.body, Body::Idle(_) | Body::Datagram(_));
         if socket.binding.is_some() || !idle {
             return Err(Error::InvalidArgument);

@@ -261,11 +261,13 @@ impl Stack {
     pub(super) fn unbind(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get(id) else { return };
         let (binding, flow) = (socket.binding, socket.datagram_flow());
+        let is_raw =
+            matches!(&socket.body, Body::Datagram(datagram) if matches!(datagram.kind, Kind::Raw(_)));
         let (ports, demux) = match &socket.body {
-            Body::Datagram(datagram) if datagram.kind == Kind::Ping => {
-                (&mut self.ping.ports, &mut self.ping.demux)
+            Body::Datagram(datagram) => {
+                let bound = self.bound_mut(datagram.kind);
+                (&mut bound.ports, &mut bound.demux)
             }
-            Body::Datagram(_) => (&mut self.udp.ports, &mut self.udp.demux),
             _ => (&mut self.tcp.ports, &mut self.tcp.demux),
         };
         demux.remove_catcher(id);
@@ -275,6 +277,9 @@ impl Stack {
         demux.remove_bound(port, id);
         if let Some(flow) = flow {
             demux.remove_flow(&flow, Flow::Connection(id));
+        }
+        if is_raw {
+            self.hear(port);
         }
     }
 
