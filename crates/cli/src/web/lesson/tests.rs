@@ -510,7 +510,6 @@ async fn a_lesson_is_opened_through_the_api() {
 }
 
 #[tokio::test]
-#[ignore = "needs recordings that keep their lesson and tell rows"]
 async fn a_lesson_is_forked_through_the_api() {
     use crate::web::world::Entity;
     let world = std::sync::Arc::new(crate::web::world::World::new());
