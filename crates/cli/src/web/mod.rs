@@ -7,6 +7,7 @@ mod api;
 mod guard;
 mod live;
 mod page;
+mod text;
 mod trouble;
 mod world;
 
