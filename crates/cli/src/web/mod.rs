@@ -3,7 +3,9 @@
 //! The process is the assistant: it has the sessions, the LANs and the recordings ([`World`]), and what it knows is in memory
 //! here. The page is a view of it, by the API of `docs/web-api.md`: it asks for what it shows.
 
+mod about;
 mod api;
+mod assistant;
 mod guard;
 mod live;
 mod page;

@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
+use sockeye::Host;
 use tokio::sync::watch;
 
+use super::about;
+use super::assistant::Session;
 use super::trouble::Trouble;
 
 /// Counts changes, and wakes who waits for them.
@@ -161,13 +164,23 @@ impl<T: Entity> Entities<T> {
 #[derive(Debug)]
 pub(crate) struct World {
     changes: Arc<Changes>,
+    /// What sends and receives.
+    pub(crate) sessions: Entities<Session>,
 }
 
 impl World {
     /// A world with nothing in it.
     pub(crate) fn new() -> World {
         let changes = Arc::new(Changes::new());
-        World { changes }
+        World { sessions: Entities::new(&changes, 's', "session"), changes }
+    }
+
+    /// A host of a LAN of ours, for sessions to have their sockets on.
+    ///
+    /// # Errors
+    /// There is no such LAN, or no such host on it.
+    pub(crate) fn host(&self, lan: &str, host: &str) -> Result<Host, Trouble> {
+        Err(Trouble::gone("LAN", lan).with("host", host))
     }
 
     /// Wakes whoever holds it whenever something changes.
@@ -181,13 +194,12 @@ impl World {
         let until = self.changes.count.load(Ordering::Acquire);
         let mut news = Map::new();
         if since == 0 {
-            news.insert("about".to_owned(), about());
+            news.insert("about".to_owned(), about::about());
+        }
+        let sessions = self.sessions.news(since);
+        if since == 0 || !sessions.is_empty() {
+            news.insert("sessions".to_owned(), sessions.into());
         }
         (until, news)
     }
-}
-
-/// What does not change.
-fn about() -> Value {
-    serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })
 }

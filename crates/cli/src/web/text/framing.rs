@@ -192,7 +192,8 @@ impl Cutter {
     }
 
     /// Whether a frame has begun, and not ended.
-    pub(crate) fn is_inside(&self) -> bool {
+    #[cfg(test)]
+    fn is_inside(&self) -> bool {
         self.length > 0
     }
 
