@@ -61,7 +61,7 @@ async fn dispatch(world: &Arc<World>, what: &str, parameters: Value) -> Answer {
     match what.split_once('.') {
         Some(("session", what)) => assistant::api::session(world, what, parameters).await,
         Some(("log", what)) => assistant::api::log(world, what, parameters).await,
-        Some(("project", what)) => assistant::api::project(world, what, &parameters),
+        Some(("project", what)) => assistant::api::project(world, what, parameters),
         _ => Err(Trouble::request(format!("there is no request `{what}`"))),
     }
 }

@@ -17,7 +17,7 @@ use super::{drive, periodic, project};
 use crate::web::api::{Answer, parameters};
 use crate::web::text::{Encoding, Outgoing};
 use crate::web::trouble::Trouble;
-use crate::web::world::World;
+use crate::web::world::{Entity, World};
 
 /// Entries of one answer.
 const ENTRIES: u64 = 500;
@@ -38,6 +38,10 @@ struct About {
 pub(crate) async fn session(world: &Arc<World>, what: &str, given: Value) -> Answer {
     match what {
         "open" => open(world, given),
+        "get" => {
+            let About { session } = parameters(given)?;
+            Ok(json!({ "session": world.sessions.get(&session)?.summary() }))
+        }
         "close" => with(world, given, |session| session.stop(Ending::Fin)),
         "reopen" => with(world, given, |session| drive::start(world, session)),
         "forget" => {
@@ -287,13 +291,21 @@ async fn find(world: &Arc<World>, given: Value) -> Answer {
     }
 }
 
+#[derive(Deserialize)]
+struct Save {
+    sessions: Option<Vec<String>>,
+}
+
 /// `project.*`
-pub(crate) fn project(world: &Arc<World>, what: &str, given: &Value) -> Answer {
+pub(crate) fn project(world: &Arc<World>, what: &str, given: Value) -> Answer {
     match what {
-        "save" => Ok(json!({ "project": project::save(world) })),
+        "save" => {
+            let Save { sessions } = parameters(given)?;
+            Ok(json!({ "project": project::save(world, sessions.as_deref())? }))
+        }
         "load" => {
-            let given = given.get("project").ok_or_else(|| Trouble::request("`project` is missing"))?;
-            Ok(json!({ "sessions": project::load(world, given)? }))
+            let project = given.get("project").ok_or_else(|| Trouble::request("`project` is missing"))?;
+            Ok(json!({ "sessions": project::load(world, project)?, "lans": [] }))
         }
         _ => Err(Trouble::request(format!("there is no request `project.{what}`"))),
     }

@@ -120,7 +120,7 @@ async fn receive<D: Datagrams>(session: &Arc<Session>, socket: &D, orders: Optio
             Some(answerer) if answerer.is_of(&reaction, encoding) => {}
             old => *old = Some(Answerer::new(reaction, encoding)),
         }
-        let answered = answerer.as_mut().and_then(|answerer| answerer.to_datagram(&bytes));
+        let answered = answerer.as_mut().and_then(|answerer| answerer.answer_datagram(&bytes));
         if let (Some(answered), Some(orders)) = (answered, &orders) {
             answer_to(session, orders, Some(from), answered).await;
         }

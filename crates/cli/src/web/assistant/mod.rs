@@ -21,6 +21,8 @@ mod project;
 mod reply;
 mod session;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub(crate) use session::Session;

@@ -15,10 +15,17 @@ const VERSION: u64 = 1;
 /// Sessions of a project, at most.
 const SESSIONS: usize = 100;
 
-/// All sessions, as one opens them.
-pub(crate) fn save(world: &World) -> Value {
-    let sessions: Vec<Value> = world.sessions.all().iter().map(|session| opening(session)).collect();
-    json!({ "version": VERSION, "sessions": sessions })
+/// Sessions as one opens them: those of these names, or all.
+///
+/// # Errors
+/// There is none of a name.
+pub(crate) fn save(world: &World, names: Option<&[String]>) -> Result<Value, Trouble> {
+    let sessions = match names {
+        None => world.sessions.all(),
+        Some(names) => names.iter().map(|name| world.sessions.get(name)).collect::<Result<_, _>>()?,
+    };
+    let sessions: Vec<Value> = sessions.iter().map(|session| opening(session)).collect();
+    Ok(json!({ "version": VERSION, "sessions": sessions, "lans": [] }))
 }
 
 /// What would open a session like this one.

@@ -235,7 +235,7 @@ impl Answerer {
     }
 
     /// What is answered to a datagram.
-    pub(crate) fn to_datagram(&mut self, bytes: &[u8]) -> Option<Answered> {
+    pub(crate) fn answer_datagram(&mut self, bytes: &[u8]) -> Option<Answered> {
         let pieces = Decoder::whole(self.encoding, bytes);
         self.answer(bytes, pieces)
     }

@@ -59,7 +59,7 @@ pub(super) fn connect(to: SocketAddr, error: &io::Error) -> Trouble {
         }
         _ => "",
     };
-    system(&format!("cannot connect to {to}"), error, next).with("to", to.to_string())
+    system(&format!("cannot connect to {to}"), error, next).with("address", to.to_string())
 }
 
 /// A connection that broke.

@@ -241,7 +241,9 @@ mod tests {
     #[test]
     fn frames_are_the_same_in_whatever_chunks_they_come() {
         let length = |width, order| Framing { mode: Mode::Length, width, order, ..Framing::default() };
-        let cases: [(Framing, &[u8], &[&[u8]], &[u8]); 7] = [
+        /// How, what comes, the frames of it, and what is left.
+        type Case = (Framing, &'static [u8], &'static [&'static [u8]], &'static [u8]);
+        let cases: [Case; 7] = [
             (by(Mode::Line), b"a\r\n\nbc\nd", &[b"a\r\n", b"\n", b"bc\n"], b"d"),
             (by(Mode::Delimiter), b"a\rb\r\r\nc\r\n\r", &[b"a\rb\r\r\n", b"c\r\n"], b"\r"),
             (Framing { size: 3, ..by(Mode::Fixed) }, b"abcdefgh", &[b"abc", b"def"], b"gh"),
