@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::guard::{self, Guard};
 use super::trouble::Trouble;
 use super::world::World;
-use super::{lesson, live, page, recording};
+use super::{assistant, lesson, live, page, recording};
 
 /// What a request is answered with.
 pub(crate) type Answer = Result<Value, Trouble>;
@@ -34,6 +34,8 @@ pub(crate) fn router(world: Arc<World>, guard: Arc<Guard>) -> Router {
     Router::new()
         .route("/api/do", post(over_http))
         .route("/api/live", get(live::upgrade))
+        .route("/api/session/{session}/file", post(assistant::file::send))
+        .route("/api/session/{session}/{file}", get(assistant::download::send))
         .fallback(get(page::file))
         .layer(from_fn_with_state(guard, guard::check))
         .with_state(world)
@@ -59,6 +61,9 @@ async fn dispatch(world: &Arc<World>, what: &str, parameters: Value) -> Answer {
     match what.split_once('.') {
         Some(("recording", what)) => recording::ask::answer(world, what, parameters),
         Some(("lesson", what)) => lesson::ask::answer(world, what, parameters).await,
+        Some(("session", what)) => assistant::api::session(world, what, parameters).await,
+        Some(("log", what)) => assistant::api::log(world, what, parameters).await,
+        Some(("project", what)) => assistant::api::project(world, what, parameters),
         _ => Err(Trouble::request(format!("there is no request `{what}`"))),
     }
 }

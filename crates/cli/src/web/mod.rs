@@ -3,12 +3,15 @@
 //! The process is the assistant: it has the sessions, the LANs and the recordings ([`World`]), and what it knows is in memory
 //! here. The page is a view of it, by the API of `docs/web-api.md`: it asks for what it shows.
 
+mod about;
 mod api;
+mod assistant;
 mod guard;
 mod lesson;
 mod live;
 mod page;
 mod recording;
+mod text;
 mod trouble;
 mod world;
 

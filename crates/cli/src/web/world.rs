@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
+use sockeye::Host;
 use tokio::sync::watch;
 
-use super::lesson;
+use super::about;
+use super::assistant::Session;
 use super::recording::Recording;
 use super::trouble::Trouble;
 
@@ -163,6 +165,8 @@ impl<T: Entity> Entities<T> {
 #[derive(Debug)]
 pub(crate) struct World {
     changes: Arc<Changes>,
+    /// What sends and receives.
+    pub(crate) sessions: Entities<Session>,
     /// What has been recorded.
     pub(crate) recordings: Entities<Recording>,
 }
@@ -171,7 +175,16 @@ impl World {
     /// A world with nothing in it.
     pub(crate) fn new() -> World {
         let changes = Arc::new(Changes::new());
-        World { recordings: Entities::new(&changes, 'r', "recording"), changes }
+        let sessions = Entities::new(&changes, 's', "session");
+        World { sessions, recordings: Entities::new(&changes, 'r', "recording"), changes }
+    }
+
+    /// A host of a LAN of ours, for sessions to have their sockets on.
+    ///
+    /// # Errors
+    /// There is no such LAN, or no such host on it.
+    pub(crate) fn host(&self, lan: &str, host: &str) -> Result<Host, Trouble> {
+        Err(Trouble::gone("LAN", lan).with("host", host))
     }
 
     /// Wakes whoever holds it whenever something changes.
@@ -185,9 +198,9 @@ impl World {
         let until = self.changes.count.load(Ordering::Acquire);
         let mut news = Map::new();
         if since == 0 {
-            news.insert("about".to_owned(), about());
+            news.insert("about".to_owned(), about::about());
         }
-        let changed = [("recordings", self.recordings.news(since))];
+        let changed = [("sessions", self.sessions.news(since)), ("recordings", self.recordings.news(since))];
         news.extend(
             changed
                 .into_iter()
@@ -196,9 +209,4 @@ impl World {
         );
         (until, news)
     }
-}
-
-/// What does not change.
-fn about() -> Value {
-    serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "lessons": lesson::described() })
 }
