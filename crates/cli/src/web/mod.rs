@@ -7,6 +7,7 @@ mod about;
 mod api;
 mod assistant;
 mod guard;
+mod lan;
 mod lesson;
 mod live;
 mod page;

@@ -48,6 +48,7 @@ pub(crate) struct StateAt {
 }
 
 /// A segment on the cable; numbers count from the beginning of each direction.
+#[expect(dead_code, reason = "what plots and boundaries are drawn from, which are not there yet")]
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentAt {
     pub(crate) at: Instant,
@@ -69,6 +70,7 @@ pub(crate) struct SegmentAt {
 }
 
 /// A call of a program on the connection.
+#[expect(dead_code, reason = "what plots and boundaries are drawn from, which are not there yet")]
 #[derive(Clone, Debug)]
 pub(crate) struct CallAt {
     pub(crate) at: Instant,
