@@ -272,7 +272,7 @@ fn build(
                 host,
                 direction: seen.direction,
                 frame: seen.frame.clone(),
-                fate: seen.fate.clone(),
+                fate: seen.fate,
             }));
         }
     })
@@ -303,7 +303,7 @@ fn record(lan: &Weak<Lan>) {
         std::thread::sleep(PACE);
         let Some(lan) = lan.upgrade().filter(|lan| !lan.is_closed.load(Ordering::Acquire)) else { return };
         pace = pace.wrapping_add(1);
-        if pace % SAMPLES == 0 && lan.recording.has_open_connections() {
+        if pace.is_multiple_of(SAMPLES) && lan.recording.has_open_connections() {
             lan.sample();
         }
         if lan.recording.is_waiting() {

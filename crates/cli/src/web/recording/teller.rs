@@ -492,11 +492,14 @@ impl Teller {
     }
 
     fn keep(&mut self, sample: Sample) {
-        let Sample { at, local, remote, receive_queue, send_queue, tcp, .. } = sample;
+        let Sample { at, host, local, remote, receive_queue, send_queue, tcp } = sample;
         if let Some(number) = self.find(local, remote)
             && let Some(connection) = self.connections.get_mut(&number)
         {
             let end = connection.end(local);
+            if let Some(known) = connection.hosts.get_mut(end) {
+                known.get_or_insert(host);
+            }
             connection.keep_sample(end, SampleAt { at, receive_queue, send_queue, tcp });
         }
     }
