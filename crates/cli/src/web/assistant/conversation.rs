@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::entry::{Channel, wall_clock};
 use super::reply::{Answered, Answerer};
-use super::session::{Ending, LinkEnd, Order, Session, ending};
+use super::session::{Ending, LinkEnd, Order, Session, changed, ending};
 use super::words;
 use crate::place::Stream;
 
@@ -54,7 +54,7 @@ pub(super) async fn converse<S: Stream>(
     link: LinkEnd,
     output: Output,
 ) -> End {
-    let LinkEnd { channel, address, mut orders, ending: mut ends } = link;
+    let LinkEnd { channel, address, mut orders, ending: mut ends, mut options } = link;
     let line = Line { channel, address };
     let is_partner = matches!(output, Output::Partner(_));
     let partner = match &output {
@@ -87,6 +87,11 @@ pub(super) async fn converse<S: Stream>(
                     Err(error) => break End::Failed(error),
                 },
                 how = ending(&mut ends) => break End::ByUs(how),
+                options = changed(&mut options) => {
+                    if let Err(error) = stream.apply(&options) {
+                        session.went_wrong(Some(channel), Some(&line.address), words::option(&error));
+                    }
+                }
                 () = sleep(FAREWELL), if has_read && !is_partner => break End::ByPeer,
             }
         };
@@ -221,11 +226,6 @@ async fn write<S: Stream>(
                     done.send(told).ok();
                 }
                 sent?;
-            }
-            Order::Apply(options) => {
-                if let Err(error) = stream.apply(&options) {
-                    session.went_wrong(Some(line.channel), Some(&line.address), words::option(&error));
-                }
             }
             Order::EndWriting => {
                 stream.end_writing()?;

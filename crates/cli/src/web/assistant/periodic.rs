@@ -89,6 +89,12 @@ async fn repeat(world: Arc<World>, session: Arc<Session>, plan: Plan) {
         }
         session.changed();
     }
-    session.inner().periodic = None;
+    let mut inner = session.inner();
+    // Another may have taken its place this moment.
+    let is_this = |periodic: &Periodic| tokio::task::try_id() == Some(periodic.task.id());
+    if inner.periodic.as_ref().is_some_and(is_this) {
+        inner.periodic = None;
+    }
+    drop(inner);
     session.changed();
 }

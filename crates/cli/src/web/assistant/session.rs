@@ -95,8 +95,6 @@ pub(crate) enum Ending {
 pub(crate) enum Order {
     /// Send bytes, of UDP to an address; tell how many calls it took.
     Send { bytes: Bytes, to: Option<SocketAddr>, done: Option<oneshot::Sender<Result<u64, Trouble>>> },
-    /// Set options.
-    Apply(Box<TcpOptions>),
     /// Nothing more comes to be sent.
     EndWriting,
 }
@@ -109,6 +107,8 @@ pub(crate) struct Link {
     /// What it shall do.
     pub(crate) orders: mpsc::Sender<Order>,
     ending: watch::Sender<Option<Ending>>,
+    /// Apart from the orders: a peer that does not read must not hold these up.
+    options: watch::Sender<TcpOptions>,
 }
 
 /// What the connection itself has of that.
@@ -122,6 +122,8 @@ pub(crate) struct LinkEnd {
     pub(crate) orders: mpsc::Receiver<Order>,
     /// Whether it shall end.
     pub(crate) ending: watch::Receiver<Option<Ending>>,
+    /// How its options are now.
+    pub(crate) options: watch::Receiver<TcpOptions>,
 }
 
 /// The settings that hold now.
@@ -323,14 +325,15 @@ impl Session {
         let (orders, ordered) = mpsc::channel(ORDERS);
         let (ending, ended) = watch::channel(None);
         let mut inner = self.inner.lock();
+        let (options, set) = watch::channel(inner.current.settings.options.tcp(self.opening.kind));
         // Whoever has stopped the session meanwhile means this one too.
         if let Some(how) = inner.stop.as_ref().and_then(|stop| *stop.borrow()) {
             ending.send_replace(Some(how));
         }
-        inner.links.insert(channel, Link { address: Arc::clone(address), orders, ending });
+        inner.links.insert(channel, Link { address: Arc::clone(address), orders, ending, options });
         drop(inner);
         self.changed();
-        LinkEnd { channel, address: Arc::clone(address), orders: ordered, ending: ended }
+        LinkEnd { channel, address: Arc::clone(address), orders: ordered, ending: ended, options: set }
     }
 
     /// Nobody can tell it anything any more.
@@ -440,12 +443,7 @@ impl Session {
             };
         if settings.options != before.settings.options {
             for link in inner.links.values() {
-                let apply = Order::Apply(Box::new(settings.options.tcp(kind)));
-                link.orders.try_send(apply).map_err(|_| {
-                    let words =
-                        format!("{} takes no more orders: it does not read what waits for it", link.address);
-                    Trouble::new("blocked", words, "disconnect it, or wait until it reads")
-                })?;
+                link.options.send_replace(settings.options.tcp(kind));
             }
         }
         inner.current = Arc::new(Current { settings: settings.clone(), reaction });
@@ -472,6 +470,15 @@ impl Session {
                 self.changed();
             }
         }
+    }
+}
+
+/// Waits until options are changed.
+pub(super) async fn changed(options: &mut watch::Receiver<TcpOptions>) -> TcpOptions {
+    match options.changed().await {
+        Ok(()) => options.borrow_and_update().clone(),
+        // Nobody can change them any more.
+        Err(_) => std::future::pending().await,
     }
 }
 
