@@ -9,6 +9,7 @@ use sockeye_core::socket::{Family, Kind, Shutdown, SocketId, SocketOption};
 use sockeye_core::stack::{ChecksumState, Config, Frame, Stack};
 use sockeye_core::time::Duration;
 use sockeye_core::wire::checksum;
+use sockeye_core::wire::ip::Protocol;
 use sockeye_core::wire::tcp::{Flags, Options, SackBlock, Segment, SeqNumber, Timestamps};
 
 use super::wire::Network;
@@ -96,6 +97,14 @@ impl Siege {
                     network.hosts[host].send_to(network.now, id, &vec![1; size], Some(to)).unwrap();
                 }
             }
+        }
+        for (family, protocol) in [
+            (Family::V4, Protocol::Icmp),
+            (Family::V4, Protocol::Tcp),
+            (Family::V6, Protocol::Icmpv6),
+            (Family::V6, Protocol::Other(253)),
+        ] {
+            datagrams.push(network.hosts[1].open(family, Kind::Raw(protocol)).unwrap());
         }
         network.hosts[1].join(network.now, datagrams[0], Some(ETH), "224.1.1.1".parse().unwrap()).unwrap();
         let mut streams = Vec::new();

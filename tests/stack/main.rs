@@ -12,6 +12,7 @@ mod hostile;
 mod lifecycle;
 mod memory;
 mod ports;
+mod raw;
 mod readiness;
 mod replies;
 mod reuse_port;

@@ -15,7 +15,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::task::{Context, Poll, Waker};
 
-/// A socket as the system calls have it: one type for streams, listeners, datagrams and echo requests, each of which
+/// A socket as the system calls have it: one type for streams, listeners, datagrams, echo requests and raw packets, each of which
 /// it may become by `connect` and `listen`. It is for programs that bring a loop of their own, such as one that gives
 /// sockets to other programs; the typed sockets are more comfortable.
 ///

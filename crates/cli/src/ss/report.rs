@@ -34,7 +34,7 @@ pub(crate) struct HostReport {
 /// A socket. Times are seconds, windows and queues bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SocketReport {
-    /// `tcp`, `udp` or `icmp`.
+    /// `tcp`, `udp`, `icmp` or `raw`.
     pub(crate) protocol: String,
     /// The state of a TCP socket.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -133,6 +133,7 @@ impl SocketReport {
         let protocol = match socket.datagram {
             None => "tcp",
             Some(Kind::Ping) => "icmp",
+            Some(Kind::Raw(_)) => "raw",
             Some(_) => "udp",
         };
         SocketReport {

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 
+use super::lan::profiles;
+use super::lesson;
 use super::text::Encoding;
 use super::text::checksum::Checksum;
 
@@ -19,6 +21,8 @@ pub(crate) fn about() -> Value {
         "encodings": Encoding::ALL.map(Encoding::name),
         "checksums": Checksum::NAMES,
         "ports": PORTS,
+        "lessons": lesson::described(),
+        "profiles": profiles(),
     })
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::guard::{self, Guard};
 use super::trouble::Trouble;
 use super::world::World;
-use super::{assistant, live, page};
+use super::{assistant, lan, lesson, live, page, recording};
 
 /// What a request is answered with.
 pub(crate) type Answer = Result<Value, Trouble>;
@@ -59,6 +59,9 @@ pub(crate) async fn answer(world: &Arc<World>, asked: Asked) -> Value {
 
 async fn dispatch(world: &Arc<World>, what: &str, parameters: Value) -> Answer {
     match what.split_once('.') {
+        Some(("recording", what)) => recording::ask::answer(world, what, parameters),
+        Some(("lan", what)) => lan::ask::answer(world, what, parameters),
+        Some(("lesson", what)) => lesson::ask::answer(world, what, parameters).await,
         Some(("session", what)) => assistant::api::session(world, what, parameters).await,
         Some(("log", what)) => assistant::api::log(world, what, parameters).await,
         Some(("project", what)) => assistant::api::project(world, what, parameters),

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 
 use super::about;
 use super::assistant::Session;
+use super::lan::Lan;
+use super::recording::Recording;
 use super::trouble::Trouble;
 
 /// Counts changes, and wakes who waits for them.
@@ -166,13 +168,19 @@ pub(crate) struct World {
     changes: Arc<Changes>,
     /// What sends and receives.
     pub(crate) sessions: Entities<Session>,
+    /// Where sessions may have hosts of our own stack.
+    pub(crate) lans: Entities<Lan>,
+    /// What has been recorded.
+    pub(crate) recordings: Entities<Recording>,
 }
 
 impl World {
     /// A world with nothing in it.
     pub(crate) fn new() -> World {
         let changes = Arc::new(Changes::new());
-        World { sessions: Entities::new(&changes, 's', "session"), changes }
+        let sessions = Entities::new(&changes, 's', "session");
+        let lans = Entities::new(&changes, 'l', "LAN");
+        World { sessions, lans, recordings: Entities::new(&changes, 'r', "recording"), changes }
     }
 
     /// A host of a LAN of ours, for sessions to have their sockets on.
@@ -180,7 +188,8 @@ impl World {
     /// # Errors
     /// There is no such LAN, or no such host on it.
     pub(crate) fn host(&self, lan: &str, host: &str) -> Result<Host, Trouble> {
-        Err(Trouble::gone("LAN", lan).with("host", host))
+        let lan = self.lans.get(lan)?;
+        lan.host(host).cloned().ok_or_else(|| Trouble::gone("host", host))
     }
 
     /// Wakes whoever holds it whenever something changes.
@@ -196,10 +205,17 @@ impl World {
         if since == 0 {
             news.insert("about".to_owned(), about::about());
         }
-        let sessions = self.sessions.news(since);
-        if since == 0 || !sessions.is_empty() {
-            news.insert("sessions".to_owned(), sessions.into());
-        }
+        let changed = [
+            ("sessions", self.sessions.news(since)),
+            ("lans", self.lans.news(since)),
+            ("recordings", self.recordings.news(since)),
+        ];
+        news.extend(
+            changed
+                .into_iter()
+                .filter(|(_, entities)| since == 0 || !entities.is_empty())
+                .map(|(kind, entities)| (kind.to_owned(), Value::Object(entities))),
+        );
         (until, news)
     }
 }

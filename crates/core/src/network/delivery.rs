@@ -142,6 +142,9 @@ pub struct IcmpError {
 pub enum NetworkReceive<'p> {
     /// For the transport layer: TCP or UDP.
     Deliver(Delivery<'p>),
+    /// For raw sockets first, which hear its protocol ([`Network::set_heard`](super::Network::set_heard)); then it is to be
+    /// given back, to [`Network::receive_heard`](super::Network::receive_heard).
+    Heard(Delivery<'p>),
     /// For the ping socket with this identifier.
     EchoReply(Echo<'p>),
     /// An echo request to a foreign address, for the socket that answers in its name.

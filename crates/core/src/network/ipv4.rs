@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::icmp_error::Problem;
 use super::interface::Owner;
 use super::reassembly::{Fragment, Outcome};
-use super::{Arrival, Cast, Delivery, IpMeta, Network, NetworkReceive};
+use super::{Arrival, Audience, Cast, Delivery, IpMeta, Network, NetworkReceive};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
 use crate::wire::WireError;
@@ -89,12 +89,26 @@ impl Network {
         now: Instant,
         delivery: Delivery<'p>,
     ) -> Result<NetworkReceive<'p>, DropReason> {
+        if self.is_heard(&delivery) {
+            return Ok(NetworkReceive::Heard(delivery));
+        }
+        self.hand_up_v4(now, delivery, Audience::Nobody)
+    }
+
+    /// To whoever knows its protocol.
+    pub(super) fn hand_up_v4<'p>(
+        &mut self,
+        now: Instant,
+        delivery: Delivery<'p>,
+        audience: Audience,
+    ) -> Result<NetworkReceive<'p>, DropReason> {
         let meta = delivery.meta;
         match meta.protocol {
             Protocol::Tcp | Protocol::Udp => Ok(NetworkReceive::Deliver(delivery)),
             Protocol::Icmp => self.on_icmpv4(delivery),
             Protocol::Igmp if self.is_foreign(&meta) => Err(DropReason::NotOurAddress),
             Protocol::Igmp => self.on_igmp(now, &meta, delivery.payload()).map(|()| NetworkReceive::Consumed),
+            _ if audience == Audience::Somebody => Ok(NetworkReceive::Consumed),
             _ => {
                 // Whether or not the sender could be told, the packet itself was for nobody.
                 let problem = Problem::Protocol { pointer: PROTOCOL_POINTER };
@@ -120,7 +134,7 @@ impl Network {
     }
 }
 
-fn meta_of(arrival: &Arrival, header: &Ipv4Header, cast: Cast, check: ChecksumCheck) -> IpMeta {
+pub(super) fn meta_of(arrival: &Arrival, header: &Ipv4Header, cast: Cast, check: ChecksumCheck) -> IpMeta {
     IpMeta {
         interface: arrival.interface,
         source: header.source.into(),

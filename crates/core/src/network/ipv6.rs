@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::icmp_error::Problem;
 use super::interface::Owner;
 use super::reassembly::{Fragment, Outcome};
-use super::{Arrival, Cast, Delivery, IpMeta, Network, NetworkReceive};
+use super::{Arrival, Audience, Cast, Delivery, IpMeta, Network, NetworkReceive};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
 use crate::wire::WireError;
@@ -121,11 +121,27 @@ impl Network {
         if is_discovery && matches!(delivery.packet, Cow::Owned(_)) {
             return Err(DropReason::UnwantedDiscovery); // never in fragments (RFC 6980)
         }
+        if self.is_heard(&delivery) {
+            return Ok(NetworkReceive::Heard(delivery));
+        }
+        self.hand_up_v6(now, header, delivery, Audience::Nobody)
+    }
+
+    /// To whoever knows its protocol.
+    pub(super) fn hand_up_v6<'p>(
+        &mut self,
+        now: Instant,
+        header: &Ipv6Header,
+        delivery: Delivery<'p>,
+        audience: Audience,
+    ) -> Result<NetworkReceive<'p>, DropReason> {
+        let meta = delivery.meta;
         match meta.protocol {
             Protocol::Tcp | Protocol::Udp => Ok(NetworkReceive::Deliver(delivery)),
             Protocol::Icmpv6 => self.on_icmpv6(now, header, delivery),
             // No next header: there is nothing in it, and nothing wrong with that (RFC 8200 section 4.7).
             Protocol::Other(59) => Ok(NetworkReceive::Consumed),
+            _ if audience == Audience::Somebody => Ok(NetworkReceive::Consumed),
             _ => {
                 let problem = Problem::Protocol { pointer: header.protocol_pointer.into() };
                 let _ = self.report(now, problem, delivery.packet(), meta.cast);
@@ -154,7 +170,7 @@ impl Network {
     }
 }
 
-fn meta_of(arrival: &Arrival, header: &Ipv6Header, cast: Cast, check: ChecksumCheck) -> IpMeta {
+pub(super) fn meta_of(arrival: &Arrival, header: &Ipv6Header, cast: Cast, check: ChecksumCheck) -> IpMeta {
     IpMeta {
         interface: arrival.interface,
         source: header.source.into(),

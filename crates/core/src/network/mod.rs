@@ -9,6 +9,7 @@ mod attributes;
 mod delivery;
 mod foreign;
 mod forward;
+mod heard;
 mod icmp;
 mod icmp_error;
 mod interface;
@@ -35,12 +36,14 @@ pub use crate::wire::offload::{Offload, PartialChecksum};
 pub use attributes::RouteAttributes;
 pub use delivery::{Arrival, ArrivalChecksum, Delivery, Echo, Hardness, IcmpError, IpMeta, NetworkReceive};
 pub use foreign::ForeignAddresses;
+pub use heard::Audience;
 pub use icmp_error::Unreachable;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use outbox::OutPacket;
 pub use route::Route;
 pub use send::{Fragmentation, Send};
 
+use heard::Heard;
 use icmp_error::Problem;
 use interface::Interfaces;
 use limiter::Limiter;
@@ -169,6 +172,7 @@ pub struct Network {
     groups: Groups,
     reassembly: Reassembly,
     identifications: Identifications,
+    heard: Heard,
     limiter: Limiter,
     outbox: Outbox,
 }
@@ -191,6 +195,7 @@ impl Network {
                 config.reassembly_bytes_per_source,
             ),
             identifications: Identifications::new(secret(b"identity")),
+            heard: Heard::default(),
             limiter: Limiter::new(
                 config.icmp_errors_per_second,
                 config.icmp_error_burst,

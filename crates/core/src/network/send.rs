@@ -85,6 +85,11 @@ impl Network {
         if send.destination.is_ipv4() { Ipv4Header::MIN_LEN } else { Ipv6Header::LEN }
     }
 
+    /// A number for a packet between these addresses that may be cut.
+    pub fn identify(&mut self, source: IpAddr, destination: IpAddr) -> u32 {
+        self.identifications.next(source, destination)
+    }
+
     /// Writes the IP header in front of what stands in `headers`.
     pub fn prepend(&mut self, headers: &mut Headers, send: &Send) {
         // A packet that is never cut needs no number (RFC 6864 section 4.1).

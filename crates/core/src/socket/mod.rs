@@ -2,6 +2,7 @@
 
 pub mod listener;
 pub mod options;
+pub mod raw;
 pub mod readiness;
 
 use core::net::{IpAddr, SocketAddr};
@@ -11,10 +12,12 @@ use crate::table::Handle;
 use crate::transport::demux::{Dual, FlowKey, Scope, canonical_socket, mapped_socket};
 use crate::transport::tcp::{Connection, Settings};
 use crate::transport::udp::DatagramQueue;
+use crate::wire::ip::Protocol;
 
 pub use crate::transport::demux::CatchAll;
 pub use listener::Listener;
 pub use options::{IpOptions, OptionName, SocketOption};
+pub use raw::{IcmpFilter, Raw};
 pub use readiness::Readiness;
 
 /// The name of a socket: copyable, and stale for good once the socket is closed.
@@ -56,6 +59,8 @@ pub enum Kind {
     Datagram,
     /// `SOCK_DGRAM` with `IPPROTO_ICMP`: echo requests out, their replies in.
     Ping,
+    /// `SOCK_RAW`: the packets of one protocol, IPv4 ones with their header.
+    Raw(Protocol),
 }
 
 /// Which directions `Stack::shutdown` ends.
@@ -119,7 +124,7 @@ pub enum Body {
     Listener(Listener),
     /// A stream socket with a connection, in whichever state.
     Stream(Box<Stream>),
-    /// A datagram or ping socket.
+    /// A datagram, ping or raw socket.
     Datagram(Box<Datagram>),
 }
 
@@ -155,10 +160,10 @@ pub struct StreamMemory {
     pub is_orphan: bool,
 }
 
-/// A datagram or ping socket.
+/// A datagram, ping or raw socket.
 #[derive(Debug)]
 pub struct Datagram {
-    /// UDP or ICMP echo.
+    /// UDP, ICMP echo, or whatever protocol.
     pub kind: Kind,
     /// The peer given to `connect`.
     pub peer: Option<SocketAddr>,
@@ -166,6 +171,8 @@ pub struct Datagram {
     pub source: Option<IpAddr>,
     /// Whether it catches all that is nobody's: then it answers in the name of whatever address that came to.
     pub catches_all: bool,
+    /// How a raw socket sends and receives.
+    pub raw: Raw,
     /// What came and was not read yet.
     pub received: DatagramQueue,
     /// What was sent and has not left yet.
@@ -181,9 +188,14 @@ pub const DATAGRAM_BUFFER: usize = 212_992;
 
 impl Datagram {
     /// An unconnected one.
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(family: Family, kind: Kind) -> Self {
+        let raw = match kind {
+            Kind::Raw(protocol) => Raw::new(family, protocol),
+            _ => Raw::default(),
+        };
         Datagram {
             kind,
+            raw,
             peer: None,
             source: None,
             catches_all: false,
@@ -258,10 +270,12 @@ impl Socket {
         }
     }
 
-    /// The flow of a connected datagram socket.
+    /// The flow of a connected datagram socket. What a raw socket hears belongs to no flow.
     pub fn datagram_flow(&self) -> Option<FlowKey> {
         match &self.body {
-            Body::Datagram(datagram) => Some(FlowKey::new(self.own_address()?, datagram.peer?)),
+            Body::Datagram(datagram) if !matches!(datagram.kind, Kind::Raw(_)) => {
+                Some(FlowKey::new(self.own_address()?, datagram.peer?))
+            }
             _ => None,
         }
     }

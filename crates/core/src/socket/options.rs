@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use super::IcmpFilter;
 use crate::time::Duration;
 use crate::transport::ports::Reuse;
 use crate::transport::tcp::{CongestionName, EcnMode, FastOpenKeys, FinWait2, QuickAck};
@@ -97,6 +98,14 @@ pub enum SocketOption {
     /// stream socket forbid routers to cut them, so that these tell what fits (RFC 1191); on by default. Datagram sockets
     /// leave cutting to whoever needs it, and cannot be told otherwise.
     PathMtuDiscovery(bool),
+    /// `IP_HDRINCL`, `IPV6_HDRINCL`: what is sent on a raw socket begins with its IP header, and goes where the call says. Of
+    /// an IPv4 header the length and the checksum are filled in, the source and the identification where they are zero.
+    HeaderIncluded(bool),
+    /// `ICMP_FILTER`, `ICMP6_FILTER`: the types of messages that a raw socket of ICMP does not hear.
+    IcmpFilter(IcmpFilter),
+    /// `IPV6_CHECKSUM`: where the payload of a raw socket's packets has a checksum like UDP's, in bytes, an even number: it
+    /// is filled in, and what comes with a wrong one is refused. That of ICMPv6 cannot be switched off.
+    ChecksumOffset(Option<u16>),
 }
 
 /// Which option `Stack::option` shall read.
@@ -138,6 +147,9 @@ pub enum OptionName {
     MulticastLoop,
     TrafficClass,
     PathMtuDiscovery,
+    HeaderIncluded,
+    IcmpFilter,
+    ChecksumOffset,
 }
 
 /// The options below TCP that every socket has.

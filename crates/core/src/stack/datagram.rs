@@ -1,14 +1,16 @@
-//! Datagram and ping sockets: whole messages in, whole messages out.
+//! Datagram, ping and raw sockets: whole messages in, whole messages out.
 
 use core::net::{IpAddr, SocketAddr};
 
 use super::Stack;
+use super::raw::check_raw;
 use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::link::Cast;
 use crate::network::{Hop, IpMeta, Path};
 use crate::socket::{Body, Datagram, Family, Kind, Readiness, Socket, SocketId};
 use crate::time::Instant;
+use crate::trace::Call;
 use crate::transport::demux::{Flow, FlowKey, Whose};
 use crate::transport::udp::{Entry, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6};
 use crate::wire::checksum::PseudoHeader;
@@ -18,7 +20,7 @@ use crate::wire::udp::Udp;
 /// A datagram that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// Bytes put in the buffer.
+    /// Bytes put in the buffer; over IPv4 a raw socket's begin with the IP header.
     pub copied: usize,
     /// Bytes the datagram has; more than `copied` where it was cut (`MSG_TRUNC`).
     pub length: usize,
@@ -81,8 +83,8 @@ impl Stack {
         let old = socket.datagram_flow();
         let Body::Datagram(datagram) = &mut socket.body else { return Err(Error::NotSupported) };
         let kind = datagram.kind;
-        // An echo request has no port at its other end.
-        let port_of = |peer: SocketAddr| if kind == Kind::Ping { 0 } else { peer.port() };
+        // Only a datagram has a port at its other end.
+        let port_of = |peer: SocketAddr| if kind == Kind::Datagram { peer.port() } else { 0 };
         datagram.peer = ends.map(|(peer, _)| SocketAddr::new(peer.ip(), port_of(peer)));
         datagram.source = ends.map(|(_, source)| source);
         let new = socket.datagram_flow();
@@ -147,7 +149,20 @@ impl Stack {
     /// [`Error::AddressNotAvailable`] for an address that cannot be one.
     pub fn send_with(
         &mut self,
-        _now: Instant,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        with: &Ancillary,
+    ) -> Result<usize, Error> {
+        let sent = self.send_now(id, bytes, to, with);
+        let (local, peer) = self.addresses_if_watched(id);
+        self.tell(now, id, Call::Send { length: bytes.len() }, (local, to.or(peer)), sent);
+        sent
+    }
+
+    fn send_now(
+        &mut self,
         id: SocketId,
         bytes: &[u8],
         to: Option<SocketAddr>,
@@ -170,12 +185,17 @@ impl Stack {
         if peer.port() == 0 && kind == Kind::Datagram {
             return Err(Error::InvalidArgument);
         }
-        check_length(peer, bytes)?;
         let mut local = match catches_all {
             true => self.assumed_source(source, kind)?,
             false => self.chosen_source(source, peer)?,
         };
         let path = self.datagram_path(self.held(id)?, local.ip(), peer)?;
+        match &self.held(id)?.body {
+            Body::Datagram(datagram) if matches!(kind, Kind::Raw(_)) => {
+                check_raw(&datagram.raw, peer, bytes, &path)?;
+            }
+            _ => check_length(peer, bytes)?,
+        }
         if path.next_hop == Hop::Broadcast && !broadcast {
             return Err(Error::PermissionDenied);
         }
@@ -215,13 +235,13 @@ impl Stack {
     ///
     /// # Errors
     /// [`Error::WouldBlock`] when none waits; and, once, what ICMP told of an earlier datagram.
-    pub fn receive_from(
-        &mut self,
-        _now: Instant,
-        id: SocketId,
-        buffer: &mut [u8],
-    ) -> Result<Received, Error> {
-        self.take_datagram(id, buffer, Take::Away)
+    pub fn receive_from(&mut self, now: Instant, id: SocketId, buffer: &mut [u8]) -> Result<Received, Error> {
+        let room = buffer.len();
+        let received = self.take_datagram(id, buffer, Take::Away);
+        let (local, peer) = self.addresses_if_watched(id);
+        let remote = received.map_or(peer, |received| Some(received.source));
+        self.tell(now, id, Call::Receive { room }, (local, remote), received.map(|received| received.copied));
+        received
     }
 
     /// [`Stack::receive_from`] that leaves the datagram where it is.
@@ -328,7 +348,7 @@ impl Stack {
     }
 
     /// Whether a socket hears a datagram that came for its port: a connected one hears its peer only, at its own address.
-    fn hears(&self, id: SocketId, entry: &Entry) -> bool {
+    pub(super) fn hears(&self, id: SocketId, entry: &Entry) -> bool {
         let Some(socket) = self.sockets.get(id) else { return false };
         let Body::Datagram(datagram) = &socket.body else { return false };
         datagram.peer.is_none_or(|peer| {

@@ -135,6 +135,15 @@ pub(super) struct OwnCopy {
     payload: Vec<u8>,
 }
 
+/// Whom this host itself belongs to of those who hear what takes this path, where it is to hear that.
+pub(super) fn own_cast(path: &Path, options: &IpOptions) -> Option<Cast> {
+    match path.next_hop {
+        Hop::Broadcast => Some(Cast::Broadcast),
+        Hop::Multicast(_) if options.multicast_loop => Some(Cast::Multicast),
+        _ => None,
+    }
+}
+
 /// What this host itself hears of a datagram it sends: all broadcasts, and, where the sender wants it so, its own groups'.
 pub(super) fn own_copy(
     message: &Message<'_>,
@@ -142,11 +151,7 @@ pub(super) fn own_copy(
     options: &IpOptions,
     default_hop_limit: u8,
 ) -> Option<OwnCopy> {
-    let cast = match path.next_hop {
-        Hop::Broadcast => Cast::Broadcast,
-        Hop::Multicast(_) if options.multicast_loop => Cast::Multicast,
-        _ => return None,
-    };
+    let cast = own_cast(path, options)?;
     if message.carries != Carries::Datagram {
         return None;
     }

@@ -252,6 +252,22 @@ impl Lower<'_> {
         self.hand_down(now, Down { path, send, payload, partial, segment_size: None })
     }
 
+    /// From what a raw socket sends, whose checksums are complete, to the frame; without `send` its header is too.
+    pub(super) fn hand_down_raw(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        send: Option<Send>,
+        payload: [&[u8]; 2],
+    ) -> Handed {
+        match send {
+            Some(send) => {
+                self.hand_down(now, Down { path, send, payload, partial: None, segment_size: None })
+            }
+            None => self.hand_to_link(now, path, payload, &Offload::default()),
+        }
+    }
+
     /// Who computes the checksum: nobody, on the way back to this host; the device, where it can.
     fn checksum_emit(&self, path: &Path) -> ChecksumEmit {
         let interface = self.interfaces.get(usize::from(path.interface.0));

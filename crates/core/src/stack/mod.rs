@@ -28,6 +28,7 @@ mod memory;
 mod open;
 mod option;
 mod queue;
+mod raw;
 mod receive;
 mod refusal;
 mod route;
@@ -35,6 +36,7 @@ mod snapshot;
 mod stream;
 mod time_wait;
 mod timeout;
+mod told;
 mod transmit;
 
 use core::net::{IpAddr, SocketAddr};
@@ -58,6 +60,7 @@ use crate::transport::tcp::{
     Endpoints, FastOpenCache, FastOpenKeys, FastOpenPause, Handshake, Isn, Settings, State, TimeWait,
 };
 use crate::wire::ecn::Codepoint;
+use crate::wire::ethernet::MacAddr;
 use crate::wire::headers::Headers;
 use crate::wire::ip::Cidr;
 use crate::wire::tcp::Segment;
@@ -125,6 +128,8 @@ pub struct Stack {
     /// Multicast groups, by socket; few, and looked through only when they change.
     memberships: Vec<group::Membership>,
     ping: Bound,
+    /// The port of a raw socket is the number of its protocol, which it shares with whoever wants it.
+    raw: Bound,
     /// Sockets with something to send.
     ready: SocketQueue,
     /// Bytes that the first of them has sent in its turn.
@@ -176,7 +181,7 @@ struct Tcp {
     outbox: VecDeque<Reply>,
 }
 
-/// Who is bound where, for UDP or for ping.
+/// Who is bound where, for UDP, for ping or for raw sockets.
 #[derive(Debug)]
 struct Bound {
     demux: Demux,
@@ -227,6 +232,7 @@ impl Stack {
         let fast_open = SecretState::new(dice.next_u64(), dice.next_u64());
         let mut fast_open_key = [0; 16];
         dice.fill_bytes(&mut fast_open_key);
+        let raw = SecretState::new(dice.next_u64(), dice.next_u64());
         let mut stack = Stack {
             secret: common,
             interfaces: Vec::new(),
@@ -249,6 +255,7 @@ impl Stack {
             memberships: Vec::new(),
             udp: Bound { demux: Demux::new(udp), ports: Ports::new(udp) },
             ping: Bound { demux: Demux::new(ping), ports: Ports::new(ping) },
+            raw: Bound { demux: Demux::new(raw), ports: Ports::new(raw) },
             ready: SocketQueue::default(),
             turn_bytes: 0,
             events: SocketQueue::default(),
@@ -336,6 +343,22 @@ impl Stack {
             link.remove_address(address);
         }
         if self.network.remove_address(interface, address) { Ok(()) } else { Err(Error::AddressNotAvailable) }
+    }
+
+    /// Says where a neighbour is, for good: it is never asked for and never forgotten (`ip neighbor add … nud permanent`).
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an interface that does not exist or has no neighbours.
+    pub fn add_neighbor(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        address: IpAddr,
+        mac: MacAddr,
+    ) -> Result<(), Error> {
+        let link = self.link_mut(interface).ok_or(Error::InvalidArgument)?;
+        link.add_neighbor(now, address, mac);
+        Ok(())
     }
 
     /// Changes what sockets opened from now on begin with; those that are there stay as they are.

@@ -1,9 +1,10 @@
 //! Socket options: each is honoured, or refused with `ENOPROTOOPT`; none is taken and ignored.
 
 use super::Stack;
+use super::raw::raw_option;
 use crate::error::Error;
 use crate::socket::listener::MAX_BACKLOG;
-use crate::socket::{Body, Datagram, Family, Kind, OptionName, Socket, SocketId, SocketOption};
+use crate::socket::{Body, Datagram, Family, OptionName, Socket, SocketId, SocketOption};
 use crate::time::{Duration, Instant};
 use crate::transport::ports::Reuse;
 use crate::transport::tcp::{Connection, FinWait2, Keepalive, QuickAck, Settings, Tuning};
@@ -82,6 +83,9 @@ impl Stack {
                 let queue = if sending { &mut datagram.sending } else { &mut datagram.received };
                 queue.set_limit(bytes);
             }
+            SocketOption::HeaderIncluded(_)
+            | SocketOption::IcmpFilter(_)
+            | SocketOption::ChecksumOffset(_) => self.set_raw_option(id, option)?,
             _ => return self.set_tcp_option(now, id, option),
         }
         self.report(id);
@@ -94,10 +98,11 @@ impl Stack {
         let old = core::mem::replace(&mut socket.options.reuse, reuse);
         let port = socket.binding.map(|binding| binding.address.port());
         let (ports, demux) = match &socket.body {
-            Body::Datagram(datagram) if datagram.kind == Kind::Ping => {
-                (&mut self.ping.ports, &mut self.ping.demux)
+            Body::Datagram(datagram) => {
+                let kind = datagram.kind;
+                let bound = self.bound_mut(kind);
+                (&mut bound.ports, &mut bound.demux)
             }
-            Body::Datagram(_) => (&mut self.udp.ports, &mut self.udp.demux),
             Body::Stream(stream) if stream.in_demux => {
                 let local = stream.connection.endpoints().local;
                 self.tcp.ports.release(local, old);
@@ -180,6 +185,9 @@ impl Stack {
             OptionName::FastOpenKey if !matches!(socket.body, Body::Datagram(_)) => {
                 let own = settings_of(socket).and_then(|settings| settings.fast_open.keys);
                 SocketOption::FastOpenKey(own.unwrap_or(self.tcp.fast_open_keys))
+            }
+            OptionName::HeaderIncluded | OptionName::IcmpFilter | OptionName::ChecksumOffset => {
+                return raw_option(socket, name);
             }
             _ => return tcp_option(socket, name),
         })

@@ -7,7 +7,8 @@ use super::{LOOPBACK, Stack};
 use crate::drop_reason::DropReason;
 use crate::link::{Cast, LinkReceive};
 use crate::network::{
-    Arrival, ArrivalChecksum, Delivery, Echo, IcmpError, InterfaceId, IpMeta, NetworkReceive, Unreachable,
+    Arrival, ArrivalChecksum, Audience, Delivery, Echo, IcmpError, InterfaceId, IpMeta, NetworkReceive,
+    Unreachable,
 };
 use crate::socket::{Kind, SocketId};
 use crate::time::Instant;
@@ -115,7 +116,13 @@ impl Stack {
             ChecksumState::Partial => ArrivalChecksum::Partial,
         };
         let arrival = Arrival { interface, cast, checksum, segment_size: frame.segment_size };
-        let outcome = match self.network.receive(now, &arrival, packet) {
+        let mut outcome = self.network.receive(now, &arrival, packet);
+        let mut audience = Audience::Nobody;
+        if let NetworkReceive::Heard(delivery) = outcome {
+            audience = self.deliver_raw(&delivery);
+            outcome = self.network.receive_heard(now, delivery, audience);
+        }
+        let outcome = match outcome {
             NetworkReceive::Deliver(delivery) => self.receive_delivery(now, &delivery),
             NetworkReceive::EchoReply(echo) => self.receive_echo_reply(&echo),
             NetworkReceive::EchoRequest(echo) => self.receive_echo_request(&echo),
@@ -126,10 +133,11 @@ impl Stack {
                 self.take_link_events(now, interface);
                 outcome
             }
-            NetworkReceive::Consumed => Ok(()),
+            NetworkReceive::Consumed | NetworkReceive::Heard(_) => Ok(()),
             NetworkReceive::Dropped(reason) => Err(reason),
         };
-        if let Err(reason) = outcome {
+        // What a raw socket has taken is not refused, whatever others make of it.
+        if let (Err(reason), Audience::Nobody) = (outcome, audience) {
             self.dropped(now, Some(interface), reason, packet);
         }
     }
@@ -201,6 +209,7 @@ impl Stack {
     pub(super) fn on_neighbor_unreachable(&mut self, now: Instant, interface: InterfaceId, packet: &[u8]) {
         self.dropped(now, Some(interface), DropReason::NeighborUnreachable, packet);
         if let Some(error) = self.network.on_undeliverable(now, packet) {
+            self.overhear_unreachable(interface, error.quote.source, packet);
             // The packet is counted already. Where this host speaks for others, only its sockets can tell whether it has
             // sent it itself, or passed it on.
             let is_ours = self.on_icmp_error(now, &error) != Err(DropReason::NoSocket)
@@ -213,6 +222,7 @@ impl Stack {
 
     /// Somebody tells that a packet of ours was not delivered: the socket it concerns shall know.
     fn on_icmp_error(&mut self, now: Instant, error: &IcmpError) -> Result<(), DropReason> {
+        let audience = self.on_raw_error(now, error);
         let quote = &error.quote;
         let port = |port: Option<u16>| port.unwrap_or_default();
         let local = SocketAddr::new(quote.source, port(quote.source_port));
@@ -238,6 +248,7 @@ impl Stack {
                 self.note_datagram_mtu(now, Kind::Ping, local, error);
                 self.on_datagram_error(Kind::Ping, local, SocketAddr::new(quote.destination, 0), error.error)
             }
+            _ if audience == Audience::Somebody => Ok(()),
             _ => Err(DropReason::IgnoredIcmp),
         }
     }

@@ -1,24 +1,28 @@
 //! ICMP errors about packets that a program has refused. The packet itself is gone by then; what an error must quote of it,
-//! the IP header and the first bytes behind it (RFC 792, RFC 4443), is written anew.
+//! the IP header and the first bytes behind it (RFC 792, RFC 4443), is written anew. And what a host tells itself.
 
 use core::net::IpAddr;
 
 use super::Stack;
 use crate::drop_reason::DropReason;
 use crate::link::Cast;
-use crate::network::Unreachable;
+use crate::network::{InterfaceId, Unreachable};
 use crate::time::Instant;
 use crate::transport::tcp::Endpoints;
 use crate::transport::udp::Entry;
 use crate::wire::checksum::{ChecksumEmit, PseudoHeader};
 use crate::wire::headers::Headers;
-use crate::wire::icmpv4::Icmpv4;
-use crate::wire::icmpv6::Icmpv6;
+use crate::wire::icmpv4::{self, Icmpv4};
+use crate::wire::icmpv6::{self, Icmpv6};
 use crate::wire::ip::Protocol;
 use crate::wire::ipv4::Ipv4Header;
 use crate::wire::ipv6::Ipv6Header;
 use crate::wire::tcp::Segment;
 use crate::wire::udp::Udp;
+
+/// How much this host quotes to itself, in bytes: what fits in the smallest packet that every host receives (RFC 1122 section
+/// 3.2.2).
+const OWN_QUOTE: usize = 576 - 28;
 
 impl Stack {
     /// Answers a segment that has come between `ends` with an ICMP error.
@@ -36,6 +40,31 @@ impl Stack {
         let length = headers.len();
         prepend_ip(&mut headers, (from, to), Protocol::Tcp, length);
         self.network.icmp_error(now, reason, headers.as_slice(), Cast::Unicast)
+    }
+
+    /// Lets raw sockets of ICMP hear that a packet of this host's own was not delivered, as Linux tells itself. All others are
+    /// told without a message.
+    pub(super) fn overhear_unreachable(&mut self, interface: InterfaceId, own: IpAddr, packet: &[u8]) {
+        let protocol = if own.is_ipv4() { Protocol::Icmp } else { Protocol::Icmpv6 };
+        if !self.network.is_local(own) || !self.raw.demux.is_port_bound(u16::from(u8::from(protocol))) {
+            return;
+        }
+        let quote = packet.get(..OWN_QUOTE).unwrap_or(packet);
+        let mut headers = Headers::new();
+        if own.is_ipv4() {
+            let code = icmpv4::UnreachableCode::Host;
+            Icmpv4::Unreachable { code, mtu: 0 }.prepend(&mut headers, quote);
+        } else {
+            let code = icmpv6::UnreachableCode::Address;
+            let pseudo = PseudoHeader::new(own, own, protocol, 0);
+            Icmpv6::Unreachable { code }.prepend(&mut headers, &pseudo, quote);
+        }
+        let length = headers.len() + quote.len();
+        prepend_ip(&mut headers, (own, own), protocol, length);
+        let message = [headers.as_slice(), quote].concat();
+        if let Some(delivery) = self.network.overheard(interface, Cast::Unicast, message) {
+            self.deliver_raw(&delivery);
+        }
     }
 
     /// Answers a datagram or echo request with an ICMP error.

@@ -70,7 +70,7 @@ pub struct InterfaceSnapshot {
 pub struct SocketSnapshot {
     /// Its handle.
     pub id: SocketId,
-    /// `None` for a stream socket, else which kind of datagram socket.
+    /// `None` for a stream socket, else which kind of datagram socket; of a raw one, the port is the protocol's number.
     pub datagram: Option<Kind>,
     /// Its own address.
     pub local: Option<SocketAddr>,
@@ -143,6 +143,7 @@ impl Stack {
                 (&self.tcp.ports, &self.tcp.demux),
                 (&self.udp.ports, &self.udp.demux),
                 (&self.ping.ports, &self.ping.demux),
+                (&self.raw.ports, &self.raw.demux),
             ]
             .map(|(ports, demux)| ports.in_use().0 + ports.in_use().1 + demux.flows() + demux.bound())
             .iter()

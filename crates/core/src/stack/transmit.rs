@@ -12,7 +12,7 @@ use super::lower::{
 };
 use crate::drop_reason::DropReason;
 use crate::error::Error;
-use crate::network::{Hop, InterfaceId};
+use crate::network::{Hop, InterfaceId, Path};
 use crate::socket::{Body, IpOptions, Kind, SocketId};
 use crate::time::Instant;
 use crate::trace::{Direction, TraceEvent};
@@ -378,6 +378,11 @@ impl Stack {
                 return Poll::Again;
             }
         };
+        self.turn_bytes += entry.length + TURN_OVERHEAD;
+        if let Kind::Raw(protocol) = datagram.kind {
+            let handed = self.hand_down_raw(now, id, protocol, &path);
+            return self.finish_datagram(now, id, handed);
+        }
         let mut lower = Lower {
             network: &mut self.network,
             interfaces: &mut self.interfaces,
@@ -386,20 +391,27 @@ impl Stack {
             headers: &mut self.headers,
         };
         lower.headers.clear();
-        self.turn_bytes += entry.length + TURN_OVERHEAD;
         let local = SocketAddr::new(path.source, entry.local.port());
         let message = Message { carries, local, remote: entry.peer, mark: entry.mark, payload };
         let own_copy = own_copy(&message, &path, &options, lower.network.hop_limit());
-        let stays = matches!(path.next_hop, Hop::Multicast(_)) && options.multicast_hop_limit == 0;
-        let handed =
-            if stays { Handed::Kept } else { lower.hand_down_datagram(now, &path, &message, &options) };
+        let handed = if stays(&path, &options) {
+            Handed::Kept
+        } else {
+            lower.hand_down_datagram(now, &path, &message, &options)
+        };
+        let poll = self.finish_datagram(now, id, handed);
+        if let Some(copy) = own_copy {
+            self.deliver_own_copy(path.interface, &copy);
+        }
+        poll
+    }
+
+    /// A datagram was handed down: unless its bytes are lent, it leaves its queue.
+    fn finish_datagram(&mut self, now: Instant, id: SocketId, handed: Handed) -> Poll {
         let leaves = matches!(handed, Handed::Leaves(..));
         let outcome = self.settle(now, handed, Some(id), Sending::Datagram(id));
         if !leaves {
             self.pop_datagram(id);
-        }
-        if let Some(copy) = own_copy {
-            self.deliver_own_copy(path.interface, &copy);
         }
         outcome.map_or(Poll::Again, Poll::Frame)
     }
@@ -430,4 +442,9 @@ impl Stack {
             _ => self.reap(id),
         }
     }
+}
+
+/// Whether a message to a group does not leave the host.
+pub(super) fn stays(path: &Path, options: &IpOptions) -> bool {
+    matches!(path.next_hop, Hop::Multicast(_)) && options.multicast_hop_limit == 0
 }

@@ -288,6 +288,11 @@ impl Demux {
         })
     }
 
+    /// Whether any socket is bound to the port.
+    pub fn is_port_bound(&self, port: u16) -> bool {
+        self.bound.contains_key(&port)
+    }
+
     /// Whether a socket is bound where `local` could be meant.
     pub fn is_bound(&self, local: SocketAddr) -> bool {
         self.all_bound(local).next().is_some()

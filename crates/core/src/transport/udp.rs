@@ -112,6 +112,16 @@ impl DatagramQueue {
         Some((entry, first + second))
     }
 
+    /// Writes over bytes of the oldest datagram, as far as it has them.
+    pub fn write_front(&mut self, offset: usize, bytes: &[u8]) {
+        let length = self.entries.front().map_or(0, |entry| entry.length);
+        for (place, byte) in (offset..length).zip(bytes) {
+            if let Some(old) = self.bytes.get_mut(place) {
+                *old = *byte;
+            }
+        }
+    }
+
     /// Drops the oldest datagram. The memory goes back when the queue is empty.
     pub fn pop(&mut self) {
         if let Some(entry) = self.entries.pop_front() {

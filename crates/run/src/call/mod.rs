@@ -11,6 +11,7 @@ pub(crate) mod message;
 mod name;
 mod open;
 pub(crate) mod option;
+mod raw;
 pub(crate) mod receive;
 mod send;
 mod shutdown;

@@ -12,7 +12,7 @@ use crate::tools::Tools;
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use sockeye::{AnySocket, Family, Kind, SendFlags};
+use sockeye::{AnySocket, Family, IpProtocol, Kind, SendFlags};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::task::Poll;
@@ -32,8 +32,11 @@ fn kind(family: Family, socket_type: i32, protocol: i32) -> Result<Kind, Errno> 
         libc::SOCK_DGRAM if matches!(protocol, 0 | libc::IPPROTO_UDP) => Ok(Kind::Datagram),
         libc::SOCK_DGRAM if protocol == echo => Ok(Kind::Ping),
         libc::SOCK_STREAM | libc::SOCK_DGRAM => Err(Errno::PROTONOSUPPORT),
-        // As for a program without privileges on the real machine.
-        libc::SOCK_RAW => Err(Errno::PERM),
+        // The network is the program's own: it needs no privileges to have all of it.
+        libc::SOCK_RAW => match u8::try_from(protocol) {
+            Ok(protocol @ 1..) => Ok(Kind::Raw(IpProtocol::from(protocol))),
+            _ => Err(Errno::PROTONOSUPPORT),
+        },
         _ => Err(Errno::SOCKTNOSUPPORT),
     }
 }
@@ -44,7 +47,7 @@ pub(super) fn socket(supervisor: &mut Supervisor, notification: Notification) ->
         libc::AF_INET => Family::V4,
         libc::AF_INET6 => Family::V6,
         libc::AF_NETLINK => return netlink::call::socket(supervisor, notification),
-        // Frames of the real machine are none of the program's business.
+        // Frames are none of the program's business.
         libc::AF_PACKET => return Err(Errno::PERM),
         _ => return Ok(Answer::Native),
     };

@@ -2,7 +2,7 @@
 //! changes nothing here, and what is refused. Nothing else is taken.
 
 use super::ancillary::Wishes;
-use super::{Answer, Call, Outcome, tcp_info};
+use super::{Answer, Call, Outcome, raw, tcp_info};
 use crate::entry::{Body, errno};
 use rustix::io::Errno;
 use sockeye::sockeye_core::transport::tcp::{CongestionName, FinWait2, QuickAck};
@@ -213,6 +213,9 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
     }
     let (at, length) = (call.argument(3), call.argument(4) as i32);
     let length = usize::try_from(length).map_err(|_| Errno::INVAL)?;
+    if let Some(name) = raw::name(call.entry.front.family, number) {
+        return raw::set(call, name, at, length);
+    }
     match number {
         (libc::SOL_SOCKET, libc::SO_LINGER) => return set_linger(call, at, length),
         (libc::IPPROTO_TCP, libc::TCP_CONGESTION) => return set_congestion(call, at, length),
@@ -264,7 +267,7 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Sets an option of the stack's, behind what the program has written before.
-fn set_option(call: &mut Call<'_>, option: SocketOption) -> Outcome {
+pub(super) fn set_option(call: &mut Call<'_>, option: SocketOption) -> Outcome {
     call.entry.advance(call.tools);
     call.entry.front.ours.set_option(option).map_err(|error| errno(&error))?;
     Ok(Answer::Value(0))
@@ -403,7 +406,10 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
         }
         (libc::SOL_SOCKET, libc::SO_BINDTODEVICE) => Vec::new(),
         (libc::SOL_SOCKET, libc::SO_COOKIE) => call.entry.front.key.to_ne_bytes().to_vec(),
-        _ => get_number(call, number)?.to_ne_bytes().to_vec(),
+        _ => match raw::name(call.entry.front.family, number) {
+            Some(name) => raw::get(call, name)?,
+            None => get_number(call, number)?.to_ne_bytes().to_vec(),
+        },
     };
     let room = i32::try_from(call.memory.read_u32(length_at)?).map_err(|_| Errno::INVAL)?;
     let room = usize::try_from(room).map_err(|_| Errno::INVAL)?;
@@ -432,6 +438,7 @@ fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
         }
         (libc::SOL_SOCKET, libc::SO_TYPE) => match front.kind {
             Kind::Stream => libc::SOCK_STREAM,
+            Kind::Raw(_) => libc::SOCK_RAW,
             _ => libc::SOCK_DGRAM,
         },
         (libc::SOL_SOCKET, libc::SO_DOMAIN) => {
@@ -446,6 +453,7 @@ fn get_number(call: &mut Call<'_>, number: Number) -> Result<i32, Errno> {
             Kind::Datagram => libc::IPPROTO_UDP,
             Kind::Ping if is_v4 => libc::IPPROTO_ICMP,
             Kind::Ping => libc::IPPROTO_ICMPV6,
+            Kind::Raw(protocol) => u8::from(protocol).into(),
         },
         (libc::SOL_SOCKET, libc::SO_ACCEPTCONN) => matches!(call.entry.body, Body::Listening(_)).into(),
         (libc::SOL_SOCKET, libc::SO_SNDLOWAT) => 1,

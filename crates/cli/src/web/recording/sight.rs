@@ -54,6 +54,7 @@ pub(crate) struct Sample {
     /// When.
     pub(crate) at: Instant,
     /// At which host.
+    #[expect(dead_code, reason = "its own end tells it so far")]
     pub(crate) host: HostIndex,
     /// Its own end.
     pub(crate) local: std::net::SocketAddr,
