@@ -276,6 +276,29 @@ fn a_file_goes_no_faster_than_it_is_read() {
 }
 
 #[test]
+fn who_does_not_read_holds_nobody_up() {
+    let web = Assistant::start();
+    let (server, port) = web.open_at(json!({"kind": "tcp-server"}));
+    let (mut deaf, mut other) = (connect(port), connect(port));
+    web.wait(&server, |summary| connected(summary) == 2);
+    let deaf_peer = deaf.local_addr().unwrap().to_string();
+    let summary = web.summary(&server);
+    let peer = peers(&summary).into_iter().find(|peer| peer["address"] == deaf_peer).unwrap()["peer"].clone();
+    let long = text(&"x".repeat(20_000_000));
+    let trouble =
+        web.trouble(json!({"do": "session.send", "session": server, "to": [peer], "outgoing": long}));
+    assert_eq!(trouble["code"], "blocked");
+    web.done(json!({"do": "session.change", "session": server, "settings": {"options": {"nodelay": true}}}));
+    let sending = json!({"do": "session.send", "session": server, "to": "all", "outgoing": text("y")});
+    assert_eq!(web.trouble(sending)["code"], "blocked");
+    assert_eq!(read(&mut other, 1), b"y");
+    web.done(json!({"do": "session.disconnect", "session": server, "peers": [peer], "how": "rst"}));
+    web.wait(&server, |summary| connected(summary) == 1);
+    let error = std::io::copy(&mut deaf, &mut std::io::sink()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
 fn a_forwarder_shows_both_sides() {
     let web = Assistant::start();
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -489,6 +512,10 @@ fn a_flood_is_kept_up_with() {
     let summary = web.wait(&server, |summary| summary["counters"]["received_bytes"] == 64 * 50_000);
     assert!(summary["log"]["count"].as_u64() >= Some(50_000));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // A long file comes whole.
+    let response = web.authorised("GET", &format!("/api/session/{server}/log.json"), b"");
+    let entries: Vec<Value> = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(entries.len() as u64, summary["log"]["count"].as_u64().unwrap());
     // Re-decoding it is quick.
     let start = Instant::now();
     web.done(json!({"do": "session.change", "session": server, "settings": {"encoding": "GB18030"}}));

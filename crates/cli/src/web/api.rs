@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -32,7 +32,7 @@ pub(crate) struct Asked {
 /// All paths, guarded.
 pub(crate) fn router(world: Arc<World>, guard: Arc<Guard>) -> Router {
     Router::new()
-        .route("/api/do", post(over_http))
+        .route("/api/do", post(over_http).layer(DefaultBodyLimit::max(live::LONGEST)))
         .route("/api/live", get(live::upgrade))
         .route("/api/session/{session}/file", post(assistant::file::send))
         .route("/api/session/{session}/{file}", get(assistant::download::send))

@@ -20,7 +20,7 @@ const PACE: Duration = Duration::from_millis(50);
 /// Requests of one client that are under way at once; then it is not read.
 const REQUESTS: usize = 64;
 /// The longest request: a text of a few megabytes to be sent.
-const LONGEST: usize = 32 << 20;
+pub(crate) const LONGEST: usize = 32 << 20;
 
 /// Opens the WebSocket.
 pub(crate) async fn upgrade(State(world): State<Arc<World>>, upgrade: WebSocketUpgrade) -> Response {

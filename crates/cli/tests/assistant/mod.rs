@@ -91,20 +91,21 @@ impl Assistant {
     /// The whole answer to a request.
     pub fn ask(&self, request: &Value) -> Value {
         let response = self.authorised("POST", "/api/do", request.to_string().as_bytes());
-        assert_eq!(response.status, 200, "{request}: {}", String::from_utf8_lossy(&response.body));
+        let said = String::from_utf8_lossy(&response.body);
+        assert_eq!(response.status, 200, "{}: {said}", request["do"]);
         serde_json::from_slice(&response.body).unwrap()
     }
 
     /// The answer to a request that is fulfilled.
     pub fn done(&self, request: Value) -> Value {
         let answer = self.ask(&request);
-        answer.get("ok").unwrap_or_else(|| panic!("{request}: {answer}")).clone()
+        answer.get("ok").unwrap_or_else(|| panic!("{}: {answer}", request["do"])).clone()
     }
 
     /// Why a request is not fulfilled.
     pub fn trouble(&self, request: Value) -> Value {
         let answer = self.ask(&request);
-        answer.get("error").unwrap_or_else(|| panic!("{request}: {answer}")).clone()
+        answer.get("error").unwrap_or_else(|| panic!("{}: {answer}", request["do"])).clone()
     }
 
     /// Opens a session; its name.
