@@ -18,6 +18,7 @@ use crate::sim::Sim;
 use crate::ss::SsOptions;
 use crate::test::TestOptions;
 use crate::way_out::WayOutOptions;
+use crate::web::WebOptions;
 
 /// A TCP/IP stack of its own, in your shell: serve, connect, ping, and see every byte on its way.
 #[derive(Parser)]
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Run a program, not a line of it changed, on a host of this stack
     Run(Run),
+    /// Open the network debug assistant, a page on this machine that sends, receives, and shows why
+    #[command(hide = true)]
+    Web(WebOptions),
     /// Connect standard input and output to a port
     Connect(Connect),
     /// Ask a host whether it is there, and measure how long it takes to answer

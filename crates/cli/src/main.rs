@@ -23,6 +23,7 @@ mod ss;
 mod test;
 mod watch;
 mod way_out;
+mod web;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(options) => in_runtime(serve::run(options)),
         Command::Connect(options) => in_runtime(connect::run(options)),
         Command::Ping(options) => in_runtime(ping::run(options)),
+        Command::Web(options) => return in_runtime(web::run(options)).map(|()| ExitCode::SUCCESS),
         Command::Lan(options) => in_runtime(lan::run(options)),
         Command::Ss(options) => ss::run(&options),
         Command::Test(options) => test::run(&options),

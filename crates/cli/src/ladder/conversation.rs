@@ -12,11 +12,11 @@ use super::{Shown, Side};
 const REMEMBERED: usize = 4096;
 
 /// What is known about a connection.
-pub(super) struct Conversation {
+pub(crate) struct Conversation {
     /// Its number, from 1.
-    pub(super) number: u32,
+    pub(crate) number: u32,
     /// The state of each end, where it is known.
-    pub(super) states: [Option<String>; 2],
+    pub(crate) states: [Option<String>; 2],
     voices: [Voice; 2],
 }
 
@@ -35,18 +35,26 @@ struct Voice {
 }
 
 /// A segment in words.
-pub(super) struct Said {
+pub(crate) struct Said {
     /// In tcpdump's manner, sequence numbers counted from the connection's beginning.
-    pub(super) words: String,
+    pub(crate) words: String,
     /// Its payload, if it has any that was not shown before.
-    pub(super) payload: Option<String>,
+    pub(crate) payload: Option<String>,
     /// When its sequence numbers were first sent, if they had been.
-    pub(super) first_sent: Option<Instant>,
+    pub(crate) first_sent: Option<Instant>,
+    /// Its sequence number, counted from the beginning.
+    pub(crate) seq: u32,
+    /// What it acknowledges, counted from the other end's beginning, if it acknowledges anything.
+    pub(crate) ack: Option<u32>,
+    /// The window that it announces, in bytes.
+    pub(crate) window: u32,
+    /// What it reports by SACK, counted as `ack`.
+    pub(crate) sack: Vec<(u32, u32)>,
 }
 
 impl Conversation {
     /// A connection seen for the first time.
-    pub(super) fn new(number: u32, shown: Shown) -> Self {
+    pub(crate) fn new(number: u32, shown: Shown) -> Self {
         let voice = || Voice {
             start: None,
             shift: None,
@@ -59,7 +67,7 @@ impl Conversation {
     }
 
     /// Whether this SYN begins a new connection between the same ports.
-    pub(super) fn is_over_for(&self, from: Side, segment: &Segment) -> bool {
+    pub(crate) fn is_over_for(&self, from: Side, segment: &Segment) -> bool {
         let is_first_word = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
         is_first_word && from.of(&self.voices).start.is_some_and(|start| start != segment.seq)
     }
@@ -72,7 +80,7 @@ impl Conversation {
     }
 
     /// Takes a segment in and puts it in words.
-    pub(super) fn hear(&mut self, at: Instant, from: Side, segment: &Segment, payload: &[u8]) -> Said {
+    pub(crate) fn hear(&mut self, at: Instant, from: Side, segment: &Segment, payload: &[u8]) -> Said {
         let [left, right] = &mut self.voices;
         let (speaker, listener) = match from {
             Side::Left => (left, right),
@@ -102,11 +110,17 @@ impl Conversation {
             (false, Some(shift), Some(_)) => shift.min(14),
             _ => 0,
         };
-        let mut words = in_words(segment, start, their_start, u32::from(segment.window) << shift);
+        let window = u32::from(segment.window) << shift;
+        let mut words = in_words(segment, start, their_start, window);
         if keepalive {
             words.push_str(" keepalive");
         }
-        Said { words, payload, first_sent }
+        let ack = segment.flags.contains(Flags::ACK).then(|| relative(segment.ack, their_start));
+        let blocks = segment.options.sack.as_slice().iter();
+        let sack = blocks
+            .map(|block| (relative(block.left, their_start), relative(block.right, their_start)))
+            .collect();
+        Said { words, payload, first_sent, seq: relative(segment.seq, start), ack, window, sack }
     }
 }
 

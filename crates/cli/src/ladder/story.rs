@@ -356,6 +356,16 @@ fn take_apart(frame: &[u8], link: LinkType, from: Side) -> Content<'_> {
 }
 
 fn segment_in(frame: &[u8], link: LinkType, from: Side) -> Option<Content<'_>> {
+    let (source, destination, segment, data) = tcp_in(frame, link)?;
+    let ends = match from {
+        Side::Left => [source, destination],
+        Side::Right => [destination, source],
+    };
+    Some(Content::Segment(ends, segment, data))
+}
+
+/// The segment in a frame, with where it comes from, where it goes to, and its payload; nothing in a fragment.
+pub(crate) fn tcp_in(frame: &[u8], link: LinkType) -> Option<(SocketAddr, SocketAddr, Segment, &[u8])> {
     let packet = match link {
         LinkType::Ip => frame,
         LinkType::Ethernet => {
@@ -380,15 +390,11 @@ fn segment_in(frame: &[u8], link: LinkType, from: Side) -> Option<Content<'_>> {
     let (segment, data) = Segment::parse(payload, &pseudo, ChecksumCheck::Trust).ok()?;
     let source = SocketAddr::new(pseudo.source, segment.source_port);
     let destination = SocketAddr::new(pseudo.destination, segment.destination_port);
-    let ends = match from {
-        Side::Left => [source, destination],
-        Side::Right => [destination, source],
-    };
-    Some(Content::Segment(ends, segment, data))
+    Some((source, destination, segment, data))
 }
 
 /// Words for a frame without a segment, without those that every line would have.
-fn words_for(frame: &[u8], link: LinkType) -> String {
+pub(crate) fn words_for(frame: &[u8], link: LinkType) -> String {
     let words = describe(frame, link).to_string();
     let words = words.replace("ARP, Request ", "ARP ").replace("ARP, Reply ", "ARP ");
     match words.strip_suffix(", length 28") {

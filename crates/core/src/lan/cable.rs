@@ -62,6 +62,13 @@ impl Cable {
         Cable { up: Line::new(up, seed, 0), down: Line::new(down, seed, 1), sequence: 0 }
     }
 
+    /// Lets chance follow another seed from now on. What was decided stays: the frames that travel, a cut, a hold, a burst of
+    /// losses that goes on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.up.reseed(seed, 0);
+        self.down.reseed(seed, 1);
+    }
+
     fn line(&self, direction: Direction) -> &Line {
         match direction {
             Direction::Up => &self.up,

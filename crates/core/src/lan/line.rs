@@ -98,6 +98,16 @@ impl Line {
         }
     }
 
+    /// Chance follows another seed from now on; what travels, waits, or is asked for stays as it is.
+    pub(super) fn reseed(&mut self, seed: u64, stream: u64) {
+        let fresh = Line::new(self.conditions, seed, stream);
+        self.loss_dice = fresh.loss_dice;
+        self.corrupt_dice = fresh.corrupt_dice;
+        self.jitter_dice = fresh.jitter_dice;
+        self.reorder_dice = fresh.reorder_dice;
+        self.duplicate_dice = fresh.duplicate_dice;
+    }
+
     pub(super) fn conditions(&self) -> &Conditions {
         &self.conditions
     }

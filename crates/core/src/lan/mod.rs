@@ -169,6 +169,16 @@ impl Lan {
         self.control(port, |cable| cable.hold(now, direction, duration));
     }
 
+    /// Lets chance on the cable at a port follow another seed from now on; see [`Cable::reseed`].
+    pub fn reseed(&mut self, port: PortId, seed: u64) {
+        self.control(port, |cable| cable.reseed(seed));
+    }
+
+    /// The ports that are in use, in order.
+    pub fn ports(&self) -> impl Iterator<Item = PortId> {
+        self.ports.keys().copied()
+    }
+
     fn control(&mut self, port: PortId, action: impl FnOnce(&mut Cable)) {
         if let Some(cable) = self.ports.get_mut(&port) {
             action(cable);

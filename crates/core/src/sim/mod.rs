@@ -185,6 +185,18 @@ impl Simulation {
             .map(|plug| (plug.lan, plug.port))
     }
 
+    /// Lets chance on all cables follow another seed from now on, and nothing else: what the hosts draw (sequence numbers,
+    /// ports) stays theirs. Of two runs that were the same until now, one can so take another way.
+    pub fn reseed_cables(&mut self, seed: u64) {
+        let mut seeds = ChaCha8Rng::seed_from_u64(seed);
+        for lan in &mut self.lans {
+            let ports: Vec<PortId> = lan.ports().collect();
+            for port in ports {
+                lan.reseed(port, seeds.next_u64());
+            }
+        }
+    }
+
     /// Makes sure that the clock stops at `at`, so that a program under test can act then.
     pub fn wake_at(&mut self, at: Instant) {
         if at > self.now {

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::*;
-use crate::lan::{Conditions, Direction};
+use crate::lan::{Conditions, Direction, Observation, Observing};
 use crate::network::{Forwarding, Route};
 use crate::socket::{Family, Kind, SocketId};
 
@@ -128,4 +128,49 @@ fn a_cut_cable_and_its_repair() {
     send(&mut sim, (a, from), "10.0.0.2:2");
     assert_eq!(sim.run_until(Duration::from_secs(9), |sim| is_readable(sim, b, to)), Outcome::Met);
     assert!(sim.now() >= Instant::from_millis(1500), "the second ARP request found the way");
+}
+
+/// Every frame on every cable of a talk through a bad one, with what became of it; the cables are given a new seed at a time.
+fn observed(reseed: Option<(Instant, u64)>) -> Vec<Observation> {
+    let mut sim = Simulation::new(5);
+    let lan = sim.add_lan();
+    let bad = Conditions {
+        loss: "20%".parse().unwrap(),
+        duplicate: "10%".parse().unwrap(),
+        delay: Duration::from_millis(10),
+        jitter: Duration::from_millis(5),
+        ..Conditions::default()
+    };
+    let config =
+        HostConfig { conditions: bad.into(), ..HostConfig::new("a", "10.0.0.1/24".parse().unwrap()) };
+    let a = sim.add_host(lan, config).unwrap();
+    let b = host(&mut sim, lan, "10.0.0.2/24");
+    let from = datagram_socket(&mut sim, a, "10.0.0.1:1");
+    datagram_socket(&mut sim, b, "10.0.0.2:2");
+    sim.lan_mut(lan).set_observing(Observing::On);
+    for number in 0..200 {
+        if let Some((at, seed)) = reseed
+            && sim.now() == at
+        {
+            sim.reseed_cables(seed);
+        }
+        send(&mut sim, (a, from), "10.0.0.2:2");
+        sim.run_for(Duration::from_millis(10));
+        assert_eq!(sim.now(), Instant::from_millis(10 * (number + 1)));
+    }
+    core::iter::from_fn(|| sim.lan_mut(lan).poll_observation()).collect()
+}
+
+#[test]
+fn other_cables_from_a_time_on_change_nothing_before_it() {
+    let at = Instant::from_secs(1);
+    let before = |observations: &[Observation]| {
+        observations.iter().filter(|observation| observation.at < at).cloned().collect::<Vec<_>>()
+    };
+    let (plain, forked) = (observed(None), observed(Some((at, 6))));
+    assert!(before(&plain).len() > 150);
+    assert_eq!(before(&plain), before(&forked), "byte for byte, and with the same fates");
+    assert_ne!(plain, forked, "chance takes another way");
+    assert_eq!(forked, observed(Some((at, 6))), "always the same one");
+    assert_ne!(forked, observed(Some((at, 7))));
 }

@@ -36,6 +36,7 @@ mod snapshot;
 mod stream;
 mod time_wait;
 mod timeout;
+mod told;
 mod transmit;
 
 use core::net::{IpAddr, SocketAddr};
@@ -59,6 +60,7 @@ use crate::transport::tcp::{
     Endpoints, FastOpenCache, FastOpenKeys, FastOpenPause, Handshake, Isn, Settings, State, TimeWait,
 };
 use crate::wire::ecn::Codepoint;
+use crate::wire::ethernet::MacAddr;
 use crate::wire::headers::Headers;
 use crate::wire::ip::Cidr;
 use crate::wire::tcp::Segment;
@@ -341,6 +343,22 @@ impl Stack {
             link.remove_address(address);
         }
         if self.network.remove_address(interface, address) { Ok(()) } else { Err(Error::AddressNotAvailable) }
+    }
+
+    /// Says where a neighbour is, for good: it is never asked for and never forgotten (`ip neighbor add … nud permanent`).
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an interface that does not exist or has no neighbours.
+    pub fn add_neighbor(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        address: IpAddr,
+        mac: MacAddr,
+    ) -> Result<(), Error> {
+        let link = self.link_mut(interface).ok_or(Error::InvalidArgument)?;
+        link.add_neighbor(now, address, mac);
+        Ok(())
     }
 
     /// Changes what sockets opened from now on begin with; those that are there stay as they are.

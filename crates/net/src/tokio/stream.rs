@@ -237,7 +237,14 @@ impl TcpStream {
         TcpStream { socket: Arc::clone(&self.socket) }
     }
 
-    pub(crate) fn end_writing(&self) -> io::Result<()> {
+    /// Ends writing, for whoever shares the connection: a FIN follows what was written. [`AsyncWriteExt::shutdown`] does
+    /// the same for whoever has it alone.
+    ///
+    /// # Errors
+    /// `ENOTCONN` when there is no connection.
+    ///
+    /// [`AsyncWriteExt::shutdown`]: tokio::io::AsyncWriteExt::shutdown
+    pub fn end_writing(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)
     }
 

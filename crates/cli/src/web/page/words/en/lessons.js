@@ -1,0 +1,23 @@
+// What the assistant does not tell of the lessons: each in a line, for the gallery. Titles, steps and parameters come from it.
+export default {
+  "lesson.handshake.about": "SYN, SYN-ACK, ACK: who is in which state, and when connect and accept return.",
+  "lesson.refused.about": "Three ways in which the same connect fails: after a round trip, three seconds, two minutes.",
+  "lesson.simultaneous-open.about": "Both ends call connect: four segments, one connection.",
+  "lesson.close.about": "Each direction is closed by itself, and who closes first holds TIME-WAIT.",
+  "lesson.simultaneous-close.about": "Two FINs cross: the state CLOSING, which few people see.",
+  "lesson.reset.about": "Unread data, or SO_LINGER with a time of zero: an end without goodbye.",
+  "lesson.time-wait.about": "Where EADDRINUSE comes from, and what SO_REUSEADDR does about it.",
+  "lesson.keepalive.about": "A probe after two hours, then every 75 seconds, nine of them.",
+  "lesson.sticky.about": "A stream has no messages (粘包), and how framing cures it.",
+  "lesson.nagle.about": "Forty milliseconds in which both wait for each other, and TCP_NODELAY.",
+  "lesson.zero-window.about": "The receive buffer is full: the sender stops, and asks.",
+  "lesson.retransmission.about": "The timer doubles each time; the programs notice only the wait.",
+  "lesson.fast-retransmit.about": "Duplicate acknowledgements show the gap, and it is filled before the timer.",
+  "lesson.slow-start.about": "The window doubles each round trip, until a queue overflows. Look at the plots.",
+  "lesson.backlog.about": "Nobody calls accept: the next SYN is dropped, and connect is slow.",
+  "lesson.syn-flood.about": "Forged SYNs fill the half-open queue; an honest client connects all the same.",
+  "lesson.arp.about": "Question, answer, cache, stale entries, and nobody there.",
+  "lesson.gateway.about": "One AND decides whether a packet goes to a neighbour or to the gateway.",
+  "lesson.mtu.about": "Large packets do not pass, and the router says so, or must not.",
+  "lesson.udp.about": "One call, one datagram; a lost one is nobody's business.",
+};

@@ -1,0 +1,15 @@
+export default {
+  "brand.subtitle": "network debug assistant",
+  "side.sessions": "Sessions",
+  "side.lans": "LANs",
+  "side.recordings": "Recordings",
+  "side.lessons": "Lessons",
+  "side.new": "New",
+  "side.menu": "Menu",
+  "theme": "Light or dark",
+  "language": "中文",
+  "connection.lost": "The assistant does not answer. Start `sockeye web` again, and open the address it prints; this page tries again by itself.",
+  "dialog.cancel": "Cancel",
+  "dialog.close": "Close",
+  "gone": "That is not there any more.",
+};

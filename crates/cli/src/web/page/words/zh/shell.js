@@ -1,0 +1,15 @@
+export default {
+  "brand.subtitle": "网络调试助手",
+  "side.sessions": "会话",
+  "side.lans": "局域网",
+  "side.recordings": "记录",
+  "side.lessons": "课程",
+  "side.new": "新建",
+  "side.menu": "菜单",
+  "theme": "浅色或深色",
+  "language": "English",
+  "connection.lost": "助手没有应答。请重新运行 `sockeye web` 并打开它打印的地址；本页面会自动重试。",
+  "dialog.cancel": "取消",
+  "dialog.close": "关闭",
+  "gone": "它已经不在了。",
+};

@@ -1,0 +1,68 @@
+//! The requests about recordings.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Filter;
+use crate::web::api::{Answer, parameters};
+use crate::web::trouble::Trouble;
+use crate::web::world::World;
+
+#[derive(Debug, Deserialize)]
+struct Rows {
+    recording: String,
+    from: u64,
+    count: usize,
+    filter: Option<Filter>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Find {
+    recording: String,
+    time: f64,
+    filter: Option<Filter>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Moment {
+    recording: String,
+    /// None: as it is now, or was at the end.
+    time: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    recording: String,
+}
+
+/// Answers `recording.…`; `what` is what stands behind the point.
+///
+/// # Errors
+/// There is no such request or recording, or a parameter makes no sense.
+pub(crate) fn answer(world: &Arc<World>, what: &str, asked: Value) -> Answer {
+    match what {
+        "rows" => {
+            let Rows { recording, from, count, filter } = parameters(asked)?;
+            let recording = world.recordings.get(&recording)?;
+            let (rows, first, count) = recording.range(from, count, &filter.unwrap_or_default());
+            Ok(json!({ "rows": rows, "first": first, "count": count }))
+        }
+        "find" => {
+            let Find { recording, time, filter } = parameters(asked)?;
+            let recording = world.recordings.get(&recording)?;
+            Ok(json!({ "index": recording.place(time, &filter.unwrap_or_default()) }))
+        }
+        "at" => {
+            let Moment { recording, time } = parameters(asked)?;
+            Ok(world.recordings.get(&recording)?.at(time))
+        }
+        "forget" => {
+            let Named { recording } = parameters(asked)?;
+            world.recordings.remove(&recording)?;
+            Ok(json!({}))
+        }
+        _ => Err(Trouble::request(format!("there is no request `recording.{what}`"))),
+    }
+}

@@ -1,0 +1,204 @@
+//! What a recording knows of one TCP connection: its segments, calls, states and numbers, for plots, boundaries and explanations.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use sockeye_core::time::Instant;
+use sockeye_core::transport::tcp::TcpInfo;
+
+use super::sight::HostIndex;
+use crate::ladder::conversation::Conversation;
+use crate::ladder::{Shown, Side};
+
+/// Segments, calls and numbers kept of one connection; the oldest go first.
+const KEPT: usize = 200_000;
+/// First sendings that are remembered of each direction, to point back to.
+const REMEMBERED: usize = 8192;
+
+/// A TCP connection; end 0 is the one that was heard first.
+pub(crate) struct Connection {
+    /// Its number, from 1.
+    pub(crate) number: u32,
+    /// The two ends, and the hosts they are on, where these are known.
+    pub(crate) ends: [SocketAddr; 2],
+    pub(crate) hosts: [Option<HostIndex>; 2],
+    pub(crate) from: Instant,
+    /// When both ends were closed.
+    pub(crate) to: Option<Instant>,
+    /// Bytes of payload sent for the first time, each way.
+    pub(crate) bytes: [u64; 2],
+    pub(crate) retransmissions: [u64; 2],
+    /// What each end went through, in order.
+    pub(crate) states: [Vec<StateAt>; 2],
+    pub(crate) segments: VecDeque<SegmentAt>,
+    pub(crate) calls: VecDeque<CallAt>,
+    pub(crate) samples: [VecDeque<SampleAt>; 2],
+    pub(super) conversation: Conversation,
+    /// By direction: first and behind the last sequence number, and the row, of what was sent first.
+    sent: [VecDeque<(u32, u32, u64)>; 2],
+}
+
+/// A state that an end came into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StateAt {
+    pub(crate) at: Instant,
+    pub(crate) state: &'static str,
+    pub(crate) cause: &'static str,
+}
+
+/// A segment on the cable; numbers count from the beginning of each direction.
+#[expect(dead_code, reason = "what plots and boundaries are drawn from, which are not there yet")]
+#[derive(Clone, Debug)]
+pub(crate) struct SegmentAt {
+    pub(crate) at: Instant,
+    pub(crate) arrives: Option<Instant>,
+    /// From which end.
+    pub(crate) direction: usize,
+    pub(crate) row: u64,
+    pub(crate) seq: u32,
+    /// Bytes of payload.
+    pub(crate) length: u32,
+    pub(crate) ack: Option<u32>,
+    pub(crate) window: u32,
+    pub(crate) sack: Vec<(u32, u32)>,
+    /// `SYN ACK` and so on.
+    pub(crate) flags: String,
+    pub(crate) is_again: bool,
+    /// Why, as the sender said.
+    pub(crate) again: Option<&'static str>,
+}
+
+/// A call of a program on the connection.
+#[expect(dead_code, reason = "what plots and boundaries are drawn from, which are not there yet")]
+#[derive(Clone, Debug)]
+pub(crate) struct CallAt {
+    pub(crate) at: Instant,
+    /// At which end.
+    pub(crate) end: usize,
+    pub(crate) row: u64,
+    pub(crate) call: &'static str,
+    /// Bytes that it gave, or nothing when it failed.
+    pub(crate) amount: Option<usize>,
+}
+
+/// The numbers of one end at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct SampleAt {
+    pub(crate) at: Instant,
+    pub(crate) receive_queue: usize,
+    pub(crate) send_queue: usize,
+    pub(crate) tcp: Box<TcpInfo>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        number: u32,
+        ends: [SocketAddr; 2],
+        hosts: [Option<HostIndex>; 2],
+        from: Instant,
+    ) -> Connection {
+        Connection {
+            number,
+            ends,
+            hosts,
+            from,
+            to: None,
+            bytes: [0; 2],
+            retransmissions: [0; 2],
+            states: [Vec::new(), Vec::new()],
+            segments: VecDeque::new(),
+            calls: VecDeque::new(),
+            samples: [VecDeque::new(), VecDeque::new()],
+            conversation: Conversation::new(number, Shown::Text(encoding_rs::UTF_8)),
+            sent: [VecDeque::new(), VecDeque::new()],
+        }
+    }
+
+    /// Which end has this address.
+    pub(crate) fn end(&self, address: SocketAddr) -> usize {
+        usize::from(self.ends[0] != address)
+    }
+
+    /// The state an end is in.
+    pub(crate) fn state(&self, end: usize) -> Option<&'static str> {
+        self.states.get(end)?.last().map(|state| state.state)
+    }
+
+    /// The state an end was in at a time.
+    pub(crate) fn state_at(&self, end: usize, at: Instant) -> Option<StateAt> {
+        let states = self.states.get(end)?;
+        let until = states.partition_point(|state| state.at <= at);
+        states.get(until.checked_sub(1)?).copied()
+    }
+
+    pub(super) fn enter(&mut self, end: usize, state: StateAt) {
+        if let Some(states) = self.states.get_mut(end) {
+            // One connection has a few of them; a port that is used again and again begins new ones.
+            if states.len() < 1024 {
+                states.push(state);
+            }
+        }
+        let is_closed = |end: usize| matches!(self.state(end), Some("CLOSED" | "TIME-WAIT"));
+        if self.to.is_none() && is_closed(0) && is_closed(1) {
+            self.to = Some(state.at);
+        }
+    }
+
+    /// The row in which these numbers were sent first, if they were; otherwise this is it.
+    pub(super) fn place(&mut self, direction: usize, (seq, end): (u32, u32), row: u64) -> Option<u64> {
+        let sent = self.sent.get_mut(direction)?;
+        if seq == end {
+            return None;
+        }
+        let is_in = |start: u32, stop: u32| seq.wrapping_sub(start) < stop.wrapping_sub(start);
+        if let Some((.., first)) = sent.iter().rev().find(|(start, stop, _)| is_in(*start, *stop)) {
+            return Some(*first);
+        }
+        if sent.len() >= REMEMBERED {
+            sent.pop_front();
+        }
+        sent.push_back((seq, end, row));
+        None
+    }
+
+    pub(super) fn keep_segment(&mut self, segment: SegmentAt) {
+        keep(&mut self.segments, segment);
+    }
+
+    pub(super) fn keep_call(&mut self, call: CallAt) {
+        keep(&mut self.calls, call);
+    }
+
+    pub(super) fn keep_sample(&mut self, end: usize, sample: SampleAt) {
+        if let Some(samples) = self.samples.get_mut(end) {
+            keep(samples, sample);
+        }
+    }
+
+    /// As `docs/web-api.md` describes it; `seconds` tells times.
+    pub(super) fn summary(&self, seconds: impl Fn(Instant) -> f64) -> Value {
+        let end = |n: usize| json!({ "host": self.hosts.get(n).copied().flatten(), "address": self.ends.get(n).map(ToString::to_string) });
+        json!({
+            "connection": self.number,
+            "ends": [end(0), end(1)],
+            "from": seconds(self.from),
+            "to": self.to.map(seconds),
+            "bytes": self.bytes,
+            "retransmissions": self.retransmissions,
+            "state": [self.state(0), self.state(1)],
+        })
+    }
+}
+
+fn keep<T>(queue: &mut VecDeque<T>, value: T) {
+    if queue.len() >= KEPT {
+        queue.pop_front();
+    }
+    queue.push_back(value);
+}
+
+/// The side of the conversation that a direction stands for.
+pub(super) fn side(direction: usize) -> Side {
+    if direction == 0 { Side::Left } else { Side::Right }
+}

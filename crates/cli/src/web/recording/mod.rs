@@ -1,0 +1,327 @@
+//! Recordings: everything that happened on one clock, as rows.
+//!
+//! A recording is fed with what observers have seen ([`Sight`]), live or in virtual time, and tells it in the order of time.
+
+pub(crate) mod ask;
+mod at;
+mod connection;
+mod row;
+pub(crate) mod sight;
+mod teller;
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fmt;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sockeye_core::time::Instant;
+
+pub(crate) use sight::{CableSight, HostIndex, Note, Sample, Sight};
+
+use super::world::{Entity, Version};
+use row::{Row, Summary, What};
+use teller::{Teller, Told};
+
+/// Where a recording comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// A LAN in real time.
+    Live,
+    /// A lesson in virtual time.
+    Lesson,
+    /// A capture file.
+    #[expect(dead_code, reason = "no capture can be opened yet")]
+    File,
+}
+
+/// A host of a recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Station {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its addresses.
+    pub(crate) addresses: Vec<std::net::IpAddr>,
+}
+
+/// What a recording begins with.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    /// For people.
+    pub(crate) title: String,
+    /// Where it comes from.
+    pub(crate) kind: Kind,
+    /// Who is there; sights name them by their place in this list.
+    pub(crate) stations: Vec<Station>,
+    /// Time zero of its clock.
+    pub(crate) start: Instant,
+}
+
+/// Rows that are kept as they are; older ones are counted only.
+const ROWS: usize = 100_000;
+/// Bytes of memory that these may need.
+const BYTES: usize = 96 << 20;
+/// So many old rows become one at a time.
+const SUMMARISED: usize = 1000;
+/// Summaries that are kept.
+const SUMMARIES: usize = 20_000;
+/// Connections that the summary of a recording lists, the newest.
+const LISTED: usize = 200;
+/// Rows of one answer.
+const MOST: usize = 500;
+
+/// Which rows a client wants to see.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filter {
+    /// Those of one connection.
+    connection: Option<u32>,
+    /// Kinds of rows, and protocols in small letters, that are left out.
+    hide: Vec<String>,
+}
+
+impl Filter {
+    fn passes(&self, row: &Row) -> bool {
+        let protocol = match &row.what {
+            What::Frame(frame) => frame.protocol.to_lowercase(),
+            other => other.kind().to_owned(),
+        };
+        let is_hidden = |name: &String| *name == protocol || name == row.what.kind();
+        // A remark is about all of them.
+        let is_ours = self.connection.is_none_or(|wanted| {
+            row.what.connection() == Some(wanted) || matches!(row.what, What::Note { .. } | What::Summary(_))
+        });
+        is_ours && !self.hide.iter().any(is_hidden)
+    }
+
+    fn is_all(&self) -> bool {
+        *self == Filter::default()
+    }
+}
+
+/// See the module.
+pub(crate) struct Recording {
+    name: String,
+    version: Version,
+    opening: Opening,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    teller: Teller,
+    /// What has become of the oldest rows.
+    summaries: VecDeque<Row>,
+    /// The rows as they are, with consecutive numbers.
+    rows: VecDeque<Row>,
+    /// The number of the next row.
+    next: u64,
+    /// Bytes of memory of `rows`.
+    weight: usize,
+    summarised: u64,
+    lesson: Option<Value>,
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Recording {
+    /// A recording in which nothing has happened yet.
+    pub(crate) fn new(name: String, version: Version, opening: Opening) -> Recording {
+        let inner = Inner {
+            teller: Teller::new(opening.start, opening.stations.clone()),
+            summaries: VecDeque::new(),
+            rows: VecDeque::new(),
+            next: 0,
+            weight: 0,
+            summarised: 0,
+            lesson: None,
+        };
+        Recording { name, version, opening, inner: Mutex::new(inner) }
+    }
+
+    /// `r1`, `r2`, …
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes in what an observer has seen. Observers of different hosts may be a little apart in time; those of cables come in
+    /// the order in which the LAN has told of them.
+    pub(crate) fn on_sight(&self, sight: Sight) {
+        self.inner.lock().teller.on_sight(sight);
+    }
+
+    /// Tells what can be told at `now`: everything that no observer can have more to say about.
+    pub(crate) fn advance(&self, now: Instant) {
+        let mut inner = self.inner.lock();
+        let before = inner.next;
+        while let Some(told) = {
+            let row = inner.next;
+            inner.teller.poll(now, row)
+        } {
+            inner.push(told);
+        }
+        let has_more = inner.next != before;
+        drop(inner);
+        if has_more {
+            self.version.touch();
+        }
+    }
+
+    /// Whether a connection is known that is not closed at both ends.
+    pub(crate) fn has_open_connections(&self) -> bool {
+        self.inner.lock().teller.connections.values().any(|connection| connection.to.is_none())
+    }
+
+    /// Whether something waits to be told.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.inner.lock().teller.is_waiting()
+    }
+
+    /// Tells all the rest: nothing more comes.
+    pub(crate) fn finish(&self) {
+        self.advance(Instant::MAX);
+        self.version.touch();
+    }
+
+    /// Says which lesson this is: the member `lesson` of the summary.
+    pub(crate) fn set_lesson(&self, lesson: Value) {
+        self.inner.lock().lesson = Some(lesson);
+        self.version.touch();
+    }
+
+    /// Rows from one on, as `docs/web-api.md` describes them.
+    pub(crate) fn rows(&self, from: u64, count: usize) -> Vec<Value> {
+        self.range(from, count, &Filter::default()).0
+    }
+
+    /// Rows that pass a filter: from a row number on without one, otherwise from the how manieth that passes; with where they
+    /// begin, and how many there are.
+    fn range(&self, from: u64, count: usize, filter: &Filter) -> (Vec<Value>, u64, u64) {
+        let inner = self.inner.lock();
+        let count = count.min(MOST);
+        let value = |row: &Row| serde_json::to_value(row).unwrap_or(Value::Null);
+        if filter.is_all() {
+            let first = inner.first();
+            let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
+            let rows = inner.all().skip(skip).take(count).map(|row| value(&row)).collect();
+            return (rows, first, inner.next - first);
+        }
+        let skip = usize::try_from(from).unwrap_or(usize::MAX);
+        let (mut rows, mut passed) = (Vec::new(), 0);
+        for row in inner.all().filter(|row| filter.passes(row)) {
+            if passed >= skip && rows.len() < count {
+                rows.push(value(&row));
+            }
+            passed += 1;
+        }
+        (rows, 0, passed as u64)
+    }
+
+    /// The place of the first row at or after a time, among those that pass the filter.
+    fn place(&self, time: f64, filter: &Filter) -> u64 {
+        let inner = self.inner.lock();
+        let passing = inner.all().filter(|row| filter.passes(row));
+        let before = passing.take_while(|row| row.time < time).count() as u64;
+        if filter.is_all() { inner.first() + before } else { before }
+    }
+
+    /// The frame of a row, if it is kept.
+    #[expect(dead_code, reason = "no frame is taken apart yet")]
+    pub(crate) fn frame_bytes(&self, row: u64) -> Option<Vec<u8>> {
+        let inner = self.inner.lock();
+        let place = usize::try_from(row.checked_sub(inner.rows.front()?.row)?).ok()?;
+        match &inner.rows.get(place)?.what {
+            What::Frame(frame) => Some(frame.bytes.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Inner {
+    /// The number of the oldest row there is: summaries stand right before the rows that are kept.
+    fn first(&self) -> u64 {
+        let oldest = self.rows.front().map_or(self.next, |row| row.row);
+        oldest - (self.summaries.len() as u64).min(oldest)
+    }
+
+    /// All rows in order, with their numbers.
+    fn all(&self) -> impl Iterator<Item = Cow<'_, Row>> {
+        let first = self.first();
+        let old = self.summaries.iter().zip(first..);
+        let old = old.map(|(row, number)| Cow::Owned(Row { row: number, ..row.clone() }));
+        old.chain(self.rows.iter().map(Cow::Borrowed))
+    }
+
+    fn push(&mut self, Told { at, what }: Told) {
+        let row = Row { row: self.next, time: self.teller.seconds(at), what };
+        self.next += 1;
+        self.weight += row.what.weight();
+        self.rows.push_back(row);
+        while self.rows.len() > ROWS + SUMMARISED || (self.weight > BYTES && self.rows.len() > SUMMARISED) {
+            self.summarise();
+        }
+    }
+
+    /// Counts the oldest rows in the place of keeping them.
+    fn summarise(&mut self) {
+        let mut summary = Summary::default();
+        let mut time = None;
+        for row in self.rows.drain(..SUMMARISED.min(self.rows.len())) {
+            self.weight = self.weight.saturating_sub(row.what.weight());
+            time.get_or_insert(row.time);
+            summary.until = row.time;
+            if let What::Frame(frame) = &row.what {
+                summary.frames += 1;
+                summary.lost += u64::from(frame.lost.is_some());
+                summary.again += u64::from(frame.first.is_some());
+                summary.bytes += frame.length as u64;
+            }
+        }
+        self.summarised += summary.frames;
+        self.summaries.push_back(Row {
+            row: 0,
+            time: time.unwrap_or_default(),
+            what: What::Summary(summary),
+        });
+        if self.summaries.len() > SUMMARIES {
+            self.summaries.pop_front();
+        }
+    }
+}
+
+impl Entity for Recording {
+    fn version(&self) -> &Version {
+        &self.version
+    }
+
+    fn summary(&self) -> Value {
+        let inner = self.inner.lock();
+        let first = inner.first();
+        let connections = inner.teller.connections.values().rev().take(LISTED);
+        let connections: Vec<Value> =
+            connections.map(|connection| connection.summary(|at| inner.teller.seconds(at))).collect();
+        let end = |row: Option<&Row>| row.map(|row| row.time);
+        json!({
+            "recording": self.name,
+            "title": self.opening.title,
+            "kind": self.opening.kind,
+            "hosts": self.opening.stations,
+            "connections": connections,
+            "first": first,
+            "rows": inner.next - first,
+            "from": end(inner.summaries.front().or(inner.rows.front())),
+            "to": end(inner.rows.back()),
+            "summarised": inner.summarised,
+            "findings": 0,
+            "lesson": inner.lesson,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
