@@ -523,6 +523,25 @@ fn a_flood_is_kept_up_with() {
 }
 
 #[test]
+fn hosts_of_a_lan_have_sessions() {
+    let web = Assistant::start();
+    let lan = web.done(json!({"do": "lan.open"}))["lan"].clone();
+    let on = |host: &str| json!({"on": "lan", "lan": lan, "host": host});
+    let settings = json!({"reply": {"mode": "upper"}});
+    let (server, port) =
+        web.open_at(json!({"kind": "tcp-server", "place": on("server"), "settings": settings}));
+    // Hosts are known by their names.
+    let to = format!("server:{port}");
+    let (client, _) = web.open_at(json!({"kind": "tcp-client", "place": on("client"), "to": to}));
+    web.done(json!({"do": "session.send", "session": client, "outgoing": text("abc")}));
+    web.wait_received(&client, "ABC");
+    web.done(json!({"do": "session.disconnect", "session": server, "peers": "all", "how": "rst"}));
+    web.wait_log(&client, |log| log.iter().any(|entry| entry["code"] == "ECONNRESET"));
+    let nowhere = web.open(json!({"kind": "udp", "place": on("nobody")}));
+    assert_eq!(web.wait(&nowhere, |summary| summary["state"] == "failed")["error"]["code"], "gone");
+}
+
+#[test]
 fn what_is_wrong_in_an_outgoing_is_shown_where_it_is() {
     let web = Assistant::start();
     let preview = |outgoing: Value| web.ask(&json!({"do": "session.preview", "outgoing": outgoing}));
