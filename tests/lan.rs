@@ -319,3 +319,21 @@ fn a_close_with_a_linger_time_waits_for_the_peer_nonblocking_or_not() {
     let took = timed_close(Some(short), false, true);
     assert!(took >= short && took < LONG, "{took:?}");
 }
+
+#[test]
+fn a_host_does_not_wait_for_a_peer_that_is_gone_to_hear_its_end() {
+    let lan = Lan::builder().seed(6).build().unwrap();
+    let (server, client) = (host(&lan, "server", "10.0.0.2/24"), host(&lan, "client", "10.0.0.3/24"));
+    let listener = TcpListener::bind(&server, "10.0.0.2:80").unwrap();
+    let near = TcpStream::connect(&client, "10.0.0.2:80").unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    drop(near);
+    assert_eq!(far.read(&mut [0; 10]).unwrap(), 0);
+    // It has heard nothing of the server's end when it goes.
+    client.shutdown(LONG);
+    drop(far);
+    let began = Instant::now();
+    server.shutdown(LONG);
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(10), "{took:?}");
+}

@@ -2,7 +2,7 @@
 import json, os, pwd, re, socket
 
 from place import Skipped, check, free_port, path_of
-from table import ALL, program
+from table import program
 from web import same
 
 

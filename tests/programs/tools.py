@@ -2,13 +2,13 @@
 import os, subprocess, time
 
 from place import PEERS, PYTHON, Wrong, check, free_port, path_of
-from table import ALL, program
+from table import program
 from web import same
 
 DATA = os.urandom(3_000_000)
 
 
-@program("ncat", "ncat", "a file; `-k -e cat`; UDP; TLS", quick=["run"])
+@program("ncat", "ncat", "a file; `-k -e cat`; UDP; TLS")
 def ncat(place):
     path_of("ncat")
     port = free_port()
@@ -40,7 +40,7 @@ def nc(place):
         check(server.finish() == b"a datagram", server.output())
 
 
-@program("socat", "socat", "a file; `fork,reuseaddr` with `EXEC`, 20 clients; UDP, `fork`", quick=ALL)
+@program("socat", "socat", "a file; `fork,reuseaddr` with `EXEC`, 20 clients; UDP, `fork`", quick=["run"])
 def socat(place):
     path_of("socat")
     port = free_port()

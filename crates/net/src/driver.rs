@@ -25,6 +25,9 @@ const LINGER_CHECK: Duration = Duration::from_millis(10);
 /// How long a closing host waits for the end of peers that owe it nothing but that.
 const PEER_PATIENCE: Duration = Duration::from_millis(300);
 
+/// How often a closing host sends a FIN again that nobody answers, to a peer that has said its own end before.
+const FIN_TRIES: u32 = 4;
+
 /// What `poll` watches of one device.
 struct Watch {
     input: Option<OwnedFd>,
@@ -229,7 +232,12 @@ fn has_nothing_to_say(state: &State, elapsed: Duration) -> bool {
     let snapshot = state.stack.snapshot();
     snapshot.waiting == 0
         && snapshot.sockets.iter().all(|socket| match socket.state {
-            Some(TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck) => false,
+            Some(TcpState::FinWait1 | TcpState::Closing) => false,
+            // All that was written has arrived; a peer that does not say so of our FIN is no longer there.
+            Some(TcpState::LastAck) => {
+                let tries = socket.tcp.as_ref().map_or(0, |tcp| tcp.retransmits);
+                socket.send_queue <= 1 && tries >= FIN_TRIES
+            }
             // All is said, but if the peer ends now, it should have its answer.
             Some(TcpState::FinWait2) => elapsed >= PEER_PATIENCE,
             Some(TcpState::Listen) => true,
