@@ -13,6 +13,8 @@ const LARGEST_WINDOW: usize = 1 << 30;
 const FIRST_SEGMENTS: u32 = 10;
 /// What a shorter segment says about the peer is not worth a larger window: it carries a dialogue, not a transfer.
 const LEAST_FILL: u32 = 128;
+/// Nobody reads ahead of the program. (An `Option` would need four bytes more in every connection.)
+const NOBODY: u32 = u32::MAX;
 
 /// The receive buffer and the window that is made of it.
 #[derive(Debug)]
@@ -33,8 +35,8 @@ pub(super) struct ReceiveSpace {
     /// When the measurement of the program began, and what it has read since.
     since: Instant,
     read: u32,
-    /// Bytes that were read ahead of the program and wait in front of it, where somebody does so.
-    ahead: Option<u32>,
+    /// Bytes that were read ahead of the program and wait in front of it, where somebody does so; [`NOBODY`] otherwise.
+    ahead: u32,
     /// What it has read in the busiest round trip so far.
     busiest: u32,
     round: Round,
@@ -64,7 +66,7 @@ impl ReceiveSpace {
             is_pressed: false,
             since: now,
             read: 0,
-            ahead: None,
+            ahead: NOBODY,
             busiest: 0,
             round: Round { micros: 0, since: now, end: SeqNumber(0), echo: 0 },
         };
@@ -208,7 +210,8 @@ impl ReceiveSpace {
     /// ahead is no measure of how fast the program reads.
     pub(super) fn keep_ahead(&mut self, waiting: usize) {
         let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
-        let had = self.ahead.replace(waiting).unwrap_or(0);
+        let had = if self.ahead == NOBODY { 0 } else { self.ahead };
+        self.ahead = waiting.min(NOBODY - 1);
         self.read = self.read.saturating_add(had.saturating_sub(waiting));
     }
 
@@ -216,8 +219,11 @@ impl ReceiveSpace {
     /// send twice that in the next, and more while it is still accelerating.
     pub(super) fn on_read(&mut self, now: Instant, count: usize) {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let counted = self.ahead.as_mut().unwrap_or(&mut self.read);
-        *counted = counted.saturating_add(count);
+        if self.ahead == NOBODY {
+            self.read = self.read.saturating_add(count);
+        } else {
+            self.ahead = self.ahead.saturating_add(count).min(NOBODY - 1);
+        }
         let Some(rtt) = self.rtt() else { return };
         if now.since(self.since) < rtt {
             return;
