@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 use crate::drop_reason::DropReason;
+use crate::error::Error;
 use crate::network::InterfaceId;
 use crate::table::Handle;
 use crate::time::Instant;
@@ -87,6 +88,20 @@ pub enum TraceEvent {
         /// What has changed.
         change: RecoveryChange,
     },
+    /// A program's call was answered. One that would have to wait is told when it waits no more; a connection attempt at once,
+    /// with [`Error::InProgress`], and what becomes of it is seen in the states.
+    Call {
+        /// The socket.
+        socket: Handle,
+        /// Its own address: of `accept`, the accepted connection's.
+        local: Option<SocketAddr>,
+        /// The other end: the peer, or the one a datagram goes to or comes from.
+        remote: Option<SocketAddr>,
+        /// Which call, with what was asked.
+        call: Call,
+        /// What it gave: bytes, where they are what it gives.
+        outcome: Result<usize, Error>,
+    },
     /// A timer fired.
     Timer {
         /// The socket; none for a half-open connection and a TIME-WAIT record.
@@ -108,6 +123,58 @@ pub enum TraceEvent {
         /// How many.
         lost: u64,
     },
+}
+
+/// A call of a program, by the name of the system call that it mirrors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Call {
+    /// `bind(2)`
+    Bind,
+    /// `listen(2)`
+    Listen {
+        /// How many connections may wait to be accepted, as it was asked for.
+        backlog: usize,
+    },
+    /// `connect(2)`
+    Connect,
+    /// `accept(2)`
+    Accept,
+    /// `send(2)` and `sendto(2)`
+    Send {
+        /// Bytes that were to be sent.
+        length: usize,
+    },
+    /// `recv(2)` and `recvfrom(2)`
+    Receive {
+        /// Bytes there was room for.
+        room: usize,
+    },
+    /// `shutdown(2)`
+    Shutdown {
+        /// Whether of reading.
+        read: bool,
+        /// Whether of writing.
+        write: bool,
+    },
+    /// `close(2)`
+    Close,
+}
+
+impl Call {
+    /// The system call's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Call::Bind => "bind",
+            Call::Listen { .. } => "listen",
+            Call::Connect => "connect",
+            Call::Accept => "accept",
+            Call::Send { .. } => "send",
+            Call::Receive { .. } => "recv",
+            Call::Shutdown { .. } => "shutdown",
+            Call::Close => "close",
+        }
+    }
 }
 
 /// Whether events are recorded.

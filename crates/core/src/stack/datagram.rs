@@ -9,6 +9,7 @@ use crate::link::Cast;
 use crate::network::{Hop, IpMeta, Path};
 use crate::socket::{Body, Datagram, Family, Kind, Readiness, Socket, SocketId};
 use crate::time::Instant;
+use crate::trace::Call;
 use crate::transport::demux::{Flow, FlowKey, Whose};
 use crate::transport::udp::{Entry, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6};
 use crate::wire::checksum::PseudoHeader;
@@ -147,7 +148,20 @@ impl Stack {
     /// [`Error::AddressNotAvailable`] for an address that cannot be one.
     pub fn send_with(
         &mut self,
-        _now: Instant,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        with: &Ancillary,
+    ) -> Result<usize, Error> {
+        let sent = self.send_now(id, bytes, to, with);
+        let (local, peer) = self.addresses_if_watched(id);
+        self.tell(now, id, Call::Send { length: bytes.len() }, (local, to.or(peer)), sent);
+        sent
+    }
+
+    fn send_now(
+        &mut self,
         id: SocketId,
         bytes: &[u8],
         to: Option<SocketAddr>,
@@ -217,11 +231,16 @@ impl Stack {
     /// [`Error::WouldBlock`] when none waits; and, once, what ICMP told of an earlier datagram.
     pub fn receive_from(
         &mut self,
-        _now: Instant,
+        now: Instant,
         id: SocketId,
         buffer: &mut [u8],
     ) -> Result<Received, Error> {
-        self.take_datagram(id, buffer, Take::Away)
+        let room = buffer.len();
+        let received = self.take_datagram(id, buffer, Take::Away);
+        let (local, peer) = self.addresses_if_watched(id);
+        let remote = received.map_or(peer, |received| Some(received.source));
+        self.tell(now, id, Call::Receive { room }, (local, remote), received.map(|received| received.copied));
+        received
     }
 
     /// [`Stack::receive_from`] that leaves the datagram where it is.

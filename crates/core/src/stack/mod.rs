@@ -35,6 +35,7 @@ mod snapshot;
 mod stream;
 mod time_wait;
 mod timeout;
+mod told;
 mod transmit;
 
 use core::net::{IpAddr, SocketAddr};

@@ -11,6 +11,7 @@ use crate::socket::{
     StreamMemory,
 };
 use crate::time::Instant;
+use crate::trace::Call;
 use crate::transport::demux::{Flow, FlowKey, Scope};
 use crate::transport::ports::Ports;
 use crate::transport::tcp::{Connection, Endpoints, Settings, State};
@@ -76,7 +77,16 @@ impl Stack {
     /// # Errors
     /// [`Error::AddressInUse`]; [`Error::AddressNotAvailable`] for an address that is not this host's;
     /// [`Error::InvalidArgument`] for a socket that is bound already; [`Error::AddressFamilyNotSupported`].
-    pub fn bind(&mut self, _now: Instant, id: SocketId, address: SocketAddr) -> Result<(), Error> {
+    pub fn bind(&mut self, now: Instant, id: SocketId, address: SocketAddr) -> Result<(), Error> {
+        let bound = self.bind_now(id, address);
+        if bound.is_err() {
+            self.tell(now, id, Call::Bind, (Some(address), None), bound.map(|()| 0));
+            return bound;
+        }
+        self.told(now, id, Call::Bind, bound, |()| 0)
+    }
+
+    fn bind_now(&mut self, id: SocketId, address: SocketAddr) -> Result<(), Error> {
         let socket = self.held(id)?;
         let idle = matches!(&socket.body, Body::Idle(_) | Body::Datagram(_));
         if socket.binding.is_some() || !idle {
@@ -136,7 +146,12 @@ impl Stack {
     /// # Errors
     /// [`Error::AddressInUse`] when another socket listens there; [`Error::InvalidArgument`] for a connected socket;
     /// [`Error::NotSupported`] for a datagram socket.
-    pub fn listen(&mut self, _now: Instant, id: SocketId, backlog: usize) -> Result<(), Error> {
+    pub fn listen(&mut self, now: Instant, id: SocketId, backlog: usize) -> Result<(), Error> {
+        let listens = self.listen_now(id, backlog);
+        self.told(now, id, Call::Listen { backlog }, listens, |()| 0)
+    }
+
+    fn listen_now(&mut self, id: SocketId, backlog: usize) -> Result<(), Error> {
         match &mut self.held_mut(id)?.body {
             Body::Idle(_) => {}
             Body::Listener(listener) => {
@@ -168,7 +183,15 @@ impl Stack {
     ///
     /// # Errors
     /// [`Error::WouldBlock`] when none waits; [`Error::InvalidArgument`] for a socket that does not listen.
-    pub fn accept(&mut self, _now: Instant, id: SocketId) -> Result<(SocketId, SocketAddr), Error> {
+    pub fn accept(&mut self, now: Instant, id: SocketId) -> Result<(SocketId, SocketAddr), Error> {
+        let accepted = self.accept_now(id);
+        let of = accepted.map_or(id, |(connection, _)| connection);
+        let addresses = self.addresses_if_watched(of);
+        self.tell(now, id, Call::Accept, addresses, accepted.map(|_| 0));
+        accepted
+    }
+
+    fn accept_now(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), Error> {
         loop {
             let listener = match &mut self.held_mut(id)?.body {
                 Body::Listener(listener) => listener,
@@ -203,6 +226,13 @@ impl Stack {
     /// [`Error::NetworkUnreachable`], [`Error::AddressNotAvailable`] when no port is free or the bound one is in use towards
     /// that peer; and, once, why the attempt before has failed.
     pub fn connect(&mut self, now: Instant, id: SocketId, remote: SocketAddr) -> Result<(), Error> {
+        let connected = self.connect_now(now, id, remote);
+        let (local, peer) = self.addresses_if_watched(id);
+        self.tell(now, id, Call::Connect, (local, peer.or(Some(remote))), connected.map(|()| 0));
+        connected
+    }
+
+    fn connect_now(&mut self, now: Instant, id: SocketId, remote: SocketAddr) -> Result<(), Error> {
         let socket = self.held(id)?;
         if let Body::Datagram(_) = &socket.body {
             return self.connect_datagram(id, remote);
@@ -333,6 +363,16 @@ impl Stack {
     /// [`Error::NotConnected`]; [`Error::BadSocket`].
     pub fn shutdown(&mut self, now: Instant, id: SocketId, how: Shutdown) -> Result<(), Error> {
         let (read, write) = (how != Shutdown::Write, how != Shutdown::Read);
+        let shut = self.shutdown_now(now, id, (read, write));
+        self.told(now, id, Call::Shutdown { read, write }, shut, |()| 0)
+    }
+
+    fn shutdown_now(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        (read, write): (bool, bool),
+    ) -> Result<(), Error> {
         match &mut self.held_mut(id)?.body {
             Body::Idle(_) => return Err(Error::NotConnected),
             Body::Listener(_) => {
@@ -376,6 +416,13 @@ impl Stack {
     /// # Errors
     /// [`Error::BadSocket`].
     pub fn close(&mut self, now: Instant, id: SocketId) -> Result<(), Error> {
+        let addresses = self.addresses_if_watched(id);
+        let closed = self.close_now(now, id);
+        self.tell(now, id, Call::Close, addresses, closed.map(|()| 0));
+        closed
+    }
+
+    fn close_now(&mut self, now: Instant, id: SocketId) -> Result<(), Error> {
         self.held_mut(id)?.holder = Holder::Nobody;
         self.leave_all(id);
         match &self.sockets.get(id).ok_or(Error::BadSocket)?.body {

@@ -6,7 +6,7 @@ use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::socket::{Body, Holder, Kind, Readiness, SocketId};
 use crate::time::Instant;
-use crate::trace::TraceEvent;
+use crate::trace::{Call, TraceEvent};
 use crate::transport::demux::{Flow, FlowKey};
 use crate::transport::tcp::{Connection, Endpoints, SendFlags, State, Take, TcpInfo};
 use crate::wire::tcp::Segment;
@@ -33,10 +33,12 @@ impl Stack {
         bytes: &[u8],
         flags: SendFlags,
     ) -> Result<usize, Error> {
-        if self.is_deferred(id) {
-            return self.write_deferred(now, id, bytes);
-        }
-        self.with_stream(now, id, Readiness::WRITABLE, |connection| connection.send(now, bytes, flags))
+        let sent = if self.is_deferred(id) {
+            self.write_deferred(now, id, bytes)
+        } else {
+            self.with_stream(now, id, Readiness::WRITABLE, |connection| connection.send(now, bytes, flags))
+        };
+        self.told(now, id, Call::Send { length: bytes.len() }, sent, |sent| *sent)
     }
 
     /// Takes received bytes; zero is the end of the stream: the peer's FIN.
@@ -45,7 +47,9 @@ impl Stack {
     /// [`Error::WouldBlock`] when nothing waits; [`Error::NotConnected`]; and, once, the error that ended the
     /// connection.
     pub fn read(&mut self, now: Instant, id: SocketId, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.with_stream(now, id, Readiness::READABLE, |connection| connection.read(now, buffer))
+        let room = buffer.len();
+        let read = self.with_stream(now, id, Readiness::READABLE, |connection| connection.read(now, buffer));
+        self.told(now, id, Call::Receive { room }, read, |read| *read)
     }
 
     /// [`Stack::read`] for who hands the bytes on to the program, which has not taken `waiting` bytes of them yet. So the
@@ -60,10 +64,12 @@ impl Stack {
         buffer: &mut [u8],
         waiting: usize,
     ) -> Result<usize, Error> {
-        self.with_stream(now, id, Readiness::READABLE, |connection| {
+        let room = buffer.len();
+        let read = self.with_stream(now, id, Readiness::READABLE, |connection| {
             connection.keep_ahead(waiting);
             connection.read(now, buffer)
-        })
+        });
+        self.told(now, id, Call::Receive { room }, read, |read| *read)
     }
 
     /// [`Stack::read`] that leaves the bytes where they are.
