@@ -12,7 +12,8 @@ use super::{Shown, Side};
 const REMEMBERED: usize = 4096;
 
 /// What is known about a connection.
-pub(super) struct Conversation {
+#[derive(Debug)]
+pub(crate) struct Conversation {
     /// Its number, from 1.
     pub(super) number: u32,
     /// The state of each end, where it is known.
@@ -21,6 +22,7 @@ pub(super) struct Conversation {
 }
 
 /// What one end has said.
+#[derive(Debug)]
 struct Voice {
     /// The sequence number shown as 0; with it, the shift of the windows this end announces.
     start: Option<SeqNumber>,
@@ -29,24 +31,40 @@ struct Voice {
     next: Option<SeqNumber>,
     /// It has said FIN.
     has_ended: bool,
-    /// What was said last: the first sequence number, the one behind it, and when.
-    said: VecDeque<(SeqNumber, SeqNumber, Instant)>,
+    /// What was said last: the first sequence number, the one behind it, and when and where that was told.
+    said: VecDeque<(SeqNumber, SeqNumber, Told)>,
     reader: Reader,
 }
 
-/// A segment in words.
-pub(super) struct Said {
-    /// In tcpdump's manner, sequence numbers counted from the connection's beginning.
-    pub(super) words: String,
+/// When something was said, and the teller's mark of where it has told it.
+pub(crate) type Told = (Instant, u64);
+
+/// What a segment says within its conversation.
+pub(crate) struct Said {
+    /// Its numbers, counted from the conversation's beginning.
+    pub(crate) numbers: Numbers,
     /// Its payload, if it has any that was not shown before.
-    pub(super) payload: Option<String>,
+    pub(crate) payload: Option<String>,
     /// When its sequence numbers were first sent, if they had been.
-    pub(super) first_sent: Option<Instant>,
+    pub(crate) first_sent: Option<Told>,
+}
+
+/// The numbers of a segment, counted from the conversation's beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    /// The first sequence number.
+    pub(crate) seq: u32,
+    /// What it acknowledges; meaningless without the flag.
+    pub(crate) ack: u32,
+    /// The window in bytes.
+    pub(crate) window: u32,
+    /// Whether it only asks if the other end is there.
+    pub(crate) is_keepalive: bool,
 }
 
 impl Conversation {
     /// A connection seen for the first time.
-    pub(super) fn new(number: u32, shown: Shown) -> Self {
+    pub(crate) fn new(number: u32, shown: Shown) -> Self {
         let voice = || Voice {
             start: None,
             shift: None,
@@ -59,20 +77,20 @@ impl Conversation {
     }
 
     /// Whether this SYN begins a new connection between the same ports.
-    pub(super) fn is_over_for(&self, from: Side, segment: &Segment) -> bool {
+    pub(crate) fn is_over_for(&self, from: Side, segment: &Segment) -> bool {
         let is_first_word = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
         is_first_word && from.of(&self.voices).start.is_some_and(|start| start != segment.seq)
     }
 
     /// Whether a segment acknowledges everything that the other end has said, its FIN included.
-    pub(super) fn is_all_acknowledged_by(&self, from: Side, segment: &Segment) -> bool {
+    pub(crate) fn is_all_acknowledged_by(&self, from: Side, segment: &Segment) -> bool {
         let other = from.other().of(&self.voices);
         let is_all_said = other.next.is_none_or(|next| other.has_ended && segment.ack.at_or_after(next));
         segment.flags.contains(Flags::ACK) && is_all_said
     }
 
-    /// Takes a segment in and puts it in words.
-    pub(super) fn hear(&mut self, at: Instant, from: Side, segment: &Segment, payload: &[u8]) -> Said {
+    /// Takes a segment in, and finds its place.
+    pub(crate) fn hear(&mut self, at: Told, from: Side, segment: &Segment, payload: &[u8]) -> Said {
         let [left, right] = &mut self.voices;
         let (speaker, listener) = match from {
             Side::Left => (left, right),
@@ -102,17 +120,19 @@ impl Conversation {
             (false, Some(shift), Some(_)) => shift.min(14),
             _ => 0,
         };
-        let mut words = in_words(segment, start, their_start, u32::from(segment.window) << shift);
-        if keepalive {
-            words.push_str(" keepalive");
-        }
-        Said { words, payload, first_sent }
+        let numbers = Numbers {
+            seq: relative(segment.seq, start),
+            ack: relative(segment.ack, their_start),
+            window: u32::from(segment.window) << shift,
+            is_keepalive: keepalive,
+        };
+        Said { numbers, payload, first_sent }
     }
 }
 
 impl Voice {
     /// Finds a segment's place among what was said before: when it was said first, and what of it is new.
-    fn place(&mut self, at: Instant, segment: &Segment, payload: &[u8]) -> (Option<Instant>, Option<String>) {
+    fn place(&mut self, at: Told, segment: &Segment, payload: &[u8]) -> (Option<Told>, Option<String>) {
         if segment.sequence_length() == 0 || segment.flags.contains(Flags::RST) {
             return (None, None);
         }
@@ -145,8 +165,9 @@ impl Voice {
     }
 }
 
-/// Flags, numbers and options; timestamps only where they are agreed on, they would fill every line.
-fn in_words(segment: &Segment, start: SeqNumber, their_start: SeqNumber, window: u32) -> String {
+/// A segment in tcpdump's manner: flags, numbers and options; timestamps only where they are agreed on, they would fill every
+/// line.
+pub(crate) fn in_words(segment: &Segment, numbers: &Numbers) -> String {
     const NAMES: [(Flags, &str); 8] = [
         (Flags::SYN, "SYN"),
         (Flags::FIN, "FIN"),
@@ -164,16 +185,16 @@ fn in_words(segment: &Segment, start: SeqNumber, their_start: SeqNumber, window:
     if words.is_empty() {
         words.push("no flags".to_owned());
     }
-    let seq = relative(segment.seq, start);
+    let seq = numbers.seq;
     if segment.length > 0 {
-        words.push(format!("seq {seq}:{}", relative(segment.seq + segment.length, start)));
+        words.push(format!("seq {seq}:{}", seq.wrapping_add(segment.length)));
     } else if segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST) {
         words.push(format!("seq {seq}"));
     }
     if segment.flags.contains(Flags::ACK) {
-        words.push(format!("ack {}", relative(segment.ack, their_start)));
+        words.push(format!("ack {}", numbers.ack));
     }
-    words.push(format!("win {window}"));
+    words.push(format!("win {}", numbers.window));
     if segment.flags.contains(Flags::URG) {
         words.push(format!("urg {}", segment.urgent));
     }
@@ -183,12 +204,16 @@ fn in_words(segment: &Segment, start: SeqNumber, their_start: SeqNumber, window:
     words.extend(options.sack_permitted.then(|| "sackOK".to_owned()));
     let is_syn = segment.flags.contains(Flags::SYN);
     words.extend(options.timestamps.filter(|_| is_syn).map(|_| "TS".to_owned()));
+    let their_start = SeqNumber(segment.ack.0.wrapping_sub(numbers.ack));
     for block in options.sack.as_slice() {
         words.push(format!(
             "sack {}:{}",
             relative(block.left, their_start),
             relative(block.right, their_start)
         ));
+    }
+    if numbers.is_keepalive {
+        words.push("keepalive".to_owned());
     }
     words.join(" ")
 }

@@ -4,11 +4,12 @@
 //! hosts are different threads, so a story waits a moment before it tells something, and then tells it in the order of
 //! time. [`rung`] draws rows for people; [`crate::json`] writes them for programs.
 
-mod conversation;
+pub(crate) mod conversation;
 mod payload;
-mod recovery;
+pub(crate) mod recovery;
 pub(crate) mod row;
 pub(crate) mod rung;
+pub(crate) mod speech;
 mod story;
 #[cfg(test)]
 mod tests;

@@ -17,24 +17,24 @@ const BYTES_AT_MOST: usize = 240;
 /// One direction of a byte stream, made readable piece by piece.
 ///
 /// A character whose bytes are in two segments is shown with the second: what the first had of it is kept here.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     shown: Shown,
     decoder: Option<Decoder>,
 }
 
 impl Reader {
     /// The beginning of a stream.
-    pub(super) fn new(shown: Shown) -> Self {
+    pub(crate) fn new(shown: Shown) -> Self {
         Reader { shown, decoder: fresh(shown) }
     }
 
     /// Forgets the beginning of a character: what follows does not continue it.
-    pub(super) fn skip(&mut self) {
+    pub(crate) fn skip(&mut self) {
         self.decoder = fresh(self.shown);
     }
 
     /// The next bytes of the stream, made readable.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> String {
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> String {
         let excerpt = bytes.get(..BYTES_AT_MOST).unwrap_or(bytes);
         let mut readable = match &mut self.decoder {
             None => excerpt.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
@@ -82,6 +82,12 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("shown", &self.shown).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

@@ -67,11 +67,11 @@ impl RecoverySight {
 
 /// The causes whose segments have not been told yet.
 #[derive(Debug, Default)]
-pub(super) struct Causes(VecDeque<AgainSight>);
+pub(crate) struct Causes(VecDeque<AgainSight>);
 
 impl Causes {
     /// Keeps a cause until its segment is told.
-    pub(super) fn push(&mut self, sight: AgainSight) {
+    pub(crate) fn push(&mut self, sight: AgainSight) {
         if self.0.len() >= CAUSES_AT_MOST {
             self.0.pop_front();
         }
@@ -80,7 +80,7 @@ impl Causes {
 
     /// Why the end of `side` sent this segment again at about `at`. What is much older than that is forgotten: its segment
     /// was not seen.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         (at, slack): (Instant, Duration),
         (side, local, remote): (Side, SocketAddr, SocketAddr),

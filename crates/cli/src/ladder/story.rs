@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use sockeye_core::time::{Duration, Instant};
-use sockeye_core::wire::ethernet::{EtherType, Ethernet};
-use sockeye_core::wire::ipv4::Ipv4Header;
-use sockeye_core::wire::ipv6::Ipv6Header;
+use sockeye_core::wire::LinkType;
 use sockeye_core::wire::tcp::{Flags, Segment};
-use sockeye_core::wire::{ChecksumCheck, LinkType, Protocol, PseudoHeader, describe};
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, in_words};
 use super::recovery::{Causes, RecoverySight};
 use super::row::{ConnectionRow, FateFields, FrameRow, Row, StateRow};
+use super::speech::{Speech, may_cause, words_for};
 use super::{FrameSight, Outcome, Shown, Side, Sight, StateSight};
 
 /// So long after something happened its observers have told of it.
@@ -158,11 +156,11 @@ impl Story {
                     Side::Right => (arriving, departing),
                 };
                 if let Some(conversation) = self.conversations.get_mut(&ends) {
-                    let said = conversation.hear(frame.at, frame.from, &segment, payload);
+                    let said = conversation.hear((frame.at, 0), frame.from, &segment, payload);
                     row.connection = Some(conversation.number);
-                    row.words = said.words;
+                    row.words = in_words(&segment, &said.numbers);
                     row.payload = said.payload;
-                    row.first_sent = said.first_sent.map(|at| self.seconds(at));
+                    row.first_sent = said.first_sent.map(|(at, _)| self.seconds(at));
                 }
                 if row.first_sent.is_some() {
                     let [left, right] = ends;
@@ -263,7 +261,7 @@ impl Story {
         let mut caused = Vec::new();
         for (key, change) in changes {
             let continues = current.as_ref().is_none_or(|current| *current == change.before);
-            if !(continues && change.by_segment && may_cause(segment, change, acknowledges_all)) {
+            if !(continues && change.by_segment && may_cause(segment, (&change.before, &change.state), acknowledges_all)) {
                 break;
             }
             *current = Some(change.state.clone());
@@ -293,7 +291,7 @@ impl Story {
         if sight.by_segment {
             let cause = self.waiting.values().take(LOOK_AHEAD).find_map(|later| {
                 let (at, segment) = self.arrival_at(later, &ends, sight.side)?;
-                (at.since(sight.at) <= BATCH && may_cause(&segment, sight, true)).then_some(at)
+                (at.since(sight.at) <= BATCH && may_cause(&segment, (&sight.before, &sight.state), true)).then_some(at)
             });
             // Stamped a little too early: it is told with the frame that brought it about.
             if let Some(at) = cause {
@@ -321,23 +319,6 @@ impl Story {
     }
 }
 
-/// Whether a segment can bring a change about; `acknowledges_all`: it acknowledges what the end has said, its FIN included.
-fn may_cause(segment: &Segment, change: &StateSight, acknowledges_all: bool) -> bool {
-    let has = |flag| segment.flags.contains(flag);
-    if has(Flags::RST) {
-        return matches!(change.state.as_str(), "CLOSED" | "LISTEN");
-    }
-    match (change.before.as_str(), change.state.as_str()) {
-        (_, "SYN-RECEIVED") | ("SYN-SENT", _) => has(Flags::SYN),
-        (_, "ESTABLISHED") => has(Flags::ACK),
-        (_, "FIN-WAIT-2") | ("CLOSING", _) | ("LAST-ACK", _) => acknowledges_all,
-        (_, "CLOSE-WAIT" | "CLOSING" | "TIME-WAIT") => has(Flags::FIN),
-        // A new SYN takes the place of a connection in TIME-WAIT; all else that closes is a reset.
-        ("TIME-WAIT", _) => has(Flags::SYN),
-        _ => false,
-    }
-}
-
 fn ends_of(state: &StateSight) -> Ends {
     in_order(state.side, state.local, state.remote)
 }
@@ -352,47 +333,10 @@ fn in_order(side: Side, local: SocketAddr, remote: SocketAddr) -> Ends {
 
 /// Finds the segment in a frame, or words for what else it is.
 fn take_apart(frame: &[u8], link: LinkType, from: Side) -> Content<'_> {
-    segment_in(frame, link, from).unwrap_or_else(|| Content::Other(words_for(frame, link)))
-}
-
-fn segment_in(frame: &[u8], link: LinkType, from: Side) -> Option<Content<'_>> {
-    let packet = match link {
-        LinkType::Ip => frame,
-        LinkType::Ethernet => {
-            let (ethernet, packet) = Ethernet::parse(frame).ok()?;
-            matches!(ethernet.ethertype, EtherType::Ipv4 | EtherType::Ipv6).then_some(packet)?
+    match Speech::in_frame(frame, link) {
+        Some(Speech { source, destination, segment, data }) => {
+            Content::Segment(in_order(from, source, destination), segment, data)
         }
-    };
-    let (pseudo, payload): (PseudoHeader, &[u8]) = match packet.first()? >> 4 {
-        4 => {
-            let (header, payload) = Ipv4Header::parse(packet).ok()?;
-            (!header.is_fragment()).then(|| (header.pseudo(), payload))?
-        }
-        6 => {
-            let (header, payload) = Ipv6Header::parse(packet).ok()?;
-            header.fragment.is_none().then(|| (header.pseudo(), payload))?
-        }
-        _ => return None,
-    };
-    if pseudo.protocol != Protocol::Tcp {
-        return None;
-    }
-    let (segment, data) = Segment::parse(payload, &pseudo, ChecksumCheck::Trust).ok()?;
-    let source = SocketAddr::new(pseudo.source, segment.source_port);
-    let destination = SocketAddr::new(pseudo.destination, segment.destination_port);
-    let ends = match from {
-        Side::Left => [source, destination],
-        Side::Right => [destination, source],
-    };
-    Some(Content::Segment(ends, segment, data))
-}
-
-/// Words for a frame without a segment, without those that every line would have.
-fn words_for(frame: &[u8], link: LinkType) -> String {
-    let words = describe(frame, link).to_string();
-    let words = words.replace("ARP, Request ", "ARP ").replace("ARP, Reply ", "ARP ");
-    match words.strip_suffix(", length 28") {
-        Some(arp) if arp.starts_with("ARP") => arp.to_owned(),
-        _ => words,
+        None => Content::Other(words_for(frame, link)),
     }
 }

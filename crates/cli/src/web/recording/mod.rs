@@ -1,18 +1,36 @@
 //! Recordings: everything that happened on one clock, as rows.
 //!
-//! A recording is fed with what observers have seen ([`Sight`]), live or in virtual time, and tells it in the order of time.
+//! A recording is fed with what observers have seen ([`Sight`]), live or in virtual time. [`tape`] puts it in the order of time and
+//! joins what belongs together, [`reel`] keeps the rows, and the other files are views of them: how everything stood at a moment
+//! ([`at`]), a frame peeled layer by layer, sends and segments and receives on one axis, plots, and what it all means ([`finding`]).
 
-#![allow(dead_code, reason = "half of it is used by lessons only")]
-
+mod at;
+mod cable;
+mod connection;
+mod finding;
+mod reel;
+mod row;
 mod sight;
+mod tape;
+#[cfg(test)]
+mod tests;
+mod told;
 
 use parking_lot::Mutex;
+use serde::Deserialize;
 use serde_json::{Value, json};
-use sockeye_core::time::Instant;
+use sockeye_core::time::{Duration, Instant};
 
 pub(crate) use sight::{CableSight, HostIndex, Note, Sample, Sight};
 
 use super::world::{Entity, Version};
+use row::Row;
+use tape::Tape;
+
+/// Rows and findings that one answer has at most.
+const ANSWERED: usize = 500;
+/// 2 MSL, as the stack has it unless it is told otherwise.
+const TIME_WAIT: Duration = Duration::from_secs(60);
 
 /// Where a recording comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +41,16 @@ pub(crate) enum Kind {
     Lesson,
     /// A capture file.
     File,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Live => "live",
+            Kind::Lesson => "lesson",
+            Kind::File => "file",
+        }
+    }
 }
 
 /// A host of a recording.
@@ -47,19 +75,44 @@ pub(crate) struct Opening {
     pub(crate) start: Instant,
 }
 
+/// What a client wants to see of the rows.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filter {
+    /// Those of one connection.
+    connection: Option<u32>,
+    /// None of these kinds.
+    hide: Vec<String>,
+}
+
+impl Filter {
+    fn passes(&self, row: &Row) -> bool {
+        self.connection.is_none_or(|wanted| row.connection == Some(wanted))
+            && !self.hide.iter().any(|kind| kind == row.event.kind())
+    }
+
+    /// Whether it lets everything pass.
+    fn is_open(&self) -> bool {
+        self.connection.is_none() && self.hide.is_empty()
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Recording {
     name: String,
     version: Version,
-    opening: Opening,
-    inner: Mutex<Vec<Sight>>,
+    tape: Mutex<Tape>,
+    /// The member `lesson` of the summary.
+    lesson: Mutex<Option<Value>>,
+    time_wait: Mutex<Duration>,
 }
 
 impl Recording {
     /// A recording in which nothing has happened yet.
     pub(crate) fn new(name: String, version: Version, opening: Opening) -> Recording {
-        Recording { name, version, opening, inner: Mutex::new(Vec::new()) }
+        let (tape, lesson) = (Mutex::new(Tape::new(opening)), Mutex::new(None));
+        Recording { name, version, tape, lesson, time_wait: Mutex::new(TIME_WAIT) }
     }
 
     /// `r1`, `r2`, …
@@ -67,16 +120,25 @@ impl Recording {
         &self.name
     }
 
+    /// A host that was not there at the beginning: its place in the list. The place of one that is there already by its name; none
+    /// where there are too many.
+    pub(crate) fn station(&self, station: Station) -> Option<HostIndex> {
+        let index = self.tape.lock().station(station);
+        self.version.touch();
+        index
+    }
+
     /// Takes in what an observer has seen. Observers of different hosts may be a little apart in time; those of cables come in
     /// the order in which the LAN has told of them.
     pub(crate) fn on_sight(&self, sight: Sight) {
-        self.inner.lock().push(sight);
+        self.tape.lock().on_sight(sight);
     }
 
     /// Tells what can be told at `now`: everything that no observer can have more to say about.
     pub(crate) fn advance(&self, now: Instant) {
-        let _ = now;
-        self.version.touch();
+        if self.tape.lock().advance(now) {
+            self.version.touch();
+        }
     }
 
     /// Tells all the rest: nothing more comes.
@@ -86,14 +148,70 @@ impl Recording {
 
     /// Says which lesson this is: the member `lesson` of the summary.
     pub(crate) fn set_lesson(&self, lesson: Value) {
-        let _ = lesson;
+        *self.lesson.lock() = Some(lesson);
         self.version.touch();
     }
 
-    /// Rows from one on, as `docs/web-api.md` describes them.
-    pub(crate) fn rows(&self, from: u64, count: usize) -> Vec<Value> {
-        let _ = (from, count);
-        Vec::new()
+    /// How long TIME-WAIT lasts at its hosts, where that is not a minute.
+    pub(crate) fn set_time_wait(&self, time_wait: Duration) {
+        *self.time_wait.lock() = time_wait;
+    }
+
+    /// The number of the first row at or after a moment of its clock.
+    pub(crate) fn row_at(&self, at: Instant) -> u64 {
+        self.tape.lock().reel.find(at)
+    }
+
+    /// `recording.rows`
+    pub(crate) fn rows(&self, from: u64, count: usize, filter: &Filter) -> Value {
+        let (tape, count) = (self.tape.lock(), count.min(ANSWERED));
+        let (reel, start) = (&tape.reel, tape.opening.start);
+        if filter.is_open() {
+            let rows = reel.tell(from, count, start);
+            return json!({ "rows": rows, "first": reel.first(), "count": reel.end() - reel.first() });
+        }
+        let mut passed: u64 = 0;
+        let mut rows = Vec::new();
+        for (number, row) in reel.iter().filter(|(_, row)| filter.passes(row)) {
+            if passed >= from && rows.len() < count {
+                rows.push(row.tell(number, start));
+            }
+            passed += 1;
+        }
+        json!({ "rows": rows, "first": 0, "count": passed })
+    }
+
+    /// `recording.find`
+    pub(crate) fn find(&self, seconds: f64, filter: &Filter) -> Value {
+        let tape = self.tape.lock();
+        let at = told::instant(seconds, tape.opening.start);
+        if filter.is_open() {
+            return json!({ "index": tape.reel.find(at) });
+        }
+        let passing = tape.reel.iter().filter(|(_, row)| filter.passes(row));
+        json!({ "index": passing.take_while(|(_, row)| row.at < at).count() })
+    }
+
+    /// `recording.at`
+    pub(crate) fn at(&self, seconds: f64) -> Value {
+        let tape = self.tape.lock();
+        let start = tape.opening.start;
+        let at = told::instant(seconds, start);
+        let mut then = tape.then.clone();
+        let mut last = None;
+        for (number, row) in tape.reel.iter().take_while(|(_, row)| row.at <= at) {
+            then.apply(row);
+            last = Some(number);
+        }
+        let (connections, listeners) =
+            then.tell(&tape.connections, at, (start, *self.time_wait.lock()));
+        json!({ "time": seconds, "row": last, "connections": connections, "listeners": listeners })
+    }
+
+    /// `recording.findings`
+    pub(crate) fn findings(&self, from: u64, count: usize) -> Value {
+        let tape = self.tape.lock();
+        json!({ "findings": tape.findings.tell(from, count.min(ANSWERED), tape.opening.start) })
     }
 }
 
@@ -103,6 +221,27 @@ impl Entity for Recording {
     }
 
     fn summary(&self) -> Value {
-        json!({ "recording": self.name, "title": self.opening.title })
+        let tape = self.tape.lock();
+        let (opening, reel) = (&tape.opening, &tape.reel);
+        let hosts = opening.stations.iter();
+        let mut summary = json!({
+            "recording": self.name,
+            "title": opening.title,
+            "kind": opening.kind.name(),
+            "hosts": hosts.map(|it| json!({ "name": it.name, "addresses": it.addresses })).collect::<Vec<_>>(),
+            "connections": tape.connections.tell(opening.start),
+            "first": reel.first(),
+            "whole": reel.first_whole(),
+            "rows": reel.end() - reel.first(),
+            "version": tape.revision,
+            "from": 0.0,
+            "to": told::seconds(tape.until, opening.start),
+            "summarised": reel.summarised(),
+            "findings": tape.findings.count(),
+        });
+        if let (Some(summary), Some(lesson)) = (summary.as_object_mut(), &*self.lesson.lock()) {
+            summary.insert("lesson".to_owned(), lesson.clone());
+        }
+        summary
     }
 }
