@@ -36,6 +36,10 @@ impl Watch {
                 _ => {}
             }
         }
+        if let Some(state) = seen.state() {
+            // Who gives up says so with a RST: that is told as giving up.
+            self.is_found |= state.state == State::Closed && state.cause == "timer";
+        }
         let Some((frame, tcp)) = seen.segment() else { return };
         self.has_begun |= !tcp.flags.intersects(Flags::SYN | Flags::RST);
         if !tcp.flags.contains(Flags::RST) {

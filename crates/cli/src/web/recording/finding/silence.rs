@@ -36,7 +36,9 @@ impl Watch {
             }
         }
         if let Some(state) = seen.state() {
-            self.on_state(seen, connection, (state.end, state.state, state.cause), list);
+            let is_over = state.before == State::TimeWait;
+            let cause = if is_over { "" } else { state.cause };
+            self.on_state(seen, connection, (state.end, state.state, cause), list);
         }
         self.wait(seen.row.at, connection, list);
     }

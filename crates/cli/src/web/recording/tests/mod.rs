@@ -1,1 +1,5 @@
 //! Recordings of what a simulation does.
+
+mod findings;
+mod rows;
+mod scene;
