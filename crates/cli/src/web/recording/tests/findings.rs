@@ -185,13 +185,17 @@ fn a_black_hole() {
 #[test]
 fn nagle_against_delayed_acknowledgements() {
     let mut scene = Scene::new(quiet(), 0);
-    let (client, _) = scene.connected();
-    // A receiver acknowledges at once in the beginning; then it delays.
+    let (client, served) = scene.connected();
+    // A receiver delays once it talks in turns with the sender.
     for _ in 0..40 {
         scene.write(0, client, b"head");
         scene.run(1);
         scene.write(0, client, b"body");
-        scene.run(300);
+        scene.run(80);
+        scene.read(1, served);
+        scene.write(1, served, b"done");
+        scene.run(10);
+        scene.read(0, client);
     }
     assert!(scene.kinds().contains(&"nagle-delayed-ack".to_owned()));
 }
