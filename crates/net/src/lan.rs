@@ -321,6 +321,12 @@ impl Lan {
         self.control(host, |now, machine, port| machine.cut(now, port, direction, duration))
     }
 
+    /// Holds one direction of the cable of `host` up for a while: nothing comes out of it and nothing is lost, and then all of it
+    /// comes in order; `false` if there is no such host.
+    pub fn hold(&self, host: &str, direction: Direction, duration: Duration) -> bool {
+        self.control(host, |now, machine, port| machine.hold(now, port, direction, duration))
+    }
+
     /// Publishes a host's port on the real machine: whatever connects there is carried over the LAN, by the stack of
     /// the target's gateway (or of the host called `gateway`), and every end with it: FIN as FIN, RST as RST.
     ///

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::guard::{self, Guard};
 use super::trouble::Trouble;
 use super::world::World;
-use super::{live, page};
+use super::{lan, live, page, recording};
 
 /// What a request is answered with.
 pub(crate) type Answer = Result<Value, Trouble>;
@@ -55,8 +55,10 @@ pub(crate) async fn answer(world: &Arc<World>, asked: Asked) -> Value {
     answer
 }
 
-async fn dispatch(_world: &Arc<World>, what: &str, _parameters: Value) -> Answer {
+async fn dispatch(world: &Arc<World>, what: &str, parameters: Value) -> Answer {
     match what.split_once('.') {
+        Some(("lan", what)) => lan::answer(world, what, parameters).await,
+        Some(("recording", what)) => recording::answer(world, what, parameters),
         _ => Err(Trouble::request(format!("there is no request `{what}`"))),
     }
 }

@@ -5,6 +5,7 @@
 
 mod api;
 mod guard;
+mod lan;
 mod live;
 mod page;
 mod recording;

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use super::lan::{self, Lan};
 use super::recording::Recording;
 use super::trouble::Trouble;
 
@@ -162,6 +163,8 @@ impl<T: Entity> Entities<T> {
 #[derive(Debug)]
 pub(crate) struct World {
     changes: Arc<Changes>,
+    /// Sockeye LANs.
+    pub(crate) lans: Entities<Lan>,
     /// What has been recorded.
     pub(crate) recordings: Entities<Recording>,
 }
@@ -170,7 +173,11 @@ impl World {
     /// A world with nothing in it.
     pub(crate) fn new() -> World {
         let changes = Arc::new(Changes::new());
-        World { recordings: Entities::new(&changes, 'r', "recording"), changes }
+        World {
+            lans: Entities::new(&changes, 'l', "LAN"),
+            recordings: Entities::new(&changes, 'r', "recording"),
+            changes,
+        }
     }
 
     /// Wakes whoever holds it whenever something changes.
@@ -186,7 +193,7 @@ impl World {
         if since == 0 {
             news.insert("about".to_owned(), about());
         }
-        let changed = [("recordings", self.recordings.news(since))];
+        let changed = [("lans", self.lans.news(since)), ("recordings", self.recordings.news(since))];
         news.extend(
             changed
                 .into_iter()
@@ -199,5 +206,8 @@ impl World {
 
 /// What does not change.
 fn about() -> Value {
-    serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })
+    serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "profiles": lan::profiles(),
+    })
 }

@@ -9,6 +9,7 @@ mod cable;
 mod connection;
 mod finding;
 mod reel;
+mod request;
 mod row;
 mod sight;
 mod tape;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sockeye_core::time::{Duration, Instant};
 
+pub(crate) use request::answer;
 pub(crate) use sight::{CableSight, HostIndex, Note, Sample, Sight};
 
 use super::world::{Entity, Version};
@@ -160,6 +162,16 @@ impl Recording {
     /// The number of the first row at or after a moment of its clock.
     pub(crate) fn row_at(&self, at: Instant) -> u64 {
         self.tape.lock().reel.find(at)
+    }
+
+    /// The hosts that have connections which are not over.
+    pub(crate) fn busy_hosts(&self) -> Vec<(HostIndex, String)> {
+        let tape = self.tape.lock();
+        let open = tape.connections.iter().filter(|connection| connection.to.is_none());
+        let hosts: std::collections::BTreeSet<HostIndex> =
+            open.flat_map(|connection| &connection.ends).filter_map(|end| end.host).collect();
+        let stations = &tape.opening.stations;
+        hosts.into_iter().filter_map(|host| Some((host, stations.get(host)?.name.clone()))).collect()
     }
 
     /// `recording.rows`

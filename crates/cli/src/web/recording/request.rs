@@ -1,0 +1,68 @@
+//! The requests about recordings.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Filter;
+use crate::web::api::{Answer, parameters};
+use crate::web::trouble::Trouble;
+use crate::web::world::World;
+
+#[derive(Deserialize)]
+struct Which {
+    recording: String,
+}
+
+#[derive(Deserialize)]
+struct Range {
+    recording: String,
+    #[serde(default)]
+    from: u64,
+    count: usize,
+    filter: Option<Filter>,
+}
+
+#[derive(Deserialize)]
+struct Moment {
+    recording: String,
+    time: f64,
+    filter: Option<Filter>,
+}
+
+/// Answers `recording.…`.
+///
+/// # Errors
+/// What is wrong with the request.
+pub(crate) fn answer(world: &Arc<World>, what: &str, given: Value) -> Answer {
+    match what {
+        "rows" => {
+            let Range { recording, from, count, filter } = parameters(given)?;
+            Ok(world.recordings.get(&recording)?.rows(from, count, &filter.unwrap_or_default()))
+        }
+        "find" => {
+            let Moment { recording, time, filter } = parameters(given)?;
+            Ok(world.recordings.get(&recording)?.find(time, &filter.unwrap_or_default()))
+        }
+        "at" => {
+            let Moment { recording, time, .. } = parameters(given)?;
+            Ok(world.recordings.get(&recording)?.at(time))
+        }
+        "findings" => {
+            let Range { recording, from, count, .. } = parameters(given)?;
+            Ok(world.recordings.get(&recording)?.findings(from, count))
+        }
+        "forget" => {
+            let which: Which = parameters(given)?;
+            let lan = world.lans.all().into_iter().find(|lan| lan.recording() == which.recording);
+            if let Some(lan) = lan {
+                let words = "a LAN goes on in this recording";
+                return Err(Trouble::new("in-use", words, "close the LAN first").with("lan", lan.name()));
+            }
+            world.recordings.remove(&which.recording)?;
+            Ok(json!({}))
+        }
+        _ => Err(Trouble::request(format!("there is no request `recording.{what}`"))),
+    }
+}
