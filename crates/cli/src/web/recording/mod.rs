@@ -5,9 +5,11 @@
 //! ([`at`]), a frame peeled layer by layer, sends and segments and receives on one axis, plots, and what it all means ([`finding`]).
 
 mod at;
+mod boundary;
 mod cable;
 mod connection;
 mod finding;
+mod plot;
 mod reel;
 mod request;
 mod row;
@@ -25,7 +27,10 @@ use sockeye_core::time::{Duration, Instant};
 pub(crate) use request::answer;
 pub(crate) use sight::{CableSight, HostIndex, Note, Sample, Sight};
 
+use super::api::Answer;
+use super::trouble::Trouble;
 use super::world::{Entity, Version};
+use connection::Connection;
 use row::Row;
 use tape::Tape;
 
@@ -218,6 +223,50 @@ impl Recording {
         let (connections, listeners) =
             then.tell(&tape.connections, at, (start, *self.time_wait.lock()));
         json!({ "time": seconds, "row": last, "connections": connections, "listeners": listeners })
+    }
+
+    /// `recording.boundaries`
+    ///
+    /// # Errors
+    /// There is no such connection.
+    pub(crate) fn boundaries(&self, connection: u32, direction: usize, range: (u64, u64)) -> Answer {
+        let tape = self.tape.lock();
+        let connection = self.connection(&tape, connection)?;
+        Ok(boundary::tell(&tape.reel, connection, direction.min(1), range, tape.opening.start))
+    }
+
+    /// `recording.plot`
+    ///
+    /// # Errors
+    /// There is no such connection, or no such plot.
+    pub(crate) fn plot(
+        &self,
+        connection: u32,
+        plot: &str,
+        direction: usize,
+        (from, to): (Option<f64>, Option<f64>),
+        points: usize,
+    ) -> Answer {
+        let tape = self.tape.lock();
+        let (reel, start) = (&tape.reel, tape.opening.start);
+        let connection = self.connection(&tape, connection)?;
+        let from = from.map_or(connection.from, |from| told::instant(from, start));
+        let to = to.map_or(connection.to.unwrap_or(tape.until), |to| told::instant(to, start));
+        let points = points.clamp(1, plot::POINTS);
+        let wanted = plot::Wanted { direction: direction.min(1), span: (from, to.max(from)), points, start };
+        match plot {
+            "sequence" => Ok(plot::sequence(reel, connection, &wanted)),
+            "window" => Ok(plot::window(reel, connection, &wanted)),
+            "rtt" => Ok(plot::rtt(reel, connection, &wanted)),
+            "throughput" => Ok(plot::throughput(reel, connection, &wanted)),
+            "queues" => Ok(plot::queues(connection, &wanted)),
+            _ => Err(Trouble::request(format!("there is no plot `{plot}`"))),
+        }
+    }
+
+    fn connection<'a>(&self, tape: &'a Tape, number: u32) -> Result<&'a Connection, Trouble> {
+        let gone = || Trouble::gone("connection", &format!("{number} of {}", self.name));
+        tape.connections.get(number).ok_or_else(gone)
     }
 
     /// `recording.findings`

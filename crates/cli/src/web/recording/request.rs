@@ -31,6 +31,34 @@ struct Moment {
     filter: Option<Filter>,
 }
 
+#[derive(Deserialize)]
+struct Boundaries {
+    recording: String,
+    connection: u32,
+    #[serde(default)]
+    direction: usize,
+    #[serde(default)]
+    from: u64,
+    to: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Plot {
+    recording: String,
+    connection: u32,
+    #[serde(default)]
+    direction: usize,
+    plot: String,
+    from: Option<f64>,
+    to: Option<f64>,
+    #[serde(default = "points")]
+    points: usize,
+}
+
+fn points() -> usize {
+    1000
+}
+
 /// Answers `recording.…`.
 ///
 /// # Errors
@@ -52,6 +80,15 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, given: Value) -> Answer {
         "findings" => {
             let Range { recording, from, count, .. } = parameters(given)?;
             Ok(world.recordings.get(&recording)?.findings(from, count))
+        }
+        "boundaries" => {
+            let Boundaries { recording, connection, direction, from, to } = parameters(given)?;
+            let range = (from, to.unwrap_or(u64::MAX));
+            world.recordings.get(&recording)?.boundaries(connection, direction, range)
+        }
+        "plot" => {
+            let Plot { recording, connection, direction, plot, from, to, points } = parameters(given)?;
+            world.recordings.get(&recording)?.plot(connection, &plot, direction, (from, to), points)
         }
         "forget" => {
             let which: Which = parameters(given)?;

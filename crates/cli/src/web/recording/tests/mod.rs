@@ -3,3 +3,4 @@
 mod findings;
 mod rows;
 mod scene;
+mod views;
