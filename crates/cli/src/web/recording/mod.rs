@@ -9,6 +9,7 @@ mod boundary;
 mod cable;
 mod connection;
 mod finding;
+mod peel;
 mod plot;
 mod reel;
 mod request;
@@ -19,6 +20,8 @@ mod tape;
 mod tests;
 mod told;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,7 +34,7 @@ use super::api::Answer;
 use super::trouble::Trouble;
 use super::world::{Entity, Version};
 use connection::Connection;
-use row::Row;
+use row::{Event, Row};
 use tape::Tape;
 
 /// Rows and findings that one answer has at most.
@@ -223,6 +226,23 @@ impl Recording {
         let (connections, listeners) =
             then.tell(&tape.connections, at, (start, *self.time_wait.lock()));
         json!({ "time": seconds, "row": last, "connections": connections, "listeners": listeners })
+    }
+
+    /// `recording.frame`
+    ///
+    /// # Errors
+    /// The row is no frame, or is not there in full any more.
+    pub(crate) fn frame(&self, number: u64) -> Answer {
+        let tape = self.tape.lock();
+        let Some(row) = tape.reel.get(number) else {
+            let words = format!("row {number} is only counted any more");
+            return Err(Trouble::new("summarised", words, "newer frames can be looked into").with("row", number));
+        };
+        let Event::Frame(frame) = &row.event else {
+            return Err(Trouble::request(format!("row {number} is no frame")));
+        };
+        let bytes = BASE64.encode(&frame.bytes);
+        Ok(json!({ "row": number, "bytes": bytes, "layers": peel::peel(&frame.bytes, frame.link) }))
     }
 
     /// `recording.boundaries`

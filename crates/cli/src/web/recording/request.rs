@@ -32,6 +32,12 @@ struct Moment {
 }
 
 #[derive(Deserialize)]
+struct Numbered {
+    recording: String,
+    row: u64,
+}
+
+#[derive(Deserialize)]
 struct Boundaries {
     recording: String,
     connection: u32,
@@ -80,6 +86,10 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, given: Value) -> Answer {
         "findings" => {
             let Range { recording, from, count, .. } = parameters(given)?;
             Ok(world.recordings.get(&recording)?.findings(from, count))
+        }
+        "frame" => {
+            let Numbered { recording, row } = parameters(given)?;
+            world.recordings.get(&recording)?.frame(row)
         }
         "boundaries" => {
             let Boundaries { recording, connection, direction, from, to } = parameters(given)?;

@@ -2,5 +2,5 @@
 
 mod findings;
 mod rows;
-mod scene;
+pub(in crate::web::recording) mod scene;
 mod views;

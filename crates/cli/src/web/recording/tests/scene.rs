@@ -15,19 +15,19 @@ use super::super::{CableSight, Filter, Kind, Opening, Recording, Sight, Station}
 use crate::web::world::World;
 
 /// A LAN at work.
-pub(super) struct Scene {
-    pub(super) sim: Simulation,
-    pub(super) lan: LanId,
-    pub(super) hosts: Vec<HostId>,
-    pub(super) recording: Arc<Recording>,
+pub(in crate::web::recording) struct Scene {
+    pub(in crate::web::recording) sim: Simulation,
+    pub(in crate::web::recording) lan: LanId,
+    pub(in crate::web::recording) hosts: Vec<HostId>,
+    pub(in crate::web::recording) recording: Arc<Recording>,
 }
 
 /// The address of the server's listener.
-pub(super) const SERVER: &str = "10.0.0.2:7788";
+pub(in crate::web::recording) const SERVER: &str = "10.0.0.2:7788";
 
 impl Scene {
     /// Hosts `client` (10.0.0.3) and `server` (10.0.0.2), and as many more as asked for, on cables like this.
-    pub(super) fn new(conditions: Conditions, more: usize) -> Scene {
+    pub(in crate::web::recording) fn new(conditions: Conditions, more: usize) -> Scene {
         let mut sim = Simulation::new(7);
         let lan = sim.add_lan();
         sim.lan_mut(lan).set_observing(Observing::On);
@@ -58,17 +58,17 @@ impl Scene {
         scene
     }
 
-    pub(super) fn port(&self, host: usize) -> PortId {
+    pub(in crate::web::recording) fn port(&self, host: usize) -> PortId {
         self.sim.port(self.hosts[host], InterfaceId(1)).unwrap().1
     }
 
     /// Lets time go on, and records what happens.
-    pub(super) fn run(&mut self, millis: u64) {
+    pub(in crate::web::recording) fn run(&mut self, millis: u64) {
         self.sim.run_for(Duration::from_millis(millis));
         self.record();
     }
 
-    pub(super) fn record(&mut self) {
+    pub(in crate::web::recording) fn record(&mut self) {
         while let Some(seen) = self.sim.lan_mut(self.lan).poll_observation() {
             let host = (0..self.hosts.len()).find(|host| self.port(*host) == seen.port).unwrap();
             let sight = CableSight {
@@ -89,7 +89,7 @@ impl Scene {
         self.recording.advance(now);
     }
 
-    pub(super) fn listen(&mut self) -> SocketId {
+    pub(in crate::web::recording) fn listen(&mut self) -> SocketId {
         let (now, server) = (self.sim.now(), self.hosts[1]);
         let stack = self.sim.stack_mut(server);
         let listener = stack.open(Family::V4, SocketKind::Stream).unwrap();
@@ -98,7 +98,7 @@ impl Scene {
         listener
     }
 
-    pub(super) fn connect(&mut self) -> SocketId {
+    pub(in crate::web::recording) fn connect(&mut self) -> SocketId {
         let (now, client) = (self.sim.now(), self.hosts[0]);
         let stack = self.sim.stack_mut(client);
         let socket = stack.open(Family::V4, SocketKind::Stream).unwrap();
@@ -108,7 +108,7 @@ impl Scene {
     }
 
     /// A connection attempt from a port of the host's choice.
-    pub(super) fn connect_anywhere(&mut self) -> SocketId {
+    pub(in crate::web::recording) fn connect_anywhere(&mut self) -> SocketId {
         let (now, client) = (self.sim.now(), self.hosts[0]);
         let stack = self.sim.stack_mut(client);
         let socket = stack.open(Family::V4, SocketKind::Stream).unwrap();
@@ -117,7 +117,7 @@ impl Scene {
     }
 
     /// Connects and closes, so that the hosts know each other's hardware addresses.
-    pub(super) fn connected_once_for_arp(&mut self) {
+    pub(in crate::web::recording) fn connected_once_for_arp(&mut self) {
         let socket = self.connect_anywhere();
         self.run(100);
         self.close(0, socket);
@@ -125,7 +125,7 @@ impl Scene {
     }
 
     /// A connection from the client to the server: the client's socket, the server's.
-    pub(super) fn connected(&mut self) -> (SocketId, SocketId) {
+    pub(in crate::web::recording) fn connected(&mut self) -> (SocketId, SocketId) {
         let listener = self.listen();
         let client = self.connect();
         self.run(5000);
@@ -134,29 +134,29 @@ impl Scene {
         (client, served)
     }
 
-    pub(super) fn write(&mut self, host: usize, socket: SocketId, bytes: &[u8]) {
+    pub(in crate::web::recording) fn write(&mut self, host: usize, socket: SocketId, bytes: &[u8]) {
         let (now, host) = (self.sim.now(), self.hosts[host]);
         self.sim.stack_mut(host).write(now, socket, bytes).unwrap();
     }
 
-    pub(super) fn read(&mut self, host: usize, socket: SocketId) -> usize {
+    pub(in crate::web::recording) fn read(&mut self, host: usize, socket: SocketId) -> usize {
         let (now, host) = (self.sim.now(), self.hosts[host]);
         self.sim.stack_mut(host).read(now, socket, &mut [0; 65536]).unwrap_or(0)
     }
 
-    pub(super) fn close(&mut self, host: usize, socket: SocketId) {
+    pub(in crate::web::recording) fn close(&mut self, host: usize, socket: SocketId) {
         let (now, host) = (self.sim.now(), self.hosts[host]);
         self.sim.stack_mut(host).close(now, socket).unwrap();
     }
 
     /// The next frames that the host sends are lost.
-    pub(super) fn drop_next(&mut self, host: usize, frames: usize) {
+    pub(in crate::web::recording) fn drop_next(&mut self, host: usize, frames: usize) {
         let (lan, port) = (self.lan, self.port(host));
         self.sim.lan_mut(lan).drop_next(port, Direction::Up, frames);
     }
 
     /// All rows, told.
-    pub(super) fn rows(&mut self) -> Vec<Value> {
+    pub(in crate::web::recording) fn rows(&mut self) -> Vec<Value> {
         self.record();
         self.recording.finish();
         let mut rows = Vec::new();
@@ -171,12 +171,12 @@ impl Scene {
     }
 
     /// The rows, a line each.
-    pub(super) fn lines(&mut self) -> String {
+    pub(in crate::web::recording) fn lines(&mut self) -> String {
         self.rows().iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// The kinds of the findings.
-    pub(super) fn kinds(&mut self) -> Vec<String> {
+    pub(in crate::web::recording) fn kinds(&mut self) -> Vec<String> {
         self.record();
         self.recording.finish();
         let found = self.recording.findings(0, 500);
@@ -185,7 +185,7 @@ impl Scene {
 }
 
 /// Everything about a row that is worth a look, in a line.
-pub(super) fn line(row: &Value) -> String {
+pub(in crate::web::recording) fn line(row: &Value) -> String {
     let mut line = format!("{:>3} {:.3} {}", row["row"], row["time"].as_f64().unwrap(), row["kind"].as_str().unwrap());
     let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let names: &[&str] = match row["kind"].as_str().unwrap() {
