@@ -87,8 +87,12 @@ impl Units {
         let units = u128::from(units);
         match self {
             Units::PowerOfTen(power) if power <= 9 => units * 10_u128.pow(9 - u32::from(power)),
-            Units::PowerOfTen(power) => 10_u128.checked_pow(u32::from(power) - 9).map_or(0, |fine| units / fine),
-            Units::PowerOfTwo(power) if power < 128 => (units * 1_000_000_000).checked_shr(power.into()).unwrap_or(0),
+            Units::PowerOfTen(power) => {
+                10_u128.checked_pow(u32::from(power) - 9).map_or(0, |fine| units / fine)
+            }
+            Units::PowerOfTwo(power) if power < 128 => {
+                (units * 1_000_000_000).checked_shr(power.into()).unwrap_or(0)
+            }
             Units::PowerOfTwo(_) => 0,
         }
     }
@@ -287,7 +291,8 @@ impl<'a> CaptureReader<'a> {
                 SECTION_HEADER => {
                     let options = self.order.options(body.get(16..).unwrap_or_default());
                     let mut application = options.filter(|(code, _)| *code == SECTION_APPLICATION);
-                    self.application = application.next().map(|(_, value)| text(value)).or(self.application.take());
+                    self.application =
+                        application.next().map(|(_, value)| text(value)).or(self.application.take());
                 }
                 INTERFACE_DESCRIPTION => self.describe(body).ok_or_else(broken)?,
                 ENHANCED_PACKET => return self.enhanced(body, at).map(Some),
@@ -391,7 +396,9 @@ pub fn captured_content(link_type: u16, bytes: &[u8]) -> Option<(Medium, &[u8])>
         // BSD's loopback: four bytes with the family of addresses.
         0 | 108 => Some((Medium::Ip, bytes.get(4..)?)),
         // Linux's "any" interface: a header of its own, with the protocol.
-        113 if matches!(bytes.get(14..16)?, [0x08, 0x00] | [0x86, 0xdd]) => Some((Medium::Ip, bytes.get(16..)?)),
+        113 if matches!(bytes.get(14..16)?, [0x08, 0x00] | [0x86, 0xdd]) => {
+            Some((Medium::Ip, bytes.get(16..)?))
+        }
         276 if matches!(bytes.get(..2)?, [0x08, 0x00] | [0x86, 0xdd]) => Some((Medium::Ip, bytes.get(20..)?)),
         _ => None,
     }

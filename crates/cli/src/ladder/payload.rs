@@ -74,9 +74,13 @@ fn quoted(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             // Direction marks could turn the rest of the line around.
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                quoted.push_str(&letter.escape_unicode().to_string());
+                quoted.extend(letter.escape_unicode());
             }
-            letter if letter.is_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(letter))),
+            letter if letter.is_control() => {
+                quoted.push_str("\\x");
+                let digit = |shift: u32| char::from_digit(u32::from(letter) >> shift & 15, 16).unwrap_or('0');
+                quoted.extend([digit(4), digit(0)]);
+            }
             letter => quoted.push(letter),
         }
     }

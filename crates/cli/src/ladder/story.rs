@@ -261,7 +261,10 @@ impl Story {
         let mut caused = Vec::new();
         for (key, change) in changes {
             let continues = current.as_ref().is_none_or(|current| *current == change.before);
-            if !(continues && change.by_segment && may_cause(segment, (&change.before, &change.state), acknowledges_all)) {
+            if !(continues
+                && change.by_segment
+                && may_cause(segment, (&change.before, &change.state), acknowledges_all))
+            {
                 break;
             }
             *current = Some(change.state.clone());
@@ -291,7 +294,8 @@ impl Story {
         if sight.by_segment {
             let cause = self.waiting.values().take(LOOK_AHEAD).find_map(|later| {
                 let (at, segment) = self.arrival_at(later, &ends, sight.side)?;
-                (at.since(sight.at) <= BATCH && may_cause(&segment, (&sight.before, &sight.state), true)).then_some(at)
+                (at.since(sight.at) <= BATCH && may_cause(&segment, (&sight.before, &sight.state), true))
+                    .then_some(at)
             });
             // Stamped a little too early: it is told with the frame that brought it about.
             if let Some(at) = cause {

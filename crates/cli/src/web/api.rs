@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -14,6 +14,9 @@ use super::guard::{self, Guard};
 use super::trouble::Trouble;
 use super::world::World;
 use super::{lan, live, page, recording};
+
+/// The largest capture file that is opened.
+const LARGEST_FILE: usize = 128 << 20;
 
 /// What a request is answered with.
 pub(crate) type Answer = Result<Value, Trouble>;
@@ -34,6 +37,8 @@ pub(crate) fn router(world: Arc<World>, guard: Arc<Guard>) -> Router {
     Router::new()
         .route("/api/do", post(over_http))
         .route("/api/live", get(live::upgrade))
+        .route("/api/recording/{file}", get(recording::download))
+        .route("/api/recording", post(recording::upload).layer(DefaultBodyLimit::max(LARGEST_FILE)))
         .fallback(get(page::file))
         .layer(from_fn_with_state(guard, guard::check))
         .with_state(world)

@@ -229,12 +229,7 @@ impl Stack {
     ///
     /// # Errors
     /// [`Error::WouldBlock`] when none waits; and, once, what ICMP told of an earlier datagram.
-    pub fn receive_from(
-        &mut self,
-        now: Instant,
-        id: SocketId,
-        buffer: &mut [u8],
-    ) -> Result<Received, Error> {
+    pub fn receive_from(&mut self, now: Instant, id: SocketId, buffer: &mut [u8]) -> Result<Received, Error> {
         let room = buffer.len();
         let received = self.take_datagram(id, buffer, Take::Away);
         let (local, peer) = self.addresses_if_watched(id);

@@ -367,12 +367,7 @@ impl Stack {
         self.told(now, id, Call::Shutdown { read, write }, shut, |()| 0)
     }
 
-    fn shutdown_now(
-        &mut self,
-        now: Instant,
-        id: SocketId,
-        (read, write): (bool, bool),
-    ) -> Result<(), Error> {
+    fn shutdown_now(&mut self, now: Instant, id: SocketId, (read, write): (bool, bool)) -> Result<(), Error> {
         match &mut self.held_mut(id)?.body {
             Body::Idle(_) => return Err(Error::NotConnected),
             Body::Listener(_) => {

@@ -72,7 +72,8 @@ mod tests {
         let traces = core::iter::from_fn(|| host.poll_trace());
         let calls = traces.filter_map(|trace| match trace.event {
             TraceEvent::Call { local, remote, call, outcome, .. } => {
-                let [local, remote] = [local, remote].map(|it| it.map_or("-".to_owned(), |it| it.to_string()));
+                let [local, remote] =
+                    [local, remote].map(|it| it.map_or("-".to_owned(), |it| it.to_string()));
                 Some(format!("{} {local} {remote} {outcome:?}", call.name()))
             }
             _ => None,

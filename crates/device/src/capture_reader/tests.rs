@@ -9,7 +9,8 @@ fn ours() -> Vec<u8> {
     let mut writer = PcapngWriter::new(&mut file, Flush::EveryPacket).unwrap();
     let cable = writer.interface("cable", Medium::Ethernet, None).unwrap();
     let short = writer.interface("tunnel", Medium::Ip, Some(10)).unwrap();
-    for (interface, length, comment) in [(cable, 61, Some("lost on the cable: cable cut")), (short, 40, None)] {
+    for (interface, length, comment) in [(cable, 61, Some("lost on the cable: cable cut")), (short, 40, None)]
+    {
         let frame = vec![length; usize::from(length)];
         let written = CapturedFrame {
             interface,
@@ -55,9 +56,12 @@ fn block(kind: u32, body: &[u8]) -> Vec<u8> {
 fn the_other_byte_order_coarse_times_and_simple_packets() {
     let section = [&0x1a2b_3c4d_u32.to_be_bytes()[..], &[0, 1, 0, 0], &[0xff; 8]].concat();
     // Units of 2^-10 seconds, and an offset of 100 seconds.
-    let options = [&[0, 9, 0, 1, 0x8a, 0, 0, 0][..], &[0, 14, 0, 8, 0, 0, 0, 0, 0, 0, 0, 100], &[0; 4]].concat();
+    let options =
+        [&[0, 9, 0, 1, 0x8a, 0, 0, 0][..], &[0, 14, 0, 8, 0, 0, 0, 0, 0, 0, 0, 100], &[0; 4]].concat();
     let interface = [&[0, 101, 0, 0, 0, 0, 0, 0][..], &options].concat();
-    let packet = [&[0; 4][..], &[0; 4], &1536_u32.to_be_bytes(), &3_u32.to_be_bytes(), &9_u32.to_be_bytes(), b"abc\0"].concat();
+    let packet =
+        [&[0; 4][..], &[0; 4], &1536_u32.to_be_bytes(), &3_u32.to_be_bytes(), &9_u32.to_be_bytes(), b"abc\0"]
+            .concat();
     let simple = [&5_u32.to_be_bytes()[..], b"defgh\0\0\0"].concat();
     let unknown = block(0x0bad, b"nothing!");
     let file = [
@@ -74,10 +78,14 @@ fn the_other_byte_order_coarse_times_and_simple_packets() {
     assert_eq!((packets[1].bytes, packets[1].timestamp), (&b"defgh"[..], packets[0].timestamp));
     // A second section counts its interfaces from 0 again.
     let twice = [&file[..], &file[..]].concat();
-    let places: Vec<_> = CaptureReader::new(&twice).unwrap().map(|packet| packet.unwrap().interface).collect();
+    let places: Vec<_> =
+        CaptureReader::new(&twice).unwrap().map(|packet| packet.unwrap().interface).collect();
     assert_eq!(places, [0, 0, 1, 1]);
     let none = [block(SECTION_HEADER, &section), block(ENHANCED_PACKET, &packet)].concat();
-    assert_eq!(CaptureReader::new(&none).unwrap().next(), Some(Err(CaptureError::UnknownInterface { at: 28 })));
+    assert_eq!(
+        CaptureReader::new(&none).unwrap().next(),
+        Some(Err(CaptureError::UnknownInterface { at: 28 }))
+    );
 }
 
 #[test]

@@ -45,11 +45,52 @@ const PROFILES: [(&str, Told); 6] = {
     };
     [
         ("perfect", perfect),
-        ("wifi", Told { loss: 3.0, loss_burst: Some(3.0), delay_ms: 4.0, jitter_ms: 8.0, rate_kbit: Some(20_000.0), queue_frames: Some(100), ..perfect }),
-        ("3g", Told { loss: 0.5, delay_ms: 60.0, jitter_ms: 30.0, rate_kbit: Some(1600.0), queue_frames: Some(100), ..perfect }),
-        ("satellite", Told { loss: 0.2, delay_ms: 280.0, jitter_ms: 5.0, rate_kbit: Some(10_000.0), queue_frames: Some(300), ..perfect }),
+        (
+            "wifi",
+            Told {
+                loss: 3.0,
+                loss_burst: Some(3.0),
+                delay_ms: 4.0,
+                jitter_ms: 8.0,
+                rate_kbit: Some(20_000.0),
+                queue_frames: Some(100),
+                ..perfect
+            },
+        ),
+        (
+            "3g",
+            Told {
+                loss: 0.5,
+                delay_ms: 60.0,
+                jitter_ms: 30.0,
+                rate_kbit: Some(1600.0),
+                queue_frames: Some(100),
+                ..perfect
+            },
+        ),
+        (
+            "satellite",
+            Told {
+                loss: 0.2,
+                delay_ms: 280.0,
+                jitter_ms: 5.0,
+                rate_kbit: Some(10_000.0),
+                queue_frames: Some(300),
+                ..perfect
+            },
+        ),
         ("lossy", Told { loss: 1.0, delay_ms: 10.0, ..perfect }),
-        ("dsl", Told { delay_ms: 12.0, jitter_ms: 1.0, rate_kbit: Some(16_000.0), queue_frames: Some(150), mtu: Some(1492), ..perfect }),
+        (
+            "dsl",
+            Told {
+                delay_ms: 12.0,
+                jitter_ms: 1.0,
+                rate_kbit: Some(16_000.0),
+                queue_frames: Some(150),
+                mtu: Some(1492),
+                ..perfect
+            },
+        ),
     ]
 };
 
@@ -60,7 +101,8 @@ pub(crate) fn profiles() -> Value {
 }
 
 fn wrong(what: &str, wants: &str) -> Trouble {
-    Trouble::new("bad-conditions", format!("{what} makes no sense"), format!("give {wants}")).with("what", what)
+    Trouble::new("bad-conditions", format!("{what} makes no sense"), format!("give {wants}"))
+        .with("what", what)
 }
 
 impl Told {
@@ -81,9 +123,9 @@ impl Told {
             // A cast ends at the ends of what there is.
             Rate::new((kbit * 1000.0) as u64).ok_or_else(|| wrong("rate_kbit", "a rate above 0, or null"))
         });
-        let burst = self
-            .loss_burst
-            .map(|frames| BurstLength::new(frames).ok_or_else(|| wrong("loss_burst", "a mean length from 1 on, or null")));
+        let burst = self.loss_burst.map(|frames| {
+            BurstLength::new(frames).ok_or_else(|| wrong("loss_burst", "a mean length from 1 on, or null"))
+        });
         if self.queue_frames == Some(0) {
             return Err(wrong("queue_frames", "a number of frames from 1 on, or null"));
         }
@@ -177,7 +219,8 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_named() {
-        let error = |told: Value| serde_json::from_value::<Told>(told).unwrap().conditions().unwrap_err().words;
+        let error =
+            |told: Value| serde_json::from_value::<Told>(told).unwrap().conditions().unwrap_err().words;
         assert_eq!(error(json!({ "loss": 101 })), "loss makes no sense");
         assert_eq!(error(json!({ "delay_ms": -1 })), "delay_ms makes no sense");
         assert_eq!(error(json!({ "rate_kbit": 0 })), "rate_kbit makes no sense");

@@ -103,7 +103,11 @@ impl Lan {
                 .map_err(|error| Trouble::new("bad-address", format!("{error}"), "give it as 10.0.0.2/24"))?;
             let built = lan.host(host.clone()).address(cidr).build();
             hosts.push(built.map_err(|error| {
-                Trouble::new("bad-hosts", format!("cannot make host {host}: {error}"), "change its name or address")
+                Trouble::new(
+                    "bad-hosts",
+                    format!("cannot make host {host}: {error}"),
+                    "change its name or address",
+                )
             })?);
         }
         let names: Vec<&str> = wanted.iter().map(|wanted| &*wanted.host).collect();
@@ -124,8 +128,7 @@ impl Lan {
         hosts: Vec<Host>,
     ) -> Result<Arc<Lan>, Trouble> {
         let stations = hosts.iter().map(station).collect();
-        let opening =
-            Opening { title: title.to_owned(), kind: Kind::Live, stations, start: sockeye::now() };
+        let opening = Opening { title: title.to_owned(), kind: Kind::Live, stations, start: sockeye::now() };
         let recording = world.recordings.add(|name, version| Recording::new(name, version, opening));
         let cables = hosts.iter().map(|host| (host.name().to_owned(), conditions.into())).collect();
         let made = world.lans.add(|name, version| Lan {
@@ -202,7 +205,10 @@ impl Lan {
             }
             Action::DropNext(frames) => {
                 put("frames", frames.into());
-                ("drop-next", format!("the next frames on the cable of {host} ({}) are dropped: {frames}", way.name()))
+                (
+                    "drop-next",
+                    format!("the next frames on the cable of {host} ({}) are dropped: {frames}", way.name()),
+                )
             }
             Action::Hold(time) => {
                 put("ms", (time.as_millis() as u64).into());
@@ -289,6 +295,7 @@ impl World {
     ///
     /// # Errors
     /// There is no such LAN, or no such host on it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "sessions are opened there"))]
     pub(crate) fn host(&self, lan: &str, host: &str) -> Result<Host, Trouble> {
         self.lans.get(lan)?.host(host)
     }

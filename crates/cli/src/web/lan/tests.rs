@@ -16,7 +16,8 @@ async fn ask(world: &Arc<World>, request: Value) -> Value {
 async fn rows_when(world: &Arc<World>, is_there: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let answer = ask(world, json!({ "do": "recording.rows", "recording": "r1", "from": 0, "count": 500 })).await;
+        let answer =
+            ask(world, json!({ "do": "recording.rows", "recording": "r1", "from": 0, "count": 500 })).await;
         let rows = answer["ok"]["rows"].as_array().unwrap().clone();
         if is_there(&rows) {
             return rows;
@@ -89,18 +90,25 @@ async fn a_dialogue_on_a_lan_is_recorded_while_it_runs() {
     let kept = ask(&world, json!({ "do": "recording.forget", "recording": "r1" })).await;
     assert_eq!(kept["error"]["code"], "in-use");
     assert_eq!(ask(&world, json!({ "do": "lan.close", "lan": "l1" })).await, json!({ "ok": {} }));
-    assert_eq!(ask(&world, json!({ "do": "recording.forget", "recording": "r1" })).await, json!({ "ok": {} }));
+    assert_eq!(
+        ask(&world, json!({ "do": "recording.forget", "recording": "r1" })).await,
+        json!({ "ok": {} })
+    );
 }
 
 #[tokio::test]
 async fn what_is_not_possible_is_said() {
     let world = Arc::new(World::new());
-    let code = async |request| ask(&world, request).await["error"]["code"].as_str().unwrap_or("none").to_owned();
+    let code =
+        async |request| ask(&world, request).await["error"]["code"].as_str().unwrap_or("none").to_owned();
     assert_eq!(code(json!({ "do": "lan.cut", "lan": "l1", "host": "a", "ms": 1 })).await, "gone");
     assert_eq!(code(json!({ "do": "lan.open", "hosts": [] })).await, "bad-hosts");
     let twice = json!([{ "host": "a", "address": "10.0.0.1/24" }, { "host": "a", "address": "10.0.0.2/24" }]);
     assert_eq!(code(json!({ "do": "lan.open", "hosts": twice })).await, "bad-hosts");
-    assert_eq!(code(json!({ "do": "lan.open", "hosts": [{ "host": "a", "address": "10.0.0.1" }] })).await, "bad-address");
+    assert_eq!(
+        code(json!({ "do": "lan.open", "hosts": [{ "host": "a", "address": "10.0.0.1" }] })).await,
+        "bad-address"
+    );
     assert_eq!(code(json!({ "do": "lan.open", "conditions": { "loss": 200 } })).await, "bad-conditions");
     assert_eq!(code(json!({ "do": "lan.fly" })).await, "bad-request");
     let (_, news) = world.news(0);

@@ -136,9 +136,8 @@ impl Then {
         for (number, _) in self.ends.keys() {
             told.entry(*number).or_insert_with(|| vec![of(*number, 0), of(*number, 1)]);
         }
-        let connections = told.into_iter().map(|(connection, ends)| {
-            json!({ "connection": connection, "ends": ends })
-        });
+        let connections =
+            told.into_iter().map(|(connection, ends)| json!({ "connection": connection, "ends": ends }));
         let listeners = self.listeners.iter().map(|((host, address), listener)| {
             json!({
                 "host": host,

@@ -96,7 +96,12 @@ pub(crate) struct Switchyard {
 
 impl Switchyard {
     /// A frame is on its way to the switch: once, or twice. The tickets lead to it when it has moved.
-    pub(crate) fn expect(&mut self, sight: &CableSight, passage: &Passage, place: Place) -> [Option<Ticket>; 2] {
+    pub(crate) fn expect(
+        &mut self,
+        sight: &CableSight,
+        passage: &Passage,
+        place: Place,
+    ) -> [Option<Ticket>; 2] {
         let is_changed = passage.corrupted_bit.is_some() || passage.is_marked;
         let out = is_changed.then(|| changed(&sight.frame, passage).into_boxed_slice());
         [Some(passage.at), passage.copy_at].map(|at| {
@@ -135,13 +140,13 @@ impl Switchyard {
         let is_next = |(_, coming): &(&Ticket, &Coming)| {
             coming.from != sight.host && !coming.heard.contains(&sight.host) && is_it(coming)
         };
-        let now = self.coming.range((sight.at, 0)..=(sight.at, u64::MAX));
+        let mut now = self.coming.range((sight.at, 0)..=(sight.at, u64::MAX));
         // The cable was held up after the frame had been put in: it comes later than was foreseen.
         let late = || {
             let before = self.coming.range(..(sight.at, 0)).rev().take(LOOK_BACK);
             before.filter(|(_, coming)| coming.heard.is_empty()).filter(is_next).last()
         };
-        let ticket = *now.filter(is_next).next().or_else(late)?.0;
+        let ticket = *now.find(is_next).or_else(late)?.0;
         let mut coming = self.coming.remove(&ticket)?;
         let answer = (coming.place, coming.from);
         coming.heard.push(sight.host);

@@ -7,6 +7,7 @@
 mod at;
 mod boundary;
 mod cable;
+mod capture;
 mod connection;
 mod finding;
 mod peel;
@@ -27,14 +28,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sockeye_core::time::{Duration, Instant};
 
-pub(crate) use request::answer;
+pub(crate) use request::{answer, download, upload};
 pub(crate) use sight::{CableSight, HostIndex, Note, Sample, Sight};
 
 use super::api::Answer;
 use super::trouble::Trouble;
 use super::world::{Entity, Version};
 use connection::Connection;
-use row::{Event, Row};
+use row::{Event, FrameRow, Row};
 use tape::Tape;
 
 /// Rows and findings that one answer has at most.
@@ -48,6 +49,7 @@ pub(crate) enum Kind {
     /// A LAN in real time.
     Live,
     /// A lesson in virtual time.
+    #[cfg_attr(not(test), expect(dead_code, reason = "lessons are of this kind"))]
     Lesson,
     /// A capture file.
     File,
@@ -156,18 +158,42 @@ impl Recording {
         self.advance(Instant::MAX);
     }
 
+    /// Whether it is a capture file.
+    fn is_file(&self) -> bool {
+        self.tape.lock().opening.kind == Kind::File
+    }
+
+    /// Takes in the frames of a capture file.
+    fn take_frames(&self, frames: Vec<(Instant, FrameRow)>) {
+        let mut tape = self.tape.lock();
+        for (at, frame) in frames {
+            tape.on_captured(at, frame);
+        }
+    }
+
+    /// A remark behind everything that was seen so far.
+    fn remark(&self, note: &'static str, words: &str) {
+        let mut tape = self.tape.lock();
+        let at = tape.newest() + Duration::from_nanos(1);
+        let note = Note { at, note, words: words.to_owned(), facts: serde_json::Map::new() };
+        tape.on_sight(Sight::Note(note));
+    }
+
     /// Says which lesson this is: the member `lesson` of the summary.
+    #[expect(dead_code, reason = "lessons say it")]
     pub(crate) fn set_lesson(&self, lesson: Value) {
         *self.lesson.lock() = Some(lesson);
         self.version.touch();
     }
 
     /// How long TIME-WAIT lasts at its hosts, where that is not a minute.
+    #[expect(dead_code, reason = "lessons say it")]
     pub(crate) fn set_time_wait(&self, time_wait: Duration) {
         *self.time_wait.lock() = time_wait;
     }
 
     /// The number of the first row at or after a moment of its clock.
+    #[expect(dead_code, reason = "lessons ask for it")]
     pub(crate) fn row_at(&self, at: Instant) -> u64 {
         self.tape.lock().reel.find(at)
     }
@@ -223,8 +249,7 @@ impl Recording {
             then.apply(row);
             last = Some(number);
         }
-        let (connections, listeners) =
-            then.tell(&tape.connections, at, (start, *self.time_wait.lock()));
+        let (connections, listeners) = then.tell(&tape.connections, at, (start, *self.time_wait.lock()));
         json!({ "time": seconds, "row": last, "connections": connections, "listeners": listeners })
     }
 
@@ -236,7 +261,9 @@ impl Recording {
         let tape = self.tape.lock();
         let Some(row) = tape.reel.get(number) else {
             let words = format!("row {number} is only counted any more");
-            return Err(Trouble::new("summarised", words, "newer frames can be looked into").with("row", number));
+            return Err(
+                Trouble::new("summarised", words, "newer frames can be looked into").with("row", number)
+            );
         };
         let Event::Frame(frame) = &row.event else {
             return Err(Trouble::request(format!("row {number} is no frame")));

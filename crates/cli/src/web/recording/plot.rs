@@ -66,7 +66,7 @@ fn decimated(points: Points, most: usize) -> Points {
         let (low, high) = (group.iter().min_by(by_value), group.iter().max_by(by_value));
         let mut corners: Vec<(Instant, f64)> =
             [Some(first), low, high, Some(last)].into_iter().flatten().copied().collect();
-        corners.sort_by(|a, b| a.0.cmp(&b.0));
+        corners.sort_by_key(|corner| corner.0);
         corners.dedup();
         kept.extend(corners);
     }
@@ -116,7 +116,9 @@ pub(super) fn sequence(reel: &Reel, connection: &Connection, wanted: &Wanted) ->
         acks.push((at, acknowledged as f64));
         windows.push((at, (acknowledged + u64::from(tcp.numbers.window)) as f64));
         if sacks.len() < wanted.points.min(POINTS) {
-            sacks.extend(sacked(frame, tcp.numbers.ack, acknowledged).map(|(from, to)| json!([seconds(at), from, to])));
+            sacks.extend(
+                sacked(frame, tcp.numbers.ack, acknowledged).map(|(from, to)| json!([seconds(at), from, to])),
+            );
         }
     }
     acks.sort_by_key(|(at, _)| *at);
@@ -159,9 +161,8 @@ pub(super) fn window(reel: &Reel, connection: &Connection, wanted: &Wanted) -> V
     let end = wanted.direction;
     let sampled = |value: fn(&Sample) -> Option<f64>| of_samples(connection, end, wanted, value);
     let mut cwnd = sampled(|sample| Some(sample.tcp.cwnd as f64));
-    let mut ssthresh = sampled(|sample| {
-        (sample.tcp.ssthresh != usize::MAX).then_some(sample.tcp.ssthresh as f64)
-    });
+    let mut ssthresh =
+        sampled(|sample| (sample.tcp.ssthresh != usize::MAX).then_some(sample.tcp.ssthresh as f64));
     // What happens between two samples is told in segments.
     let samples = &connection.end(end).samples;
     for (_, row) in reel.iter().filter(|(_, row)| row.connection == Some(connection.number)) {
@@ -185,13 +186,21 @@ pub(super) fn window(reel: &Reel, connection: &Connection, wanted: &Wanted) -> V
     wanted.answer(series, Map::new())
 }
 
+/// What changes how much is in flight.
+enum Move {
+    /// Up to this byte it was sent.
+    Sent(u64),
+    /// Up to this byte it was acknowledged, and so much more may come.
+    Acknowledged(u64, u32),
+}
+
 /// What was sent and not acknowledged, as the frames show it, and the window that the peer offered.
 fn in_flight(reel: &Reel, connection: &Connection, wanted: &Wanted) -> (Points, Points) {
-    let mut moves: Vec<(Instant, Result<u64, (u64, u32)>)> = Vec::new();
+    let mut moves: Vec<(Instant, Move)> = Vec::new();
     let (mut sent, mut acknowledged) = (Unwrapped::default(), Unwrapped::default());
     for (at, _, tcp) in segments(reel, connection.number, wanted.direction) {
         if tcp.length > 0 && !tcp.numbers.is_keepalive {
-            moves.push((at, Ok(sent.byte(tcp.numbers.seq) + u64::from(tcp.length))));
+            moves.push((at, Move::Sent(sent.byte(tcp.numbers.seq) + u64::from(tcp.length))));
         }
     }
     for (_, frame, tcp) in segments(reel, connection.number, 1 - wanted.direction) {
@@ -199,7 +208,8 @@ fn in_flight(reel: &Reel, connection: &Connection, wanted: &Wanted) -> (Points, 
             && tcp.flags.contains(Flags::ACK)
             && !tcp.flags.contains(Flags::RST)
         {
-            moves.push((at, Err((acknowledged.byte(tcp.numbers.ack), tcp.numbers.window))));
+            let ack = acknowledged.byte(tcp.numbers.ack);
+            moves.push((at, Move::Acknowledged(ack, tcp.numbers.window)));
         }
     }
     moves.sort_by_key(|(at, _)| *at);
@@ -207,8 +217,8 @@ fn in_flight(reel: &Reel, connection: &Connection, wanted: &Wanted) -> (Points, 
     let (mut flying, mut windows) = (Points::new(), Points::new());
     for (at, moved) in moves {
         match moved {
-            Ok(end) => highest = highest.max(Some(end)),
-            Err((ack, window)) => {
+            Move::Sent(end) => highest = highest.max(Some(end)),
+            Move::Acknowledged(ack, window) => {
                 lowest = lowest.max(Some(ack));
                 if wanted.holds(at) {
                     windows.push((at, window.into()));
@@ -286,7 +296,10 @@ pub(super) fn throughput(reel: &Reel, connection: &Connection, wanted: &Wanted) 
         }
         if let Some(arrives) = frame.arrives()
             && wanted.holds(arrives)
-            && tcp.first.is_none_or(|(_, first)| reel.get(first).is_some_and(|row| matches!(&row.event, Event::Frame(first) if first.arrives().is_none())))
+            && tcp.first.is_none_or(|(_, first)| {
+                reel.get(first)
+                    .is_some_and(|row| matches!(&row.event, Event::Frame(first) if first.arrives().is_none()))
+            })
             && let Some((_, came)) = counted.get_mut(bin(arrives))
         {
             *came += f64::from(tcp.length);

@@ -39,8 +39,7 @@ pub(crate) struct Summary {
 
 impl Summary {
     fn of(row: &Row) -> Summary {
-        let mut summary =
-            Summary { from: row.at, until: row.at, frames: 0, lost: 0, again: 0, bytes: 0 };
+        let mut summary = Summary { from: row.at, until: row.at, frames: 0, lost: 0, again: 0, bytes: 0 };
         if let Event::Frame(frame) = &row.event {
             summary.frames = 1;
             summary.lost = frame.loss().is_some().into();
@@ -140,12 +139,10 @@ impl Reel {
             _ => self.summaries.push_back(summary),
         }
         if self.summaries.len() > SUMMARIES {
-            self.span = self.span * 2;
+            self.span *= 2;
             let all: Vec<Summary> = self.summaries.drain(..).collect();
-            self.summaries = all
-                .chunks(2)
-                .filter_map(|pair| pair.iter().copied().reduce(Summary::with))
-                .collect();
+            self.summaries =
+                all.chunks(2).filter_map(|pair| pair.iter().copied().reduce(Summary::with)).collect();
         }
     }
 

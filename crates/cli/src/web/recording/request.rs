@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Filter;
+use super::{Filter, capture};
 use crate::web::api::{Answer, parameters};
 use crate::web::trouble::Trouble;
 use crate::web::world::World;
@@ -111,5 +117,48 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, given: Value) -> Answer {
             Ok(json!({}))
         }
         _ => Err(Trouble::request(format!("there is no request `recording.{what}`"))),
+    }
+}
+
+/// What goes with an upload.
+#[derive(Deserialize)]
+pub(crate) struct Upload {
+    title: Option<String>,
+}
+
+/// `GET /api/recording/r1.pcapng`
+pub(crate) async fn download(State(world): State<Arc<World>>, Path(file): Path<String>) -> Response {
+    let made = async {
+        let name = file.strip_suffix(".pcapng").ok_or_else(|| Trouble::gone("file", &file))?;
+        let recording = world.recordings.get(name)?;
+        let made = tokio::task::spawn_blocking(move || recording.pcapng()).await;
+        let made = made.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        made.map_err(|error| Trouble::system("cannot make the capture", &error))
+    };
+    match made.await {
+        Ok(bytes) => {
+            let headers = [
+                (CONTENT_TYPE, "application/x-pcapng".to_owned()),
+                // The name is one of ours: a letter and digits.
+                (CONTENT_DISPOSITION, format!("attachment; filename=\"sockeye-{file}\"")),
+            ];
+            (headers, bytes).into_response()
+        }
+        Err(trouble) => (StatusCode::NOT_FOUND, Json(json!({ "error": trouble }))).into_response(),
+    }
+}
+
+/// `POST /api/recording?title=…`
+pub(crate) async fn upload(
+    State(world): State<Arc<World>>,
+    Query(given): Query<Upload>,
+    file: Bytes,
+) -> Response {
+    let title = given.title.unwrap_or_else(|| "capture".to_owned());
+    let opened = tokio::task::spawn_blocking(move || capture::open(&world, &title, &file)).await;
+    let opened = opened.unwrap_or_else(|error| Err(Trouble::new("io", error.to_string(), "try again")));
+    match opened {
+        Ok(recording) => Json(json!({ "ok": { "recording": recording.name() } })).into_response(),
+        Err(trouble) => (StatusCode::BAD_REQUEST, Json(json!({ "error": trouble }))).into_response(),
     }
 }

@@ -120,6 +120,11 @@ impl Tape {
         }
     }
 
+    /// When the newest of what was seen happened.
+    pub(super) fn newest(&self) -> Instant {
+        self.newest
+    }
+
     /// A host that was not there at the beginning; the number of one that is known already stays.
     pub(crate) fn station(&mut self, station: Station) -> Option<HostIndex> {
         let known = self.opening.stations.iter().position(|known| known.name == station.name);
@@ -168,7 +173,8 @@ impl Tape {
 
     /// A frame goes up the cable of its sender.
     fn on_sent(&mut self, sight: CableSight) {
-        if let Some((_, [a, b, c, d, e, f])) = sight.frame.split_at_checked(6).and_then(|(to, rest)| Some((to, rest.first_chunk()?)))
+        if let Some((_, [a, b, c, d, e, f])) =
+            sight.frame.split_at_checked(6).and_then(|(to, rest)| Some((to, rest.first_chunk()?)))
         {
             let mac = MacAddr([*a, *b, *c, *d, *e, *f]);
             if mac.is_unicast() && self.macs.len() < STATIONS {
@@ -317,7 +323,9 @@ impl Tape {
                 let number = self.connections.between(sample.local, sample.remote);
                 if let Some(connection) = number.and_then(|number| self.connections.get_mut(number)) {
                     let end = connection.end_of(sample.local);
-                    connection.end_mut(end).keep(*sample);
+                    let end = connection.end_mut(end);
+                    end.host = end.host.or(Some(sample.host));
+                    end.keep(*sample);
                 }
             }
         }
@@ -376,8 +384,7 @@ impl Tape {
         let place = self.reel.end();
         let Some(connection) = self.connections.get_mut(number) else { return number };
         let direction = connection.end_of(source);
-        let acknowledges_all =
-            connection.conversation.is_all_acknowledged_by(side(direction), &segment);
+        let acknowledges_all = connection.conversation.is_all_acknowledged_by(side(direction), &segment);
         let said = connection.conversation.hear((at, place), side(direction), &segment, data);
         let sender = connection.end_mut(direction);
         sender.host = sender.host.or(row.from);
@@ -388,9 +395,9 @@ impl Tape {
         }
         let first = said.first_sent.filter(|_| !said.numbers.is_keepalive);
         row.payload = said.payload.map(String::into_boxed_str);
-        let again = first.is_some().then(|| {
-            self.causes.take((at, SLACK), (Side::Left, source, destination), &segment)
-        });
+        let again = first
+            .is_some()
+            .then(|| self.causes.take((at, SLACK), (Side::Left, source, destination), &segment));
         row.tcp = Some(TcpRow {
             direction,
             flags: segment.flags,

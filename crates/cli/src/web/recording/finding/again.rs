@@ -32,7 +32,8 @@ impl Watch {
                     .says("", "nothing: the sender has noticed, and has its window back")
             };
             list.count(&mut self.undone, begin, at, |_| {
-                "nothing had been lost after all: the sender takes the reduction of its window back".to_owned()
+                "nothing had been lost after all: the sender takes the reduction of its window back"
+                    .to_owned()
             });
         }
         let Some((_, tcp)) = seen.segment() else { return };
@@ -57,7 +58,9 @@ impl Watch {
             }
         };
         let pick = |pair: &mut [Option<u64>; 2]| pair.get_mut(tcp.direction).copied().flatten();
-        let segments = |count: u64| if count == 1 { "a segment was".to_owned() } else { format!("{count} segments were") };
+        let segments = |count: u64| {
+            if count == 1 { "a segment was".to_owned() } else { format!("{count} segments were") }
+        };
         let (kind, mut last) = match before {
             Before::Lost(_) => ("lost", pick(&mut self.lost)),
             Before::Late => ("late", pick(&mut self.late)),

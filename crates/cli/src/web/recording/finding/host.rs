@@ -33,7 +33,9 @@ impl Watch {
                 let is_time_wait = holds(|state| state == State::TimeWait);
                 let (words, next) = match is_time_wait {
                     true => (
-                        format!("{local} is in use: a connection of before is in TIME-WAIT there, for 60 s since this end closed first"),
+                        format!(
+                            "{local} is in use: a connection of before is in TIME-WAIT there, for 60 s since this end closed first"
+                        ),
                         "set SO_REUSEADDR before bind, or wait until TIME-WAIT is over, or let the client close first",
                     ),
                     false => (
@@ -65,10 +67,14 @@ impl Watch {
             DropReason::BadChecksum | DropReason::BadIpChecksum => {
                 ("drop", Severity::Warning, "a frame was damaged on the way; what it carried is sent again")
             }
-            DropReason::NoSocket => {
-                ("drop", Severity::Note, "nobody is bound to that port: start the program, or look at the port")
+            DropReason::NoSocket => (
+                "drop",
+                Severity::Note,
+                "nobody is bound to that port: start the program, or look at the port",
+            ),
+            DropReason::OldDuplicate | DropReason::Reset => {
+                ("drop", Severity::Note, "nothing: that is as it should be")
             }
-            DropReason::OldDuplicate | DropReason::Reset => ("drop", Severity::Note, "nothing: that is as it should be"),
             _ => ("drop", Severity::Note, "docs/tcp.md says which rule asks for it"),
         };
         let begin = || {

@@ -35,7 +35,9 @@ impl Watch {
         let (own, other) = if call.direction == 0 { (there, back) } else { (back, there) };
         match call.call {
             Call::Send { .. } if amount > 0 => own.on_send(amount as u64),
-            Call::Receive { .. } if amount > 0 => other.on_receive(seen, 1 - call.direction, amount as u64, list),
+            Call::Receive { .. } if amount > 0 => {
+                other.on_receive(seen, 1 - call.direction, amount as u64, list)
+            }
             _ => {}
         }
     }
@@ -65,21 +67,33 @@ impl Stream {
             return;
         }
         let at = seen.row.at;
-        let begin = |kind, next| move || Finding::new(seen, kind, Severity::Note).with("direction", direction).says("", next);
+        let begin = |kind, next| {
+            move || Finding::new(seen, kind, Severity::Note).with("direction", direction).says("", next)
+        };
         if inside > 0 {
             let sends = inside + 1;
             let next = "no fault: TCP keeps bytes in order and knows no messages; frame them: a length before each, or a delimiter behind";
-            list.count(&mut self.joined, || begin("joined-messages", next)().with("sends", sends).with("bytes", amount), at, |count| {
-                let more = if count > 1 { format!("; {count} times so far") } else { String::new() };
-                format!("{sends} sends came out of one recv ({amount} bytes){more}")
-            });
+            list.count(
+                &mut self.joined,
+                || begin("joined-messages", next)().with("sends", sends).with("bytes", amount),
+                at,
+                |count| {
+                    let more = if count > 1 { format!("; {count} times so far") } else { String::new() };
+                    format!("{sends} sends came out of one recv ({amount} bytes){more}")
+                },
+            );
         }
         if !is_whole {
             let next = "no fault: read on until the whole message is there; framing says how long it is";
-            list.count(&mut self.split, || begin("split-message", next)().with("bytes", amount), at, |count| {
-                let more = if count > 1 { format!("; {count} times so far") } else { String::new() };
-                format!("one recv ({amount} bytes) ended in the middle of a send{more}")
-            });
+            list.count(
+                &mut self.split,
+                || begin("split-message", next)().with("bytes", amount),
+                at,
+                |count| {
+                    let more = if count > 1 { format!("; {count} times so far") } else { String::new() };
+                    format!("one recv ({amount} bytes) ended in the middle of a send{more}")
+                },
+            );
         }
     }
 }

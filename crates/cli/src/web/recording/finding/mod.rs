@@ -218,12 +218,6 @@ impl Findings {
         self.list.first + self.list.findings.len() as u64
     }
 
-    /// Those that are kept.
-    #[cfg(test)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Finding> {
-        self.list.findings.iter()
-    }
-
     /// Up to `count` of them from one on, as they are told.
     pub(crate) fn tell(&self, from: u64, count: usize, start: Instant) -> Vec<Value> {
         let skipped = usize::try_from(from.saturating_sub(self.list.first)).unwrap_or(usize::MAX);

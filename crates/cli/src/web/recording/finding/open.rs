@@ -23,11 +23,10 @@ impl Watch {
                 let address = seen.connection.map(|it| it.end(tcp.direction).address.to_string());
                 let address = address.unwrap_or_default();
                 let words = format!("{address} refuses the connection (RST): nobody listens at that port");
-                list.add(
-                    Finding::new(seen, "refused", Severity::Error)
-                        .with("address", address)
-                        .says(words, "start the server first, and look if port and address are the ones it listens on"),
-                );
+                list.add(Finding::new(seen, "refused", Severity::Error).with("address", address).says(
+                    words,
+                    "start the server first, and look if port and address are the ones it listens on",
+                ));
             }
             if self.open.is_some_and(|open| open != tcp.direction) {
                 self.open = None;

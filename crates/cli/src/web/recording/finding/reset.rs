@@ -62,18 +62,31 @@ impl Watch {
         let unread = of(self.came).saturating_sub(of(self.taken));
         let is_by_close = closed.is_some_and(|at| seen.row.at.since(at) <= AT_ONCE);
         let other = connection.end(1 - end).state;
-        let knows_nothing = matches!(frame.states[0].or(connection.end(end).state), None | Some(State::Closed));
+        let knows_nothing =
+            matches!(frame.states[0].or(connection.end(end).state), None | Some(State::Closed));
         let (kind, words, next) = if is_by_close && unread > 0 {
-            let words = format!("{name} was closed with {unread} bytes unread: what is unread at close is answered with RST (RFC 2525 2.17)");
+            let words = format!(
+                "{name} was closed with {unread} bytes unread: what is unread at close is answered with RST (RFC 2525 2.17)"
+            );
             ("reset-unread", words, "read until recv returns 0 before closing")
         } else if is_by_close {
-            let words = format!("{name} was closed with linger 0: the connection is reset instead of closed in order");
+            let words = format!(
+                "{name} was closed with linger 0: the connection is reset instead of closed in order"
+            );
             ("reset-linger", words, "leave SO_LINGER off unless losing what is under way is meant")
         } else if closed.is_some() {
-            let words = format!("{name} was closed already when more data came: nobody is there to read it, so it answers RST");
-            ("reset-after-close", words, "let the ends agree on who closes when: shut writing down, read to the end, then close")
+            let words = format!(
+                "{name} was closed already when more data came: nobody is there to read it, so it answers RST"
+            );
+            (
+                "reset-after-close",
+                words,
+                "let the ends agree on who closes when: shut writing down, read to the end, then close",
+            )
         } else if knows_nothing && other.is_some_and(State::is_synchronized) {
-            let words = format!("{name} knows nothing of this connection (it was restarted, or gave it up), while the other end thought it open: a half-open connection");
+            let words = format!(
+                "{name} knows nothing of this connection (it was restarted, or gave it up), while the other end thought it open: a half-open connection"
+            );
             ("reset-half-open", words, "connect again; keepalive finds such connections without data")
         } else {
             ("reset", format!("{name} has reset the connection"), "look what that program did at that moment")

@@ -51,7 +51,9 @@ impl Watch {
         list: &mut List,
     ) {
         let is_gone = |state: Option<State>| matches!(state, None | Some(State::Closed | State::TimeWait));
-        if is_gone(connection.end(1 - end).state) || is_gone(connection.end(end).state) && state != State::Closed {
+        if is_gone(connection.end(1 - end).state)
+            || is_gone(connection.end(end).state) && state != State::Closed
+        {
             self.gone = None;
         }
         if state != State::Closed {
@@ -72,7 +74,11 @@ impl Watch {
             };
             list.add(finding.with("end", end).with("address", name.clone()));
         }
-        if connection.end(1 - end).state.is_some_and(|other| other >= State::Established && other != State::TimeWait) {
+        if connection
+            .end(1 - end)
+            .state
+            .is_some_and(|other| other >= State::Established && other != State::TimeWait)
+        {
             let other = end_name(connection, 1 - end);
             let finding = Finding::new(seen, "half-open", Severity::Error)
                 .with("end", 1 - end)

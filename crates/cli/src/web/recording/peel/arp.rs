@@ -6,9 +6,16 @@ impl Cut<'_> {
     pub(super) fn arp(&mut self) -> Option<Next> {
         self.called("ARP");
         let [hardware, protocol] = [self.word(0)?, self.word(2)?];
-        self.field("hardware type", 0, 2, hardware).noted(if hardware == 1 { "Ethernet" } else { "unknown here" });
-        self.field("protocol type", 2, 2, format!("0x{protocol:04x}"))
-            .noted(if protocol == 0x0800 { "IPv4" } else { "unknown here" });
+        self.field("hardware type", 0, 2, hardware).noted(if hardware == 1 {
+            "Ethernet"
+        } else {
+            "unknown here"
+        });
+        self.field("protocol type", 2, 2, format!("0x{protocol:04x}")).noted(if protocol == 0x0800 {
+            "IPv4"
+        } else {
+            "unknown here"
+        });
         let [long, short] = [self.byte(4)?, self.byte(5)?];
         self.field("hardware length", 4, 1, long);
         self.field("protocol length", 5, 1, short);

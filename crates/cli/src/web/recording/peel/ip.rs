@@ -38,7 +38,8 @@ impl Cut<'_> {
         let first = self.byte(0)?;
         self.field("version", 0, 1, first >> 4).noted("bits 0 to 3");
         let header = usize::from(first & 15) * 4;
-        self.field("header length", 0, 1, format!("{header} bytes")).noted("bits 4 to 7, in words of 4 bytes");
+        self.field("header length", 0, 1, format!("{header} bytes"))
+            .noted("bits 4 to 7, in words of 4 bytes");
         let class = self.byte(1)?;
         self.field("DSCP", 1, 1, class >> 2).noted("bits 0 to 5");
         self.field("ECN", 1, 1, class & 3).noted(format!("bits 6 and 7: {}", ecn_name(class)));
@@ -59,8 +60,11 @@ impl Cut<'_> {
             return None;
         }
         let right = fold(fold(sum(self.bytes(0, header)?))) == 0xffff;
-        self.field("header checksum", 10, 2, format!("0x{stated:04x}"))
-            .noted(if right { "correct" } else { "wrong: the header was damaged" });
+        self.field("header checksum", 10, 2, format!("0x{stated:04x}")).noted(if right {
+            "correct"
+        } else {
+            "wrong: the header was damaged"
+        });
         let addresses = self.bytes(12, 8)?;
         let (source, destination) = addresses.split_at_checked(4)?;
         self.field("source", 12, 4, address(source));

@@ -199,7 +199,8 @@ impl<'a> Cut<'a> {
         // IEEE 802.1Q, and 802.1ad around it.
         while matches!(kind, 0x8100 | 0x88a8) && at < 12 + 8 {
             let tag = self.word(at + 2)?;
-            self.field("VLAN", at, 4, tag & 0xfff).noted(format!("bits 4 to 15 of the tag; priority {}", tag >> 13));
+            self.field("VLAN", at, 4, tag & 0xfff)
+                .noted(format!("bits 4 to 15 of the tag; priority {}", tag >> 13));
             at += 4;
             kind = self.word(at)?;
         }

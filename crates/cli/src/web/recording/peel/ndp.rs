@@ -13,7 +13,8 @@ impl Cut<'_> {
             134 => {
                 let [hops, flags] = [self.byte(4)?, self.byte(5)?];
                 self.field("hop limit", 4, 1, hops);
-                self.field("flags", 5, 1, format!("0x{flags:02x}")).noted("bit 0: managed addresses, bit 1: other configuration");
+                self.field("flags", 5, 1, format!("0x{flags:02x}"))
+                    .noted("bit 0: managed addresses, bit 1: other configuration");
                 let lifetime = self.word(6)?;
                 self.field("router lifetime", 6, 2, format!("{lifetime} s"));
                 let [reachable, again] = [self.long(8)?, self.long(12)?];
@@ -59,11 +60,15 @@ impl Cut<'_> {
                     ("prefix", format!("{prefix}/{}", data.first().copied().unwrap_or_default()))
                 }
                 5 => {
-                    let mtu = data.get(2..6).and_then(|bytes| bytes.first_chunk()).copied().map(u32::from_be_bytes);
+                    let mtu =
+                        data.get(2..6).and_then(|bytes| bytes.first_chunk()).copied().map(u32::from_be_bytes);
                     ("MTU", mtu.unwrap_or_default().to_string())
                 }
                 14 => ("nonce", hex(data)),
-                25 => ("DNS servers", data.get(6..).unwrap_or_default().chunks(16).map(address).collect::<Vec<_>>().join(", ")),
+                25 => (
+                    "DNS servers",
+                    data.get(6..).unwrap_or_default().chunks(16).map(address).collect::<Vec<_>>().join(", "),
+                ),
                 _ => ("option", hex(data)),
             };
             self.field(name, at, length, value).noted(format!("option {option}, {length} bytes"));

@@ -50,7 +50,11 @@ impl Cut<'_> {
         while at < header {
             let kind = self.byte(at)?;
             if kind < 2 {
-                let (name, note) = if kind == 0 { ("end of options", "kind 0") } else { ("no operation", "kind 1: fills up") };
+                let (name, note) = if kind == 0 {
+                    ("end of options", "kind 0")
+                } else {
+                    ("no operation", "kind 1: fills up")
+                };
                 self.field(name, at, 1, kind).noted(note);
                 at += 1;
                 if kind == 0 {
@@ -81,7 +85,8 @@ fn option(kind: u8, data: &[u8]) -> (&'static str, String) {
         (4, []) => ("SACK permitted", "yes".to_owned()),
         (5, blocks) => {
             let blocks = longs(blocks);
-            let blocks = blocks.chunks_exact(2).filter_map(|pair| Some(format!("{}-{}", pair.first()?, pair.last()?)));
+            let blocks =
+                blocks.chunks_exact(2).filter_map(|pair| Some(format!("{}-{}", pair.first()?, pair.last()?)));
             ("SACK", blocks.collect::<Vec<_>>().join(", "))
         }
         (8, [..]) if data.len() == 8 => match longs(data).as_slice() {

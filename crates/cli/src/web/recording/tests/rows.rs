@@ -56,7 +56,9 @@ fn each_frame_is_one_row_whatever_the_cables_do() {
     let rows = scene.rows();
     let frames: Vec<_> = rows.iter().filter(|row| row["kind"] == "frame").collect();
     assert!(frames.len() > 400);
-    let has = |name: &str| frames.iter().filter(|row| row["marks"].as_array().unwrap().contains(&json!(name))).count();
+    let has = |name: &str| {
+        frames.iter().filter(|row| row["marks"].as_array().unwrap().contains(&json!(name))).count()
+    };
     assert!(has("duplicated") > 20 && has("corrupted") > 10 && has("held") > 20);
     for row in &frames {
         assert!(!row["from"].is_null(), "every Down belongs to an Up: {row}");
@@ -106,7 +108,8 @@ fn filters_count_what_passes() {
     let mut scene = Scene::new(conditions(), 0);
     scene.connected();
     scene.rows();
-    let filter: Filter = serde_json::from_value(json!({ "connection": 1, "hide": ["frame", "state"] })).unwrap();
+    let filter: Filter =
+        serde_json::from_value(json!({ "connection": 1, "hide": ["frame", "state"] })).unwrap();
     let answer = scene.recording.rows(1, 1, &filter);
     assert_eq!(answer["count"], 2, "connect and accept: {answer}");
     assert_eq!((&answer["rows"][0]["call"], answer["rows"].as_array().unwrap().len()), (&json!("accept"), 1));

@@ -180,16 +180,24 @@ impl Scene {
         self.record();
         self.recording.finish();
         let found = self.recording.findings(0, 500);
-        found["findings"].as_array().unwrap().iter().map(|it| it["kind"].as_str().unwrap().to_owned()).collect()
+        found["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["kind"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 
 /// Everything about a row that is worth a look, in a line.
 pub(in crate::web::recording) fn line(row: &Value) -> String {
-    let mut line = format!("{:>3} {:.3} {}", row["row"], row["time"].as_f64().unwrap(), row["kind"].as_str().unwrap());
+    let mut line =
+        format!("{:>3} {:.3} {}", row["row"], row["time"].as_f64().unwrap(), row["kind"].as_str().unwrap());
     let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let names: &[&str] = match row["kind"].as_str().unwrap() {
-        "frame" => &["from", "to", "arrives", "lost", "words", "payload", "first", "again", "marks", "states"],
+        "frame" => {
+            &["from", "to", "arrives", "lost", "words", "payload", "first", "again", "marks", "states"]
+        }
         "call" => &["host", "call", "arguments", "outcome", "error"],
         "state" => &["host", "before", "state", "cause"],
         "recovery" => &["host", "words"],
