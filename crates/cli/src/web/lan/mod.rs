@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use sockeye::{Cidr, Conditions, Host};
 use sockeye_core::lan::Duplex;
 
-use super::recording::{Kind, Note, Opening, Recording, Sight, Station};
+use super::recording::{Kind, Note, Opening, Recording, Sight, Station, check_room};
 use super::trouble::Trouble;
 use super::world::{Entity, Version, World};
 use conditions::{Told, Way};
@@ -81,6 +81,7 @@ impl Lan {
     /// # Errors
     /// What of the plan is not possible.
     fn open(world: &World, plan: Plan) -> Result<Arc<Lan>, Trouble> {
+        check_room(world)?;
         let standard = || {
             [("client", "10.0.0.3/24"), ("server", "10.0.0.2/24")]
                 .map(|(host, address)| Wanted { host: host.to_owned(), address: address.to_owned() })

@@ -20,7 +20,7 @@ use super::cable::loss;
 use super::row::{Arrival, Event, FrameRow, Marks};
 use super::sight::HostIndex;
 use super::tape::{STATIONS, frame_row};
-use super::{Kind, Opening, Recording, Station};
+use super::{Kind, Opening, Recording, Station, check_room};
 use crate::web::trouble::Trouble;
 use crate::web::world::World;
 
@@ -199,6 +199,7 @@ pub(crate) fn open(world: &World, title: &str, file: &[u8]) -> Result<Arc<Record
         let words = format!("{FILES} files are open already");
         return Err(Trouble::new("too-many", words, "forget a recording that is not needed any more"));
     }
+    check_room(world)?;
     let no_capture = |error: &dyn std::fmt::Display| {
         Trouble::new(
             "bad-capture",

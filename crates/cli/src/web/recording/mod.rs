@@ -33,13 +33,15 @@ pub(crate) use sight::{CableSight, HostIndex, Note, Sample, Sight};
 
 use super::api::Answer;
 use super::trouble::Trouble;
-use super::world::{Entity, Version};
+use super::world::{Entity, Version, World};
 use connection::Connection;
 use row::{Event, FrameRow, Row};
 use tape::Tape;
 
 /// Rows and findings that one answer has at most.
 const ANSWERED: usize = 500;
+/// Recordings that there are at once.
+const RECORDINGS: usize = 32;
 /// 2 MSL, as the stack has it unless it is told otherwise.
 const TIME_WAIT: Duration = Duration::from_secs(60);
 
@@ -85,6 +87,18 @@ pub(crate) struct Opening {
     pub(crate) stations: Vec<Station>,
     /// Time zero of its clock.
     pub(crate) start: Instant,
+}
+
+/// Whether one more recording may be made. A long one takes more than a hundred megabytes, and stays until it is forgotten.
+///
+/// # Errors
+/// There are too many.
+pub(crate) fn check_room(world: &World) -> Result<(), Trouble> {
+    if world.recordings.all().len() < RECORDINGS {
+        return Ok(());
+    }
+    let words = format!("there are {RECORDINGS} recordings already");
+    Err(Trouble::new("too-many", words, "forget one that is not needed any more"))
 }
 
 /// What a client wants to see of the rows.
@@ -319,7 +333,8 @@ impl Recording {
     /// `recording.findings`
     pub(crate) fn findings(&self, from: u64, count: usize) -> Value {
         let tape = self.tape.lock();
-        json!({ "findings": tape.findings.tell(from, count.min(ANSWERED), tape.opening.start) })
+        let findings = tape.findings.tell(from, count.min(ANSWERED), tape.opening.start);
+        json!({ "findings": findings, "first": tape.findings.first(), "count": tape.findings.count() })
     }
 }
 

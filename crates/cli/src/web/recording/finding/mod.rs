@@ -213,7 +213,12 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// How many there are.
+    /// The number of the first that is kept.
+    pub(crate) fn first(&self) -> u64 {
+        self.list.first
+    }
+
+    /// How many there have been.
     pub(crate) fn count(&self) -> u64 {
         self.list.first + self.list.findings.len() as u64
     }
