@@ -28,7 +28,7 @@ pub(super) struct ReceiveSpace {
     /// The most that is announced: it begins with the first window and grows with what comes.
     threshold: u32,
     /// Our largest segment.
-    mss: u32,
+    mss: u16,
     tuning: Tuning,
     /// Whether the host is short of memory: nothing grows then.
     pub(super) is_pressed: bool,
@@ -94,7 +94,7 @@ impl ReceiveSpace {
     pub(super) fn start(&mut self, now: Instant, end: SeqNumber, settings: &Settings, shift: u8) {
         self.set(settings, shift);
         self.threshold = self.threshold.min(self.full());
-        self.busiest = self.threshold.min(FIRST_SEGMENTS * self.mss);
+        self.busiest = self.threshold.min(FIRST_SEGMENTS * u32::from(self.mss));
         self.since = now;
         self.round.since = now;
         self.round.end = end;
@@ -102,7 +102,7 @@ impl ReceiveSpace {
 
     /// Our largest segment has changed with the path.
     pub(super) fn set_mss(&mut self, mss: u32) {
-        self.mss = mss;
+        self.mss = u16::try_from(mss).unwrap_or(u16::MAX);
     }
 
     /// The window for a SYN, never scaled: whole segments, as far as 16 bits go.
@@ -175,11 +175,11 @@ impl ReceiveSpace {
             return;
         }
         if self.is_pressed {
-            self.threshold = self.threshold.min(4 * self.mss);
+            self.threshold = self.threshold.min(4 * u32::from(self.mss));
             return;
         }
         let room = self.full().min(self.size.saturating_sub(waiting)).saturating_sub(self.threshold);
-        self.threshold += room.min((2 * self.mss).max(length.saturating_mul(2)));
+        self.threshold += room.min((2 * u32::from(self.mss)).max(length.saturating_mul(2)));
     }
 
     /// RCV.NXT is `nxt` now, and `window` is what is left beyond it: times how long the peer takes to use up a window.
