@@ -159,8 +159,8 @@ impl Voice {
     }
 }
 
-/// Flags, numbers and options; timestamps only where they are agreed on, they would fill every line.
-fn in_words(segment: &Segment, start: SeqNumber, their_start: SeqNumber, window: u32) -> String {
+/// The names of the flags that are set, in the order in which ladders tell them.
+pub(crate) fn names_of(flags: Flags) -> impl Iterator<Item = &'static str> {
     const NAMES: [(Flags, &str); 8] = [
         (Flags::SYN, "SYN"),
         (Flags::FIN, "FIN"),
@@ -171,10 +171,13 @@ fn in_words(segment: &Segment, start: SeqNumber, their_start: SeqNumber, window:
         (Flags::ECE, "ECE"),
         (Flags::CWR, "CWR"),
     ];
+    NAMES.into_iter().filter(move |(flag, _)| flags.contains(*flag)).map(|(_, name)| name)
+}
+
+/// Flags, numbers and options; timestamps only where they are agreed on, they would fill every line.
+fn in_words(segment: &Segment, start: SeqNumber, their_start: SeqNumber, window: u32) -> String {
     let mut words: Vec<String> = Vec::new();
-    words.extend(
-        NAMES.iter().filter(|(flag, _)| segment.flags.contains(*flag)).map(|(_, name)| (*name).to_owned()),
-    );
+    words.extend(names_of(segment.flags).map(str::to_owned));
     if words.is_empty() {
         words.push("no flags".to_owned());
     }

@@ -19,6 +19,7 @@ use super::connection::{CallAt, Connection, SampleAt, SegmentAt, StateAt, side};
 use super::row::{CallRow, FrameRow, RecoveryRow, StateRow, What};
 use super::sight::{CableSight, HostIndex, Sample, Sight};
 use crate::ladder::Side;
+use crate::ladder::conversation::names_of;
 use crate::ladder::recovery::{AgainSight, Causes};
 use crate::ladder::story::{tcp_in, words_for};
 
@@ -228,36 +229,21 @@ impl Teller {
         }
         match tcp_in(&sight.frame, LinkType::Ethernet) {
             Some((source, destination, segment, payload)) => {
-                let (source, destination, segment) = (source, destination, segment);
-                let payload = payload.to_vec();
-                self.tell_segment(
-                    &mut told,
-                    &sight,
-                    (source, destination),
-                    &segment,
-                    &payload,
-                    (arrives, row),
-                );
+                let ends = (source, destination);
+                self.tell_segment(&mut told, &sight, ends, &segment, payload, (arrives, row));
+                // Who was meant, where nobody heard it.
+                if told.to.is_empty() {
+                    told.to.extend(self.host_of(destination).filter(|host| *host != sight.host));
+                }
             }
             None => {
                 told.words = words_for(&sight.frame, LinkType::Ethernet);
                 told.protocol = protocol_of(&told.words);
             }
         }
-        if told.to.is_empty()
-            && let Some(destination) = self.destination(&sight)
-        {
-            told.to.push(destination);
-        }
         told.arrives = arrives.map(|at| self.seconds(at));
         told.bytes = sight.frame;
         What::Frame(Box::new(told))
-    }
-
-    /// Who was meant, where nobody heard it: by the addresses in the packet.
-    fn destination(&self, sight: &CableSight) -> Option<HostIndex> {
-        let (_, destination, ..) = tcp_in(&sight.frame, LinkType::Ethernet)?;
-        self.host_of(destination).filter(|host| *host != sight.host)
     }
 
     fn host_of(&self, address: SocketAddr) -> Option<HostIndex> {
@@ -298,7 +284,7 @@ impl Teller {
             *bytes += if is_again { 0 } else { u64::from(length) };
             *again += u64::from(is_again);
         }
-        let flags = flags_of(segment.flags);
+        let flags = names_of(segment.flags).collect::<Vec<_>>().join(" ");
         let again = cause.filter(|_| is_again).map(|cause| cause.name());
         connection.keep_segment(SegmentAt {
             at: sight.at,
@@ -526,22 +512,6 @@ fn mark(told: &mut FrameRow, passage: &Passage) {
             told.marks.push(name);
         }
     }
-}
-
-fn flags_of(flags: Flags) -> String {
-    const NAMES: [(Flags, &str); 8] = [
-        (Flags::SYN, "SYN"),
-        (Flags::FIN, "FIN"),
-        (Flags::RST, "RST"),
-        (Flags::PSH, "PSH"),
-        (Flags::ACK, "ACK"),
-        (Flags::URG, "URG"),
-        (Flags::ECE, "ECE"),
-        (Flags::CWR, "CWR"),
-    ];
-    let names: Vec<&str> =
-        NAMES.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| *name).collect();
-    names.join(" ")
 }
 
 /// What kind of packet these words are about.

@@ -3,6 +3,7 @@
 // Rows are known by their index. Where old rows go and new ones come, as in a log of bounded size, the indices go on and `first`
 // says from where on there are any: so no row changes its index, and what is known of it stays known.
 
+import { onceAFrame } from "./frame.js";
 import { h } from "../dom.js";
 
 const PAGE = 200;
@@ -31,6 +32,8 @@ let lists = 0;
  */
 
 export class List {
+  draw = onceAFrame(() => this.drawNow());
+
   /** @param {ListOptions} options */
   constructor(options) {
     this.options = options;
@@ -246,15 +249,6 @@ export class List {
   keep(page, rows, place) {
     if (page.isStale) page.rows = [];
     rows.forEach((row, number) => (page.rows[place + number] ??= row));
-  }
-
-  draw() {
-    if (this.isDue) return;
-    this.isDue = true;
-    requestAnimationFrame(() => {
-      this.isDue = false;
-      this.drawNow();
-    });
   }
 
   drawNow() {

@@ -2,6 +2,7 @@
 
 import { h, fill } from "../dom.js";
 import { size, t } from "../i18n.js";
+import { onceAFrame } from "../parts/frame.js";
 import { complain } from "../parts/toast.js";
 import { Choice } from "./choice.js";
 import { palette, penFor, widthOf } from "./pen.js";
@@ -17,6 +18,8 @@ const FEWEST = 4;
 /** @typedef {[number, number, number, string?]} Piece bytes from, to, the time, and what sort of segment */
 
 export class Boundaries {
+  draw = onceAFrame(() => this.drawNow());
+
   /**
    * @param {import("../store.js").Store} store
    * @param {string} recording
@@ -180,15 +183,6 @@ export class Boundaries {
       h("p", null, t(`boundaries.${key}`, { glued, split, receives })),
       key !== "equal" && key !== "nothing" && h("div", { class: "card cure" }, h("h3", null, t("boundaries.cure")), h("ul", null, ["line", "length", "fixed", "close"].map((way) => h("li", null, t(`boundaries.cure.${way}`)))), h("a", { href: "#lesson=sticky" }, t("boundaries.lesson"))),
     );
-  }
-
-  draw() {
-    if (this.isDue) return;
-    this.isDue = true;
-    requestAnimationFrame(() => {
-      this.isDue = false;
-      this.drawNow();
-    });
   }
 
   /** @returns {[string, Piece[], string, string][]} */

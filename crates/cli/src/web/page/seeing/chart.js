@@ -2,6 +2,7 @@
 
 import { h, fill } from "../dom.js";
 import { t, told } from "../i18n.js";
+import { onceAFrame } from "../parts/frame.js";
 import { palette, penFor, widthOf } from "./pen.js";
 import { round125, span } from "./span.js";
 
@@ -25,6 +26,8 @@ const TOP = 10;
 const BOTTOM = 24;
 
 export class Chart {
+  draw = onceAFrame(() => this.drawNow());
+
   /**
    * @param {string} title
    * @param {Record<string, Look>} looks
@@ -123,15 +126,6 @@ export class Chart {
       fill(this.readOut, [span(time), ...parts].join("  ·  "));
     }
     this.draw();
-  }
-
-  draw() {
-    if (this.isDue) return;
-    this.isDue = true;
-    requestAnimationFrame(() => {
-      this.isDue = false;
-      this.drawNow();
-    });
   }
 
   drawNow() {

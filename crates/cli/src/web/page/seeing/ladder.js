@@ -2,6 +2,7 @@
 
 import { h, fill } from "../dom.js";
 import { t } from "../i18n.js";
+import { onceAFrame } from "../parts/frame.js";
 import { HEAD, drawLadder } from "./ladder-draw.js";
 import { fitting, layOut } from "./ladder-layout.js";
 import { SvgPen, download, palette, penFor } from "./pen.js";
@@ -20,6 +21,8 @@ const NEAR = 13;
 const EXPORTED_ROWS = 1000;
 
 export class Ladder {
+  draw = onceAFrame(() => this.drawNow());
+
   /**
    * @param {import("../store.js").Store} store
    * @param {string} recording
@@ -96,15 +99,6 @@ export class Ladder {
     this.viewport.anchor = { index: this.rows.first, y: TOP };
     this.viewport.followsEnd = this.kind === "live";
     this.draw();
-  }
-
-  draw() {
-    if (this.isDue) return;
-    this.isDue = true;
-    requestAnimationFrame(() => {
-      this.isDue = false;
-      this.drawNow();
-    });
   }
 
   drawNow() {
