@@ -80,7 +80,7 @@ function arrange(plan) {
   const face = /** @type {"mono"} */ ("mono");
   const shown = placed.filter(({ y }) => y > 0 && y < plan.height);
   const edge = Math.max(isNarrow ? 40 : 72, ...[shown[0], shown[shown.length - 1]].map((one) => (one && plan.times === "clock" ? widthOf(timeText(one.row.time, isNarrow), { face, size: isNarrow ? 10 : 11 }) + 21 : 0)));
-  const beside = isNarrow ? 86 : Math.min(240, Math.max(150, width * 0.19));
+  const beside = isNarrow ? 86 : Math.min(250, Math.max(172, width * 0.2));
   const [left, right] = [edge + beside, width - beside - 6];
   const gaps = Math.max(1, hosts.length - 1);
   const xs = hosts.map((_, place) => left + ((right - left) * place) / gaps);
