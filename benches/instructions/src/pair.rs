@@ -97,7 +97,8 @@ impl Pair {
         self.frames += 1;
         // A frame a microsecond: bursts are spread as a fast cable spreads them.
         self.now += Duration::from_micros(1);
-        let is_lost = self.lose_every.is_some_and(|every| self.frames.is_multiple_of(every)) && self.frame.len() > headers;
+        let is_lost = self.lose_every.is_some_and(|every| self.frames.is_multiple_of(every))
+            && self.frame.len() > headers;
         if !is_lost {
             let frame = Frame { bytes: &self.frame, checksum: self.checksum, segment_size };
             self.hosts[1 - from].receive(self.now, self.interface, frame);

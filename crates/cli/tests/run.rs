@@ -2,10 +2,10 @@
 
 mod running;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -520,4 +520,37 @@ print(s.accept()[0].recv(100).decode(), end='')
             scope.spawn(move || assert_eq!(user.python(&[], program, &[&n.to_string()]), n.to_string()));
         }
     });
+}
+
+#[test]
+fn a_program_does_not_outlive_who_answers_it() {
+    let Some(user) = User::this() else { return };
+    // Nobody answers its calls any more, and it would try for ever.
+    let program = "
+import os, socket, sys
+s = socket.create_server(('', 7000))
+print('pid', os.getpid(), file=sys.stderr)
+while True:
+    try:
+        s.accept()
+    except OSError:
+        pass
+";
+    let (told, pid) = std::sync::mpsc::channel();
+    let mut command = user.sockeye(&["run", "--", PYTHON, "-c", program]);
+    let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
+    let said = std::io::BufReader::new(running.stderr.take().unwrap());
+    std::thread::spawn(move || {
+        let pids =
+            said.lines().map_while(Result::ok).find_map(|line| Some(line.strip_prefix("pid ")?.to_owned()));
+        told.send(pids.unwrap()).ok();
+    });
+    let program = format!("/proc/{}", pid.recv_timeout(PATIENCE).unwrap());
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let begin = Instant::now();
+    while std::fs::exists(&program).unwrap() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{program} is still there");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

@@ -3,10 +3,9 @@
 use crate::error::RunError;
 use crate::supervisor::Supervisor;
 use crate::sys::spawn;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use sockeye::Host;
 use std::io;
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
@@ -32,23 +31,25 @@ impl Program {
     pub fn start(host: &Host, command: Command) -> Result<Program, RunError> {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|errno| RunError::Resources(errno.into()))?;
-        let (child, listener) = spawn::spawn(command)?;
-        let pid = child.id();
+        let (tell_started, started) = sync_channel(1);
         let (tell, ended) = sync_channel(1);
-        let supervise = Supervisor::new(host.clone(), listener).and_then(|supervisor| {
-            std::thread::Builder::new().name(format!("run-{pid}")).spawn(move || supervisor.run(child, &tell))
-        });
-        match supervise {
-            Ok(supervisor) => Ok(Program { pid, ended, status: None, supervisor: Some(supervisor) }),
-            Err(error) => {
-                // Nobody would answer its calls.
-                if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                    let _ = kill_process(pid, Signal::KILL);
-                    let _ = waitpid(Some(pid), WaitOptions::empty());
+        let host = host.clone();
+        let supervise = move || {
+            let (supervisor, child) = match begin(host, command) {
+                Ok(begun) => begun,
+                Err(error) => {
+                    let _ = tell_started.send(Err(error));
+                    return Ok(());
                 }
-                Err(RunError::Resources(error))
-            }
-        }
+            };
+            let _ = tell_started.send(Ok(child.id()));
+            supervisor.run(child, &tell)
+        };
+        // The thread that starts the program is the one that answers it: the program does not outlive it.
+        let thread = std::thread::Builder::new().name("run".to_owned());
+        let supervisor = thread.spawn(supervise).map_err(RunError::Resources)?;
+        let pid = started.recv().unwrap_or(Err(RunError::Untold))?;
+        Ok(Program { pid, ended, status: None, supervisor: Some(supervisor) })
     }
 
     /// The number of its first process.
@@ -81,5 +82,19 @@ impl Program {
             outcome.unwrap_or_else(|_| Err(io::Error::other("the program's supervisor has failed")))?;
         }
         Ok(status)
+    }
+}
+
+/// The program, waiting for its first answer, and who will give it.
+fn begin(host: Host, command: Command) -> Result<(Supervisor, Child), RunError> {
+    let (mut child, listener) = spawn::spawn(command)?;
+    match Supervisor::new(host, listener) {
+        Ok(supervisor) => Ok((supervisor, child)),
+        Err(error) => {
+            // Nobody would answer its calls.
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(RunError::Resources(error))
+        }
     }
 }

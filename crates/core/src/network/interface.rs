@@ -43,7 +43,8 @@ pub(super) struct Interface {
 pub(super) struct Interfaces {
     /// By number.
     all: Vec<Option<Interface>>,
-    own: Vec<(IpAddr, InterfaceId)>,
+    /// By the address as a number, IPv4 ones mapped.
+    own: Vec<(u128, InterfaceId)>,
     broadcasts: Vec<(Ipv4Addr, InterfaceId)>,
     loopback: Option<InterfaceId>,
 }
@@ -103,7 +104,7 @@ impl Interfaces {
         let (mut own, mut broadcasts) = (Vec::new(), Vec::new());
         for interface in self.iter() {
             for cidr in &interface.addresses {
-                own.push((cidr.address(), interface.id));
+                own.push((number(cidr.address()), interface.id));
                 if interface.kind == InterfaceKind::Link {
                     broadcasts.extend(cidr.broadcast().map(|address| (address, interface.id)));
                 }
@@ -116,7 +117,7 @@ impl Interfaces {
 
     /// Whether the address was given to an interface.
     pub(super) fn is_own(&self, address: IpAddr) -> bool {
-        self.own.binary_search_by(|(own, _)| own.cmp(&address)).is_ok()
+        self.owner(address).is_some()
     }
 
     /// Whether packets to the address never leave this host.
@@ -126,8 +127,9 @@ impl Interfaces {
 
     /// The interface that has an address.
     pub(super) fn owner(&self, address: IpAddr) -> Option<InterfaceId> {
-        let index = self.own.binary_search_by(|(own, _)| own.cmp(&address)).ok()?;
-        self.own.get(index).map(|(_, id)| *id)
+        let address = number(address);
+        let index = self.own.partition_point(|(own, _)| *own < address);
+        self.own.get(index).filter(|(own, _)| *own == address).map(|(_, id)| *id)
     }
 
     /// The interface on whose subnet an address is the broadcast address.
@@ -166,6 +168,13 @@ impl Interfaces {
         self.get(id)
             .and_then(best)
             .or_else(|| self.iter().filter(|interface| interface.kind == InterfaceKind::Link).find_map(best))
+    }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_ipv6_mapped()),
+        IpAddr::V6(address) => u128::from(address),
     }
 }
 

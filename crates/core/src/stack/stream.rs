@@ -192,7 +192,8 @@ impl Stack {
         let Body::Stream(stream) = &mut socket.body else { return };
         let connection = &stream.connection;
         let (state, ends) = (connection.state(), connection.endpoints());
-        let has_transmit = connection.has_transmit();
+        // One that waits for its turn is asked when that comes.
+        let has_transmit = socket.queued || connection.has_transmit();
         if let Some(deadline) = connection.poll_timeout() {
             self.deadlines.arm(deadline, Owner::Socket(id));
         }

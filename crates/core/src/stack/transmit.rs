@@ -85,6 +85,8 @@ struct Prepared {
 /// What came of asking one socket.
 enum Poll {
     Frame(Prepared),
+    /// A frame, and nothing more at this socket.
+    Last(Prepared),
     /// Something was sent that does not leave now: ask again.
     Again,
     /// Nothing more at this socket.
@@ -182,7 +184,7 @@ impl Stack {
             }
             let id = self.ready.front()?;
             let poll = self.prepare_socket(now, id);
-            if matches!(poll, Poll::Done) {
+            if matches!(poll, Poll::Done | Poll::Last(_)) {
                 self.ready.pop();
                 self.turn_bytes = 0;
                 if let Some(socket) = self.sockets.get_mut(id) {
@@ -193,7 +195,7 @@ impl Stack {
                 self.ready.rotate();
                 self.turn_bytes = 0;
             }
-            if let Poll::Frame(prepared) = poll {
+            if let Poll::Frame(prepared) | Poll::Last(prepared) = poll {
                 return Some(prepared);
             }
         }
@@ -286,9 +288,6 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(id) else { return Poll::Done };
         let options = socket.options;
         let Body::Stream(stream) = &mut socket.body else { return Poll::Done };
-        if !stream.connection.has_transmit() {
-            return Poll::Done; // most often: no way has to be looked up to learn that all is said
-        }
         let ends = stream.connection.endpoints();
         let route = self.network.route(ends.remote.ip(), Some(ends.local.ip()), None);
         let largest = match &route {
@@ -341,6 +340,7 @@ impl Stack {
                 Handed::Refused(DropReason::NoRoute)
             }
         };
+        let has_more = stream.connection.has_transmit();
         self.follow_up(now, id, before, "transmit");
         if let Some(cause) = retransmission {
             self.record(now, || TraceEvent::Retransmission {
@@ -353,7 +353,8 @@ impl Stack {
             });
         }
         match self.settle(now, handed, Some(id), sending) {
-            Some(prepared) => Poll::Frame(prepared),
+            Some(prepared) if has_more => Poll::Frame(prepared),
+            Some(prepared) => Poll::Last(prepared),
             None => Poll::Again,
         }
     }

@@ -4,7 +4,8 @@ use super::filter;
 use super::notification::Listener;
 use crate::error::RunError;
 use rustix::process::{
-    Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, getrlimit, pidfd_getfd, pidfd_open, setrlimit,
+    Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, Signal, getrlimit, pidfd_getfd, pidfd_open,
+    set_parent_process_death_signal, setrlimit,
 };
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -13,7 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 
-/// Starts `command` under the filter.
+/// Starts `command` under the filter. It is killed when the calling thread ends.
 ///
 /// # Errors
 /// Where the kernel or a container does not let us, or where there is no such program.
@@ -31,6 +32,8 @@ pub(crate) fn spawn(mut command: Command) -> Result<(Child, Listener), RunError>
     unsafe {
         command.pre_exec(move || {
             setrlimit(Resource::Nofile, limit)?;
+            // Without the thread that answers it, its calls would fail, and programs that try again would do so for ever.
+            set_parent_process_death_signal(Some(Signal::KILL))?;
             let listener = install(&program)?;
             hand_over(&theirs, listener.as_raw_fd())
         });

@@ -183,7 +183,7 @@ impl Connection {
 
     /// Notes what keeps the connection from sending more, after anything that may have changed that.
     pub(super) fn note_limit(&mut self, now: Instant) {
-        self.counters.is_refused &= !self.is_writable();
+        self.counters.is_refused = self.counters.is_refused && !self.is_writable();
         let sender = &self.sender;
         let (unsent, outstanding) = (sender.unsent(), sender.outstanding());
         let is_path_open = sender.congestion_room() >= sender.mss;

@@ -98,6 +98,9 @@ impl Connection {
 
     /// Whether so much of the buffer is free that a program should write on: a third.
     pub(super) fn has_send_space(&self) -> bool {
+        if self.sender.ring.is_empty() {
+            return self.memory_to_write() > 0; // asked after every segment, and most often it is
+        }
         let used = self.used();
         used.saturating_add(used / 2) <= self.send_space.size && self.memory_to_write() > 0
     }
