@@ -107,6 +107,8 @@ pub struct HostBuilder {
     config: Config,
     seed: Option<u64>,
     linger: Duration,
+    #[cfg(feature = "tokio")]
+    runtime: Option<tokio::runtime::Handle>,
     is_misplaced: bool,
 }
 
@@ -138,6 +140,8 @@ impl HostBuilder {
             config: Config::default(),
             seed: None,
             linger: LINGER,
+            #[cfg(feature = "tokio")]
+            runtime: None,
             is_misplaced: false,
         }
     }
@@ -237,6 +241,37 @@ impl HostBuilder {
         self
     }
 
+    /// Makes a task of `runtime` drive the host, instead of a thread of its own: what a frame brings reaches tasks of the same
+    /// runtime without a change of threads. The runtime needs I/O (`enable_io`), and must not be kept from its tasks: a
+    /// call that waits for the host in its only thread would wait for ever. When the runtime ends, so does the host.
+    ///
+    /// ```
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    /// let lan = sockeye::Lan::builder().seed(1).build()?;
+    /// let driven = |name| lan.host(name).drive_on(runtime.handle().clone());
+    /// let server = driven("server").address("10.0.0.2/24".parse()?).build()?;
+    /// let client = driven("client").address("10.0.0.3/24".parse()?).build()?;
+    /// runtime.block_on(async {
+    ///     let listener = sockeye::tokio::TcpListener::bind(&server, "10.0.0.2:7788").await?;
+    ///     let mut near = sockeye::tokio::TcpStream::connect(&client, "10.0.0.2:7788").await?;
+    ///     let (mut far, _peer) = listener.accept().await?;
+    ///     near.write_all(b"hello").await?;
+    ///     let mut text = [0; 5];
+    ///     far.read_exact(&mut text).await?;
+    ///     assert_eq!(&text, b"hello");
+    ///     Ok::<(), std::io::Error>(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub fn drive_on(mut self, runtime: tokio::runtime::Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
     /// Changes the stack's configuration in detail; its `seed` is set by [`seed`](Self::seed).
     pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
@@ -257,6 +292,8 @@ impl HostBuilder {
             mut config,
             seed,
             linger,
+            #[cfg(feature = "tokio")]
+            runtime,
             is_misplaced,
         } = self;
         if is_misplaced {
@@ -348,6 +385,12 @@ impl HostBuilder {
                 .map_err(io_error)?;
         }
         let engine = Arc::new(Engine::new(label, stack, ports)?);
+        #[cfg(feature = "tokio")]
+        match runtime {
+            Some(runtime) => crate::tokio::driver::start(&engine, capacity, &runtime)?,
+            None => Driver::start(&engine, capacity)?,
+        }
+        #[cfg(not(feature = "tokio"))]
         Driver::start(&engine, capacity)?;
         let interfaces = interfaces.into_iter().map(|(_, interface)| interface).collect();
         let host = Host::new(engine, interfaces, linger);

@@ -28,29 +28,28 @@ const PEER_PATIENCE: Duration = Duration::from_millis(300);
 /// How often a closing host sends a FIN again that nobody answers, to a peer that has said its own end before.
 const FIN_TRIES: u32 = 4;
 
-/// What `poll` watches of one device.
-struct Watch {
-    input: Option<OwnedFd>,
-    output: Option<OwnedFd>,
+/// What is watched of one device.
+pub(crate) struct Watch<D = OwnedFd> {
+    pub(crate) input: Option<D>,
+    pub(crate) output: Option<D>,
 }
 
-/// The driver's own part: it lives in the thread.
+/// The driver's own part: it lives in a thread, or in a task ([`crate::tokio`]).
 pub(crate) struct Driver {
     engine: Arc<Engine>,
-    watches: Vec<Watch>,
     plans: Vec<Plan>,
     buffer: Vec<u8>,
 }
 
 /// Which of a device's descriptors to watch while sleeping.
 #[derive(Clone, Copy)]
-struct Plan {
-    input: bool,
-    output: bool,
+pub(crate) struct Plan {
+    pub(crate) input: bool,
+    pub(crate) output: bool,
 }
 
 /// What one turn leaves to do.
-enum Turn {
+pub(crate) enum Turn {
     /// There is more: take another turn at once.
     Busy,
     /// Nothing, until something happens or the time has come.
@@ -60,11 +59,11 @@ enum Turn {
 }
 
 impl Driver {
-    /// Starts the thread of `engine`, whose largest frame takes `frame_capacity` bytes.
+    /// The driver of `engine`, whose largest frame takes `frame_capacity` bytes, and what it watches.
     ///
     /// # Errors
-    /// When the process has no descriptors or no threads left.
-    pub(crate) fn start(engine: &Arc<Engine>, frame_capacity: usize) -> io::Result<()> {
+    /// When the process has no descriptors left.
+    pub(crate) fn new(engine: &Arc<Engine>, frame_capacity: usize) -> io::Result<(Driver, Vec<Watch>)> {
         let watches = engine
             .state
             .lock()
@@ -75,32 +74,50 @@ impl Driver {
                 Ok(Watch { input, output })
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let driver = Driver {
-            engine: Arc::clone(engine),
-            plans: Vec::with_capacity(watches.len()),
-            watches,
-            buffer: vec![0; frame_capacity],
-        };
-        std::thread::Builder::new().name(engine.name.to_string()).spawn(move || driver.run())?;
+        let plans = Vec::with_capacity(watches.len());
+        Ok((Driver { engine: Arc::clone(engine), plans, buffer: vec![0; frame_capacity] }, watches))
+    }
+
+    /// Starts the thread of `engine`.
+    ///
+    /// # Errors
+    /// As [`Driver::new`], and when the process has no threads left.
+    pub(crate) fn start(engine: &Arc<Engine>, frame_capacity: usize) -> io::Result<()> {
+        let (driver, watches) = Driver::new(engine, frame_capacity)?;
+        std::thread::Builder::new().name(engine.name.to_string()).spawn(move || driver.run(&watches))?;
         Ok(())
     }
 
-    fn run(mut self) {
-        // Even a panic must not leave callers waiting for a thread that is gone.
-        let engine = Arc::clone(&self.engine);
-        let _end = EndOnExit(&engine);
+    fn run(mut self, watches: &[Watch]) {
+        let _end = self.end_on_exit();
         loop {
-            match self.turn(&engine) {
+            match self.turn() {
                 Turn::Busy => {}
-                Turn::Idle(until) => self.sleep(until),
+                Turn::Idle(until) => self.sleep(watches, until),
                 Turn::Ended => break,
             }
         }
     }
 
+    /// What marks the host as ended when it is dropped: even a panic must not leave callers waiting for who is gone.
+    pub(crate) fn end_on_exit(&self) -> EndOnExit {
+        EndOnExit(Arc::clone(&self.engine))
+    }
+
+    /// The engine it drives.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What to watch of each device after the last turn.
+    pub(crate) fn plans(&self) -> &[Plan] {
+        &self.plans
+    }
+
     /// Everything there is to do now, as far as one batch goes.
-    fn turn(&mut self, engine: &Engine) -> Turn {
-        let mut guard = engine.state.lock();
+    pub(crate) fn turn(&mut self) -> Turn {
+        let mut guard = self.engine.state.lock();
         let now = clock::now();
         let state = &mut *guard;
         state.is_driver_asleep = false;
@@ -149,11 +166,11 @@ impl Driver {
     }
 
     /// Waits for a frame, for room, for the doorbell, or for the time.
-    fn sleep(&self, until: Option<Instant>) {
+    fn sleep(&self, watches: &[Watch], until: Option<Instant>) {
         let doorbell = self.engine.doorbell.input();
-        let mut polled = Vec::with_capacity(1 + 2 * self.watches.len());
+        let mut polled = Vec::with_capacity(1 + 2 * watches.len());
         polled.push(PollFd::from_borrowed_fd(doorbell, PollFlags::IN));
-        for (watch, plan) in self.watches.iter().zip(&self.plans) {
+        for (watch, plan) in watches.iter().zip(self.plans()) {
             if let (Some(input), true) = (&watch.input, plan.input) {
                 polled.push(PollFd::new(input, PollFlags::IN));
             }
@@ -205,10 +222,10 @@ fn next_alarm(state: &State, now: Instant, sinks_are_behind: bool) -> Option<Ins
     }
 }
 
-/// Marks the host as ended when the driver's thread ends, and lets everybody go who waits for it.
-struct EndOnExit<'a>(&'a Engine);
+/// Marks the host as ended when the driver ends, and lets everybody go who waits for it.
+pub(crate) struct EndOnExit(Arc<Engine>);
 
-impl Drop for EndOnExit<'_> {
+impl Drop for EndOnExit {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         state.life = Life::Ended;

@@ -14,6 +14,7 @@ use sockeye::sockeye_device::{Capture, Device, Offloads, OpenError, Tap, Tun};
 use sockeye::{Attachment, BuildError, Cidr, Conditions, Host, HostBuilder, Lan, Publish, TraceEvent};
 use sockeye_core::transport::tcp::CongestionName;
 use sockeye_core::wire::LinkType;
+use tokio::runtime::Handle;
 
 use crate::failure::{Code, Failure, plain};
 use crate::ladder::row::Ends;
@@ -239,6 +240,11 @@ impl Site {
         let builder = match common.place.gateway {
             Some(gateway) => builder.gateway(gateway),
             None => builder,
+        };
+        let builder = match Handle::try_current() {
+            // Its sockets are those of tasks of the runtime.
+            Ok(runtime) => builder.drive_on(runtime),
+            Err(_) => builder,
         };
         let host = builder.build().map_err(cannot_build)?;
         if common.seeing.wants_rows() {

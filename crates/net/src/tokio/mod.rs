@@ -26,6 +26,7 @@
 
 mod attempt;
 mod datagram;
+pub(crate) mod driver;
 mod listener;
 mod socket;
 mod split;

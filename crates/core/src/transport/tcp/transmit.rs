@@ -167,11 +167,7 @@ impl Connection {
             _ => {}
         }
         let sender = &self.sender;
-        if sender.probe.is_due
-            || sender.board.to_resend() > 0
-            || sender.fin != Fin::Acknowledged && !sender.ring.is_empty()
-            || sender.fin == Fin::Queued
-        {
+        if sender.has_unsent() || sender.board.to_resend() > 0 || sender.probe.is_due {
             let mss = self.room();
             let largest = if self.is_urgent() { 0 } else { largest };
             if let Some(probe) = self.next_probe(mss) {
