@@ -93,6 +93,7 @@
 //! [`PcapngWriter`] is the same for one owner and any output.
 
 mod capture;
+mod capture_reader;
 mod checksum;
 mod device;
 #[cfg(target_os = "linux")]
@@ -113,6 +114,7 @@ mod tun;
 mod virtio;
 
 pub use capture::{Capture, CaptureFile};
+pub use capture_reader::{CaptureError, CaptureInterface, CaptureReader, CapturedPacket, captured_content};
 pub use checksum::complete_checksum;
 pub use device::{Capabilities, Checksum, Device, MAXIMUM_FRAME, Medium, Offload, PartialChecksum, Received};
 #[cfg(target_os = "linux")]

@@ -17,9 +17,10 @@ use super::tcp::Segment;
 use super::udp::Udp;
 
 /// What the first bytes of a frame are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LinkType {
     /// An Ethernet header.
+    #[default]
     Ethernet,
     /// An IP header: a point-to-point link without frames of its own (TUN).
     Ip,

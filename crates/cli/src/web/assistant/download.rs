@@ -18,6 +18,7 @@ use super::entry::{Body as Told, Kind, Side};
 use super::log::Shown;
 use super::opening::{PlaceName, SessionKind};
 use super::session::Session;
+use crate::web::recording;
 use crate::web::text::hex;
 use crate::web::trouble::Trouble;
 use crate::web::world::World;
@@ -46,7 +47,7 @@ pub(crate) async fn send(
         "log.txt" => (Form::Text, "text/plain; charset=utf-8"),
         "log.csv" => (Form::Csv, "text/csv; charset=utf-8"),
         "log.json" => (Form::Json, "application/json"),
-        "log.pcapng" => return capture(&session),
+        "log.pcapng" => return capture(&world, &session, format!("{name}-{file}")).await,
         _ => return not_found(&Trouble::gone("file", &file)),
     };
     let mut response = Response::new(body(session, form));
@@ -62,22 +63,23 @@ fn not_found(trouble: &Trouble) -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "error": trouble }))).into_response()
 }
 
-/// The frames of a session on a LAN are in the recording of that LAN.
-fn capture(session: &Session) -> Response {
-    let trouble = match &session.opening.place {
-        PlaceName::Machine => Trouble::new(
+/// The frames of the session's host, from the recording of its LAN.
+async fn capture(world: &World, session: &Session, file: String) -> Response {
+    let PlaceName::Lan { lan, host } = &session.opening.place else {
+        return not_found(&Trouble::new(
             "no-frames",
             "a session on the real machine has no frames: the kernel sends and receives them",
             "open the session on a host of a LAN, or capture with tcpdump",
-        ),
-        PlaceName::Lan { lan, .. } => Trouble::new(
-            "no-frames",
-            format!("the frames of {lan} are in its recording"),
-            "download those of the recording",
-        )
-        .with("lan", lan.clone()),
+        ));
     };
-    not_found(&trouble)
+    let found = world.lans.get(lan).and_then(|lan| {
+        let index = lan.place_of(host).ok_or_else(|| Trouble::gone("host", host))?;
+        Ok((world.recordings.get(lan.recording())?, index))
+    });
+    match found {
+        Ok((recording, host)) => recording::file::download(recording, Some(host), file).await,
+        Err(trouble) => not_found(&trouble),
+    }
 }
 
 /// Writes the log as far as it goes now, a step at a time: nobody waits for whoever reads it slowly.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sockeye::{Cidr, Conditions, Host};
 use sockeye_core::lan::Duplex;
+use sockeye_core::wire::LinkType;
 
 use cable::CableConditions;
 pub(crate) use cable::profiles;
@@ -137,13 +138,18 @@ impl Lan {
     }
 
     /// The name of its recording.
-    fn recording(&self) -> &str {
+    pub(super) fn recording(&self) -> &str {
         self.recording.name()
     }
 
     /// A host by its name.
     pub(super) fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.iter().find(|host| host.name() == name)
+    }
+
+    /// The place of a host in the recording.
+    pub(super) fn place_of(&self, name: &str) -> Option<usize> {
+        self.hosts.iter().position(|host| host.name() == name)
     }
 
     /// Ends it: its hosts have a moment for their last words. The recording stays.
@@ -272,6 +278,7 @@ fn build(
                 host,
                 direction: seen.direction,
                 frame: seen.frame.clone(),
+                link: LinkType::Ethernet,
                 fate: seen.fate,
             }));
         }

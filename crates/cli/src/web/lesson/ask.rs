@@ -8,12 +8,9 @@ use sockeye_core::time::Instant;
 
 use super::{Played, Recipe};
 use crate::web::api::{Answer, parameters};
-use crate::web::recording::{Kind, Opening, Recording, Station};
+use crate::web::recording::{Kind, Opening, Recording, Station, check_room};
 use crate::web::trouble::Trouble;
 use crate::web::world::{Entity, World};
-
-/// More recordings at a time are not made.
-const RECORDINGS: usize = 64;
 
 /// Rows that are looked through at once.
 const ROWS: usize = 500;
@@ -86,13 +83,7 @@ pub(super) fn moment(at: f64) -> Result<Instant, Trouble> {
 
 /// Plays a lesson into a new recording.
 fn record(world: &World, recipe: &Recipe, fork: Option<Value>) -> Answer {
-    if world.recordings.all().len() >= RECORDINGS {
-        return Err(Trouble::new(
-            "too-many-recordings",
-            format!("there are {RECORDINGS} recordings already"),
-            "forget some of them",
-        ));
-    }
+    check_room(world)?;
     let Played { hosts, sights, steps } = recipe.play()?;
     let stations = hosts.into_iter().map(|(name, addresses)| Station { name, addresses }).collect();
     let opening =

@@ -9,6 +9,7 @@ use sockeye_core::sim::{LanId, Simulation};
 use sockeye_core::time::Instant;
 use sockeye_core::trace::{Trace, TraceEvent};
 use sockeye_core::transport::tcp::TcpInfo;
+use sockeye_core::wire::LinkType;
 
 use super::stage::Actor;
 use super::step::{Prompter, Reached, Step};
@@ -66,7 +67,14 @@ impl Watcher {
                 let Some(host) = whose(cast, *lan, seen.port) else { continue };
                 self.bytes += seen.frame.len();
                 let (at, direction, frame, fate) = (seen.at, seen.direction, seen.frame, seen.fate);
-                self.see(Sight::Cable(CableSight { at, host, direction, frame, fate }));
+                self.see(Sight::Cable(CableSight {
+                    at,
+                    host,
+                    direction,
+                    frame,
+                    link: LinkType::Ethernet,
+                    fate,
+                }));
             }
         }
         let now = sim.now();

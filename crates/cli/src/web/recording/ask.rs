@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Filter;
+use super::peel::peel;
 use crate::web::api::{Answer, parameters};
 use crate::web::trouble::Trouble;
 use crate::web::world::World;
@@ -33,6 +36,12 @@ struct Moment {
 }
 
 #[derive(Debug, Deserialize)]
+struct Numbered {
+    recording: String,
+    row: u64,
+}
+
+#[derive(Debug, Deserialize)]
 struct Named {
     recording: String,
 }
@@ -57,6 +66,11 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, asked: Value) -> Answer {
         "at" => {
             let Moment { recording, time } = parameters(asked)?;
             Ok(world.recordings.get(&recording)?.at(time))
+        }
+        "frame" => {
+            let Numbered { recording, row } = parameters(asked)?;
+            let (bytes, link) = world.recordings.get(&recording)?.frame(row)?;
+            Ok(json!({ "bytes": STANDARD.encode(&bytes), "layers": peel(&bytes, link) }))
         }
         "forget" => {
             let Named { recording } = parameters(asked)?;

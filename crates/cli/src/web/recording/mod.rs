@@ -4,7 +4,10 @@
 
 pub(crate) mod ask;
 mod at;
+mod capture;
 mod connection;
+pub(crate) mod file;
+mod peel;
 mod row;
 pub(crate) mod sight;
 mod teller;
@@ -17,10 +20,12 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sockeye_core::time::Instant;
+use sockeye_core::wire::LinkType;
 
 pub(crate) use sight::{CableSight, HostIndex, Note, Sample, Sight};
 
-use super::world::{Entity, Version};
+use super::trouble::Trouble;
+use super::world::{Entity, Version, World};
 use row::{Row, Summary, What};
 use teller::{Teller, Told};
 
@@ -33,7 +38,6 @@ pub(crate) enum Kind {
     /// A lesson in virtual time.
     Lesson,
     /// A capture file.
-    #[expect(dead_code, reason = "no capture can be opened yet")]
     File,
 }
 
@@ -71,6 +75,20 @@ const SUMMARIES: usize = 20_000;
 const LISTED: usize = 200;
 /// Rows of one answer.
 const MOST: usize = 500;
+/// More recordings at a time are not made.
+const RECORDINGS: usize = 64;
+
+/// Whether there may be one more recording.
+///
+/// # Errors
+/// There are too many.
+pub(crate) fn check_room(world: &World) -> Result<(), Trouble> {
+    if world.recordings.all().len() < RECORDINGS {
+        return Ok(());
+    }
+    let words = format!("there are {RECORDINGS} recordings already");
+    Err(Trouble::new("too-many-recordings", words, "forget some of them"))
+}
 
 /// Which rows a client wants to see.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -230,15 +248,34 @@ impl Recording {
         if filter.is_all() { inner.first() + before } else { before }
     }
 
-    /// The frame of a row, if it is kept.
-    #[expect(dead_code, reason = "no frame is taken apart yet")]
-    pub(crate) fn frame_bytes(&self, row: u64) -> Option<Vec<u8>> {
+    /// The frame of a row, and what it begins with.
+    ///
+    /// # Errors
+    /// There is no such row, or it is no frame, or it is only counted any more.
+    pub(crate) fn frame(&self, row: u64) -> Result<(Vec<u8>, LinkType), Trouble> {
         let inner = self.inner.lock();
-        let place = usize::try_from(row.checked_sub(inner.rows.front()?.row)?).ok()?;
-        match &inner.rows.get(place)?.what {
-            What::Frame(frame) => Some(frame.bytes.clone()),
-            _ => None,
+        let kept = inner.rows.front().map_or(inner.next, |row| row.row);
+        if row >= inner.next {
+            return Err(Trouble::gone("row", &row.to_string()));
         }
+        let place = row.checked_sub(kept).and_then(|place| usize::try_from(place).ok());
+        let Some(found) = place.and_then(|place| inner.rows.get(place)) else {
+            let words = "this frame is only counted any more: newer ones have taken its place";
+            return Err(Trouble::new(
+                "summarised",
+                words,
+                "look at newer ones, or record for a shorter time",
+            ));
+        };
+        match &found.what {
+            What::Frame(frame) => Ok((frame.bytes.clone(), frame.link)),
+            _ => Err(Trouble::request(format!("row {row} is no frame"))),
+        }
+    }
+
+    /// How many frames are only counted any more.
+    pub(crate) fn summarised(&self) -> u64 {
+        self.inner.lock().summarised
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::sight::HostIndex;
+use sockeye_core::wire::LinkType;
 
 /// Something that happened.
 #[derive(Clone, Debug, Serialize)]
@@ -79,9 +80,11 @@ pub(crate) struct FrameRow {
     pub(crate) marks: Vec<&'static str>,
     /// The states of the sender and the receiver when it left.
     pub(crate) states: [Option<&'static str>; 2],
-    /// The frame itself.
+    /// The frame itself, and what it begins with.
     #[serde(skip)]
     pub(crate) bytes: Vec<u8>,
+    #[serde(skip)]
+    pub(crate) link: LinkType,
 }
 
 /// A call of a program.

@@ -3,6 +3,7 @@
 use sockeye_core::lan::{Direction, Fate};
 use sockeye_core::time::Instant;
 use sockeye_core::trace::Trace;
+use sockeye_core::wire::LinkType;
 
 /// A host, by its place in [`Recording::hosts`](super::Recording).
 pub(crate) type HostIndex = usize;
@@ -44,6 +45,8 @@ pub(crate) struct CableSight {
     pub(crate) direction: Direction,
     /// As it was put in.
     pub(crate) frame: Vec<u8>,
+    /// What it begins with.
+    pub(crate) link: LinkType,
     /// What becomes of it on this cable.
     pub(crate) fate: Fate,
 }

@@ -11,7 +11,6 @@ use sockeye_core::lan::{Direction, Fate, Passage};
 use sockeye_core::time::{Duration, Instant};
 use sockeye_core::trace::{Call, Trace, TraceEvent};
 use sockeye_core::transport::tcp::RecoveryChange;
-use sockeye_core::wire::LinkType;
 use sockeye_core::wire::tcp::{Flags, Segment};
 
 use super::Station;
@@ -202,7 +201,8 @@ impl Teller {
     }
 
     fn tell_frame(&mut self, sight: CableSight, row: u64) -> What {
-        let mut told = FrameRow { from: sight.host, length: sight.frame.len(), ..FrameRow::default() };
+        let mut told =
+            FrameRow { from: sight.host, length: sight.frame.len(), link: sight.link, ..FrameRow::default() };
         let mut arrives: Option<Instant> = None;
         match &sight.fate {
             Fate::Lost(loss) => told.lost = Some(loss.to_string()),
@@ -227,7 +227,7 @@ impl Teller {
                 }
             }
         }
-        match tcp_in(&sight.frame, LinkType::Ethernet) {
+        match tcp_in(&sight.frame, sight.link) {
             Some((source, destination, segment, payload)) => {
                 let ends = (source, destination);
                 self.tell_segment(&mut told, &sight, ends, &segment, payload, (arrives, row));
@@ -237,7 +237,7 @@ impl Teller {
                 }
             }
             None => {
-                told.words = words_for(&sight.frame, LinkType::Ethernet);
+                told.words = words_for(&sight.frame, sight.link);
                 told.protocol = protocol_of(&told.words);
             }
         }

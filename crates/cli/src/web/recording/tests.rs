@@ -8,8 +8,25 @@ use crate::web::world::{Entity, World};
 use sockeye_core::time::Instant;
 use std::sync::Arc;
 
+/// The frames of a recording.
+pub(super) fn frames(recording: &Recording) -> Vec<Vec<u8>> {
+    let inner = recording.inner.lock();
+    let frames = inner.rows.iter().filter_map(|row| match &row.what {
+        super::What::Frame(frame) => Some(frame.bytes.clone()),
+        _ => None,
+    });
+    frames.collect()
+}
+
+/// The names of all lessons.
+pub(super) fn lessons() -> Vec<String> {
+    let all = crate::web::lesson::described();
+    let names = all.as_array().into_iter().flatten().filter_map(|lesson| lesson["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
 /// A lesson as a recording.
-fn played(name: &str, seed: u64, parameters: Value) -> Arc<Recording> {
+pub(super) fn played(name: &str, seed: u64, parameters: Value) -> Arc<Recording> {
     let parameters = parameters.as_object().cloned().unwrap_or_default();
     let played = Recipe::new(name, seed, &parameters).unwrap().play().unwrap();
     let stations = played.hosts.into_iter().map(|(name, addresses)| Station { name, addresses }).collect();
@@ -22,7 +39,7 @@ fn played(name: &str, seed: u64, parameters: Value) -> Arc<Recording> {
     recording
 }
 
-fn all(recording: &Recording) -> Vec<Value> {
+pub(super) fn all(recording: &Recording) -> Vec<Value> {
     let mut rows = Vec::new();
     loop {
         let some = recording.rows(rows.len() as u64, MOST);

@@ -70,7 +70,7 @@ export class Details {
           "div",
           { class: "layer-field", role: "listitem", tabIndex: 0, onpointerenter: () => dump.mark(field.from, field.to), onfocus: () => dump.mark(field.from, field.to) },
           h("span", { class: "name" }, told(`field.${field.name}`, {}, field.name)),
-          h("span", { class: "value mono" }, field.value ?? "", field.note && h("span", { class: /wrong|bad/.test(field.note) ? "note bad" : "note" }, field.note)),
+          h("span", { class: "value mono" }, field.value ?? "", field.note && h("span", { class: /wrong|bad/.test(field.note) ? "note bad" : "note" }, told(`noted.${field.note}`, {}, field.note))),
         );
         fields.push({ from: field.from, to: field.to, element });
         return element;

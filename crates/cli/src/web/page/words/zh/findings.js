@@ -22,6 +22,7 @@ export default {
   "note.cut": "{host} 的网线（{way}方向）剪断 {for}",
   "note.drop-next": "{host} 的网线（{way}方向）上接下来的 {value} 个帧将丢失",
   "note.missing": "这里缺少一些事件：多得显示不下",
+  "note.damaged": "文件已损坏或被截断：这里只显示之前的部分",
   "note.broken-off": "发生的事太多，课程到此中断",
 
   "drop.UnknownInterface": "没有这个接口",

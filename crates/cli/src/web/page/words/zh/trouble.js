@@ -77,4 +77,11 @@ export default {
   "trouble.EAFNOSUPPORT.next": "IPv4 的套接字需要 IPv4 地址，IPv6 的需要 IPv6 地址。",
   "trouble.EOPNOTSUPP": "这个套接字不支持此操作。",
   "trouble.EOPNOTSUPP.next": "",
+
+  "trouble.bad-capture": "这不是抓包文件，或者文件已损坏。",
+  "trouble.bad-capture.next": "请打开 Wireshark 或 tcpdump 保存的 pcapng 或 pcap 文件。",
+  "trouble.too-large": "文件大于 {most} MiB。",
+  "trouble.too-large.next": "请先用 editcap 等工具截取一部分。",
+  "trouble.summarised": "这一帧只剩下计数：已被更新的帧取代。",
+  "trouble.summarised.next": "请查看较新的帧，或缩短记录时间。",
 };

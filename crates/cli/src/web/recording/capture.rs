@@ -1,0 +1,289 @@
+//! Capture files: a recording as one, and one as a recording.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use serde_json::{Map, Value};
+use sockeye::sockeye_device::{
+    CaptureReader, CapturedFrame, CapturedPacket, Direction, Flush, InterfaceId, Medium, PcapngWriter,
+    captured_content,
+};
+use sockeye_core::lan::{self, Fate, Loss, Passage};
+use sockeye_core::time::{Duration, Instant};
+use sockeye_core::wire::LinkType;
+use sockeye_core::wire::arp::Arp;
+use sockeye_core::wire::ethernet::{EtherType, Ethernet};
+
+use super::row::{FrameRow, What};
+use super::sight::{CableSight, HostIndex, Note, Sight};
+use super::{Kind, Opening, Recording, Station, check_room};
+use crate::web::trouble::Trouble;
+use crate::web::world::World;
+
+/// Hosts that a file is drawn with at most; all others are one.
+const STATIONS: usize = 15;
+/// What that one is called.
+const ELSEWHERE: &str = "elsewhere";
+/// Begins the remark at a frame that was lost.
+const LOST: &str = "lost on the cable: ";
+/// Frames that are told at a time.
+const BATCH: usize = 1000;
+
+impl Recording {
+    /// The frames that are kept, those of one host or of all, as a pcapng file: each once, on the cable of its sender, with what
+    /// became of it as a remark.
+    ///
+    /// # Errors
+    /// A frame too long for the format.
+    pub(crate) fn pcapng(&self, host: Option<HostIndex>) -> io::Result<Vec<u8>> {
+        let start = self.opening.start;
+        let start = match self.opening.kind {
+            Kind::Live => sockeye::wall_clock(start).duration_since(UNIX_EPOCH).unwrap_or_default(),
+            // Virtual time begins in 1970; a file has its own.
+            Kind::Lesson | Kind::File => start.since(Instant::ZERO),
+        };
+        let inner = self.inner.lock();
+        let mut file = Vec::new();
+        let mut writer = PcapngWriter::new(&mut file, Flush::WhenFull)?;
+        let mut interfaces: HashMap<(HostIndex, Medium), InterfaceId> = HashMap::new();
+        for row in &inner.rows {
+            let What::Frame(frame) = &row.what else { continue };
+            if host.is_some_and(|host| frame.from != host && !frame.to.contains(&host)) {
+                continue;
+            }
+            let medium = match frame.link {
+                LinkType::Ethernet => Medium::Ethernet,
+                LinkType::Ip => Medium::Ip,
+            };
+            let interface = match interfaces.get(&(frame.from, medium)) {
+                Some(interface) => *interface,
+                None => {
+                    let station = self.opening.stations.get(frame.from);
+                    let name = station.map_or(ELSEWHERE, |station| station.name.as_str());
+                    let interface = writer.interface(name, medium, None)?;
+                    interfaces.insert((frame.from, medium), interface);
+                    interface
+                }
+            };
+            let comment = comment(frame);
+            writer.frame(&CapturedFrame {
+                interface,
+                timestamp: start + Duration::from_nanos((row.time * 1e9).round() as u64),
+                direction: Some(Direction::Outbound),
+                parts: &[IoSlice::new(&frame.bytes)],
+                checksum: None,
+                comment: comment.as_deref(),
+            })?;
+        }
+        writer.flush()?;
+        drop(writer);
+        Ok(file)
+    }
+}
+
+/// What became of a frame, for whoever reads the file with other tools.
+fn comment(frame: &FrameRow) -> Option<String> {
+    match &frame.lost {
+        Some(why) => Some(format!("{LOST}{why}")),
+        None if frame.marks.is_empty() => None,
+        None => Some(frame.marks.join(", ")),
+    }
+}
+
+/// The same, read back: what the cable did to a frame that was put on it at `at`.
+fn fate(at: Instant, comment: &str) -> Fate {
+    const LOSSES: [Loss; 6] =
+        [Loss::Chance, Loss::QueueFull, Loss::TooBig, Loss::Cut, Loss::Requested, Loss::Malformed];
+    if let Some(why) = comment.strip_prefix(LOST) {
+        let known = LOSSES.into_iter().find(|loss| loss.to_string() == why);
+        return Fate::Lost(known.unwrap_or(Loss::Chance));
+    }
+    Fate::Arrives(Passage {
+        at,
+        // Neither the time of the copy nor the bit is in the file.
+        copy_at: None,
+        corrupted_bit: None,
+        is_marked: comment.contains("marked"),
+        is_held_back: comment.contains("held"),
+    })
+}
+
+/// Who is in a file.
+#[derive(Debug, Default)]
+struct Cast {
+    stations: Vec<Station>,
+    by_address: HashMap<IpAddr, HostIndex>,
+    by_name: HashMap<String, HostIndex>,
+}
+
+impl Cast {
+    /// Who sent a packet: by the name of its interface where the file is one of ours, otherwise by address.
+    fn sender(&mut self, address: Option<IpAddr>, name: Option<&str>, hardware: String) -> HostIndex {
+        let known = address.and_then(|address| self.by_address.get(&address).copied());
+        let named = name.and_then(|name| self.by_name.get(name).copied());
+        let index = named.or(known).unwrap_or_else(|| {
+            let name = name.map(str::to_owned).or_else(|| address.map(|address| address.to_string()));
+            self.add(name.unwrap_or(hardware))
+        });
+        if let (Some(address), Some(station)) = (address, self.stations.get_mut(index))
+            && !station.addresses.contains(&address)
+            && station.name != ELSEWHERE
+        {
+            station.addresses.push(address);
+            self.by_address.insert(address, index);
+        }
+        if let (Some(name), None, Some(station)) = (name, named, self.stations.get_mut(index))
+            && station.name != name
+        {
+            // It was spoken to before it spoke, and called by its address.
+            name.clone_into(&mut station.name);
+            self.by_name.insert(name.to_owned(), index);
+        }
+        index
+    }
+
+    /// Whom a packet is for, if that is one host.
+    fn receiver(&mut self, address: IpAddr) -> Option<HostIndex> {
+        let is_everybody = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+        if is_everybody || address.is_multicast() || address.is_unspecified() {
+            return None;
+        }
+        Some(self.sender(Some(address), None, String::new()))
+    }
+
+    fn add(&mut self, name: String) -> HostIndex {
+        if let Some(index) = self.by_name.get(&name) {
+            return *index;
+        }
+        let name = if self.stations.len() < STATIONS { name } else { ELSEWHERE.to_owned() };
+        *self.by_name.entry(name.clone()).or_insert_with(|| {
+            self.stations.push(Station { name, addresses: Vec::new() });
+            self.stations.len() - 1
+        })
+    }
+}
+
+/// From whom a packet is and whom it is for, as far as it says so.
+fn addresses(bytes: &[u8], link: LinkType) -> Option<(IpAddr, IpAddr)> {
+    let packet = match link {
+        LinkType::Ip => bytes,
+        LinkType::Ethernet => {
+            let (ethernet, packet) = Ethernet::parse(bytes).ok()?;
+            if ethernet.ethertype == EtherType::Arp {
+                let arp = Arp::parse(packet).ok()?;
+                return Some((arp.sender_ip.into(), arp.target_ip.into()));
+            }
+            packet
+        }
+    };
+    let four = |at: usize| Some(IpAddr::from(*packet.get(at..)?.first_chunk::<4>()?));
+    let sixteen = |at: usize| Some(IpAddr::from(*packet.get(at..)?.first_chunk::<16>()?));
+    match packet.first()? >> 4 {
+        4 => Some((four(12)?, four(16)?)),
+        6 => Some((sixteen(8)?, sixteen(24)?)),
+        _ => None,
+    }
+}
+
+/// A packet of the file, before it is known who else is in it.
+struct Taken<'a> {
+    at: Instant,
+    from: HostIndex,
+    to: Option<HostIndex>,
+    link: LinkType,
+    bytes: &'a [u8],
+    comment: Option<String>,
+}
+
+/// Opens a capture file as a recording.
+///
+/// # Errors
+/// It is none, or there is nothing in it that could be shown, or there are too many recordings.
+pub(crate) fn open(world: &World, title: &str, file: &[u8]) -> Result<Arc<Recording>, Trouble> {
+    check_room(world)?;
+    let no_capture = |words: String| {
+        Trouble::new("bad-capture", words, "open a pcapng or pcap file, as Wireshark and tcpdump write it")
+    };
+    let mut reader = CaptureReader::new(file).map_err(|error| no_capture(error.to_string()))?;
+    let mut cast = Cast::default();
+    let mut packets = Vec::new();
+    let mut damage = None;
+    while let Some(packet) = reader.next() {
+        match packet {
+            Ok(packet) => packets.extend(take(&mut cast, &reader, packet)),
+            Err(error) => {
+                damage = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    let Some(start) = packets.iter().map(|packet| packet.at).min() else {
+        let nothing = "there is no Ethernet frame and no IP packet in this file".to_owned();
+        return Err(no_capture(damage.unwrap_or(nothing)));
+    };
+    let end = packets.iter().map(|packet| packet.at).max().unwrap_or(start);
+    let opening = Opening { title: title.to_owned(), kind: Kind::File, stations: cast.stations, start };
+    let recording = world.recordings.add(|name, version| Recording::new(name, version, opening));
+    // Files of several interfaces are not always in order.
+    packets.sort_by_key(|packet| packet.at);
+    for batch in packets.chunks(BATCH) {
+        batch.iter().for_each(|packet| see(&recording, packet));
+        recording.advance(batch.last().map_or(end, |packet| packet.at));
+    }
+    if let Some(words) = damage {
+        let mut facts = Map::new();
+        facts.insert("damage".to_owned(), Value::from(words.clone()));
+        let words = format!("{words}; what came before is shown");
+        recording.on_sight(Sight::Note(Note { at: end, note: "damaged", words, facts }));
+    }
+    recording.finish();
+    Ok(recording)
+}
+
+fn take<'a>(cast: &mut Cast, reader: &CaptureReader<'a>, packet: CapturedPacket<'a>) -> Option<Taken<'a>> {
+    let interface = reader.interfaces().get(packet.interface)?;
+    let (medium, bytes) = captured_content(interface.link_type, packet.bytes)?;
+    let link = match medium {
+        Medium::Ethernet => LinkType::Ethernet,
+        Medium::Ip => LinkType::Ip,
+    };
+    // Ours names the sender's cable.
+    let is_ours = reader.application().is_some_and(|name| name.starts_with("Sockeye"));
+    let name = interface.name.as_deref().filter(|_| is_ours && packet.direction == Some(Direction::Outbound));
+    let (source, destination) = addresses(bytes, link).unzip();
+    let hardware = match (link, bytes.get(6..12)) {
+        (LinkType::Ethernet, Some(source)) => {
+            source.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+        }
+        _ => ELSEWHERE.to_owned(),
+    };
+    let from = cast.sender(source.filter(|source| !source.is_unspecified()), name, hardware);
+    let to = destination.and_then(|destination| cast.receiver(destination)).filter(|to| *to != from);
+    let at = u64::try_from(packet.timestamp.as_nanos()).unwrap_or(u64::MAX);
+    Some(Taken { at: Instant::from_nanos(at), from, to, link, bytes, comment: packet.comment })
+}
+
+/// As if observers of the sender's and of the receiver's cable had seen it, at the one time that is known.
+fn see(recording: &Recording, packet: &Taken<'_>) {
+    let fate = fate(packet.at, packet.comment.as_deref().unwrap_or_default());
+    let sight = |host, direction| {
+        Sight::Cable(CableSight {
+            at: packet.at,
+            host,
+            direction,
+            frame: packet.bytes.to_vec(),
+            link: packet.link,
+            fate,
+        })
+    };
+    recording.on_sight(sight(packet.from, lan::Direction::Up));
+    if let (Some(to), Fate::Arrives(_)) = (packet.to, fate) {
+        recording.on_sight(sight(to, lan::Direction::Down));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Recordings by the API: frames taken apart, and capture files out and in.
+
+mod assistant;
+mod running;
+
+use std::process::Command;
+
+use assistant::{Assistant, text};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use running::has;
+use serde_json::{Value, json};
+
+fn lesson(web: &Assistant, name: &str) -> String {
+    let opened = web.done(json!({"do": "lesson.open", "name": name, "seed": 1}));
+    opened["recording"].as_str().unwrap().to_owned()
+}
+
+fn frames(web: &Assistant, recording: &str) -> Vec<Value> {
+    let asked = json!({"do": "recording.rows", "recording": recording, "from": 0, "count": 500});
+    let rows = web.done(asked)["rows"].as_array().unwrap().clone();
+    rows.into_iter().filter(|row| row["kind"] == "frame").collect()
+}
+
+fn take(web: &Assistant, title: &str, file: &[u8]) -> Value {
+    let path = format!("/api/recording?title={title}");
+    serde_json::from_slice(&web.authorised("POST", &path, file).body).unwrap()
+}
+
+#[test]
+fn a_frame_is_taken_apart() {
+    let web = Assistant::start();
+    let recording = lesson(&web, "sticky");
+    let rows = frames(&web, &recording);
+    let data = rows.iter().find(|row| row["data"].as_u64() > Some(0)).unwrap();
+    let frame = web.done(json!({"do": "recording.frame", "recording": recording, "row": data["row"]}));
+    let bytes = STANDARD.decode(frame["bytes"].as_str().unwrap()).unwrap();
+    assert_eq!(bytes.len() as u64, data["length"].as_u64().unwrap());
+    let names: Vec<&str> =
+        frame["layers"].as_array().unwrap().iter().filter_map(|layer| layer["name"].as_str()).collect();
+    assert_eq!(names, ["Ethernet", "IPv4", "TCP", "Payload"]);
+    let port = &frame["layers"][2]["fields"][1];
+    assert_eq!((&port["name"], &port["value"]), (&json!("destination port"), &json!("7788")));
+    let place = port["from"].as_u64().unwrap() as usize;
+    assert_eq!(bytes[place..place + 2], 7788_u16.to_be_bytes());
+    let trouble =
+        |row: u64| web.trouble(json!({"do": "recording.frame", "recording": recording, "row": row}));
+    assert_eq!(trouble(1_000_000)["code"], "gone");
+    let rows = web.done(json!({"do": "recording.rows", "recording": recording, "from": 0, "count": 500}));
+    let call = rows["rows"].as_array().unwrap().iter().find(|row| row["kind"] == "call").unwrap().clone();
+    assert_eq!(trouble(call["row"].as_u64().unwrap())["code"], "bad-request");
+}
+
+#[test]
+fn a_recording_goes_out_as_a_file_and_comes_in_again() {
+    let web = Assistant::start();
+    let recording = lesson(&web, "fast-retransmit");
+    let file = web.authorised("GET", &format!("/api/recording/{recording}.pcapng"), b"");
+    assert_eq!(file.status, 200, "{}", file.head);
+    assert!(
+        file.head.contains("attachment; filename=\"r1.pcapng\"")
+            && file.head.contains("sockeye-summarised: 0")
+    );
+    let opened = take(&web, "lesson.pcapng", &file.body)["ok"]["recording"].as_str().unwrap().to_owned();
+    let (before, after) = (frames(&web, &recording), frames(&web, &opened));
+    assert!(before.len() > 10, "{}", before.len());
+    let told = |rows: &[Value]| -> Vec<Value> {
+        rows.iter().map(|row| json!([row["words"], row["lost"], row["connection"]])).collect()
+    };
+    assert_eq!(told(&before), told(&after));
+    let again = |rows: &[Value]| rows.iter().filter(|row| !row["first"].is_null()).count();
+    assert!(again(&after) > 0 && again(&before) == again(&after));
+
+    if !has("tshark") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lesson.pcapng");
+    std::fs::write(&path, &file.body).unwrap();
+    let tshark = |filter: &str| {
+        let output = Command::new("tshark").arg("-r").arg(&path).args(["-Y", filter]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().count()
+    };
+    assert_eq!(tshark("frame"), before.len());
+    assert_eq!(tshark("_ws.malformed"), 0);
+    assert_eq!(
+        tshark("frame.comment contains \"lost\""),
+        before.iter().filter(|row| row["lost"].is_string()).count()
+    );
+}
+
+#[test]
+fn what_is_no_capture_is_refused_in_words() {
+    let web = Assistant::start();
+    let trouble = take(&web, "x", b"GIF89a, not a capture")["error"].clone();
+    assert_eq!(trouble["code"], "bad-capture");
+    assert!(trouble["next"].as_str().unwrap().contains("Wireshark"), "{trouble}");
+    assert_eq!(web.authorised("GET", "/api/recording/r9.pcapng", b"").status, 404);
+    assert_eq!(web.authorised("GET", "/api/recording/r9.txt", b"").status, 404);
+}
+
+#[test]
+fn the_frames_of_a_session_are_those_of_its_host() {
+    let web = Assistant::start();
+    let lan = web.done(json!({"do": "lan.open"}))["lan"].as_str().unwrap().to_owned();
+    let place = |host: &str| json!({"on": "lan", "lan": lan, "host": host});
+    let server = web.open(json!({"kind": "tcp-server", "place": place("server"), "port": 7788}));
+    web.wait(&server, |session| session["state"] == "listening");
+    let client = web.open(json!({"kind": "tcp-client", "place": place("client"), "to": "10.0.0.2:7788"}));
+    web.wait(&client, |session| session["state"] == "connected");
+    web.done(json!({"do": "session.send", "session": client, "to": "all", "outgoing": text("hello")}));
+    web.wait_received(&server, "hello");
+    // Observers tell a little later.
+    let start = std::time::Instant::now();
+    let file = loop {
+        let file = web.authorised("GET", &format!("/api/session/{client}/log.pcapng"), b"");
+        assert_eq!(file.status, 200, "{}", file.head);
+        if file.body.windows(5).any(|bytes| bytes == b"hello") {
+            break file.body;
+        }
+        assert!(start.elapsed() < running::PATIENCE);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert_eq!(file[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
+    let kernel = web.open(json!({"kind": "tcp-server", "port": 0}));
+    let refused = web.authorised("GET", &format!("/api/session/{kernel}/log.pcapng"), b"");
+    assert_eq!(refused.status, 404);
+    assert!(String::from_utf8_lossy(&refused.body).contains("tcpdump"));
+}
