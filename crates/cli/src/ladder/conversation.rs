@@ -50,6 +50,8 @@ pub(crate) struct Said {
     pub(crate) window: u32,
     /// What it reports by SACK, counted as `ack`.
     pub(crate) sack: Vec<(u32, u32)>,
+    /// Whether it asks for nothing but an answer.
+    pub(crate) is_keepalive: bool,
 }
 
 impl Conversation {
@@ -102,7 +104,7 @@ impl Conversation {
             their_start = *listener.start.get_or_insert(segment.ack + u32::MAX);
         }
         let (first_sent, payload) = speaker.place(at, segment, payload);
-        let keepalive = segment.sequence_length() == 0
+        let is_keepalive = segment.sequence_length() == 0
             && speaker.next.is_some_and(|next| segment.seq.distance(next) == -1)
             && !segment.flags.intersects(Flags::RST);
         // A window is scaled only where both ends announced that they scale, and never in a SYN itself.
@@ -112,7 +114,7 @@ impl Conversation {
         };
         let window = u32::from(segment.window) << shift;
         let mut words = in_words(segment, start, their_start, window);
-        if keepalive {
+        if is_keepalive {
             words.push_str(" keepalive");
         }
         let ack = segment.flags.contains(Flags::ACK).then(|| relative(segment.ack, their_start));
@@ -120,7 +122,16 @@ impl Conversation {
         let sack = blocks
             .map(|block| (relative(block.left, their_start), relative(block.right, their_start)))
             .collect();
-        Said { words, payload, first_sent, seq: relative(segment.seq, start), ack, window, sack }
+        Said {
+            words,
+            payload,
+            first_sent,
+            seq: relative(segment.seq, start),
+            ack,
+            window,
+            sack,
+            is_keepalive,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Filter;
 use super::peel::peel;
+use super::plot::POINTS;
 use crate::web::api::{Answer, parameters};
 use crate::web::trouble::Trouble;
 use crate::web::world::World;
@@ -42,6 +43,27 @@ struct Numbered {
 }
 
 #[derive(Debug, Deserialize)]
+struct Boundaries {
+    recording: String,
+    connection: u32,
+    direction: usize,
+    #[serde(default)]
+    from: u64,
+    to: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Plot {
+    recording: String,
+    connection: u32,
+    direction: usize,
+    plot: String,
+    from: Option<f64>,
+    to: Option<f64>,
+    points: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
 struct Named {
     recording: String,
 }
@@ -71,6 +93,16 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, asked: Value) -> Answer {
             let Numbered { recording, row } = parameters(asked)?;
             let (bytes, link) = world.recordings.get(&recording)?.frame(row)?;
             Ok(json!({ "bytes": STANDARD.encode(&bytes), "layers": peel(&bytes, link) }))
+        }
+        "boundaries" => {
+            let Boundaries { recording, connection, direction, from, to } = parameters(asked)?;
+            let recording = world.recordings.get(&recording)?;
+            recording.boundaries(connection, direction, (from, to.unwrap_or(u64::MAX)))
+        }
+        "plot" => {
+            let Plot { recording, connection, direction, plot, from, to, points } = parameters(asked)?;
+            let recording = world.recordings.get(&recording)?;
+            recording.plot(connection, direction, &plot, (from, to), points.unwrap_or(POINTS))
         }
         "forget" => {
             let Named { recording } = parameters(asked)?;

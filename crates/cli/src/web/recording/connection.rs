@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use sockeye_core::time::Instant;
 use sockeye_core::transport::tcp::TcpInfo;
+use sockeye_core::wire::tcp::Flags;
 
 use super::sight::HostIndex;
 use crate::ladder::conversation::Conversation;
@@ -37,6 +38,8 @@ pub(crate) struct Connection {
     pub(super) conversation: Conversation,
     /// By direction: first and behind the last sequence number, and the row, of what was sent first.
     sent: [VecDeque<(u32, u32, u64)>; 2],
+    /// Bytes of calls that are not kept any more: sent and received, by end.
+    forgotten: [[u64; 2]; 2],
 }
 
 /// A state that an end came into.
@@ -48,35 +51,30 @@ pub(crate) struct StateAt {
 }
 
 /// A segment on the cable; numbers count from the beginning of each direction.
-#[expect(dead_code, reason = "what plots and boundaries are drawn from, which are not there yet")]
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentAt {
     pub(crate) at: Instant,
     pub(crate) arrives: Option<Instant>,
     /// From which end.
     pub(crate) direction: usize,
-    pub(crate) row: u64,
     pub(crate) seq: u32,
     /// Bytes of payload.
     pub(crate) length: u32,
     pub(crate) ack: Option<u32>,
     pub(crate) window: u32,
     pub(crate) sack: Vec<(u32, u32)>,
-    /// `SYN ACK` and so on.
-    pub(crate) flags: String,
+    pub(crate) flags: Flags,
     pub(crate) is_again: bool,
-    /// Why, as the sender said.
-    pub(crate) again: Option<&'static str>,
+    /// It asks for nothing but an answer.
+    pub(crate) is_keepalive: bool,
 }
 
 /// A call of a program on the connection.
-#[expect(dead_code, reason = "what plots and boundaries are drawn from, which are not there yet")]
 #[derive(Clone, Debug)]
 pub(crate) struct CallAt {
     pub(crate) at: Instant,
     /// At which end.
     pub(crate) end: usize,
-    pub(crate) row: u64,
     pub(crate) call: &'static str,
     /// Bytes that it gave, or nothing when it failed.
     pub(crate) amount: Option<usize>,
@@ -112,6 +110,7 @@ impl Connection {
             samples: [VecDeque::new(), VecDeque::new()],
             conversation: Conversation::new(number, Shown::Text(encoding_rs::UTF_8)),
             sent: [VecDeque::new(), VecDeque::new()],
+            forgotten: [[0; 2]; 2],
         }
     }
 
@@ -167,7 +166,18 @@ impl Connection {
     }
 
     pub(super) fn keep_call(&mut self, call: CallAt) {
-        keep(&mut self.calls, call);
+        if self.calls.len() >= KEPT
+            && let Some(CallAt { end, call, amount: Some(amount), .. }) = self.calls.pop_front()
+            && let Some([sent, received]) = self.forgotten.get_mut(end)
+        {
+            *(if call == "send" { sent } else { received }) += amount as u64;
+        }
+        self.calls.push_back(call);
+    }
+
+    /// Bytes that an end gave to calls of this name that are not kept any more.
+    pub(super) fn forgotten(&self, end: usize, call: &str) -> u64 {
+        self.forgotten.get(end).map_or(0, |[sent, received]| if call == "send" { *sent } else { *received })
     }
 
     pub(super) fn keep_sample(&mut self, end: usize, sample: SampleAt) {

@@ -4,10 +4,12 @@
 
 pub(crate) mod ask;
 mod at;
+mod boundary;
 mod capture;
 mod connection;
 pub(crate) mod file;
 mod peel;
+mod plot;
 mod row;
 pub(crate) mod sight;
 mod teller;
@@ -26,6 +28,7 @@ pub(crate) use sight::{CableSight, HostIndex, Note, Sample, Sight};
 
 use super::trouble::Trouble;
 use super::world::{Entity, Version, World};
+use connection::Connection;
 use row::{Row, Summary, What};
 use teller::{Teller, Told};
 
@@ -273,6 +276,43 @@ impl Recording {
         }
     }
 
+    /// What was handed over, sent and taken of a connection, on one axis of bytes: those from `from` up to `to` that its end
+    /// `direction` sends.
+    ///
+    /// # Errors
+    /// There is no such connection or direction.
+    pub(crate) fn boundaries(
+        &self,
+        connection: u32,
+        direction: usize,
+        range: (u64, u64),
+    ) -> Result<Value, Trouble> {
+        let inner = self.inner.lock();
+        let connection = inner.connection(connection, direction)?;
+        Ok(boundary::tell(connection, direction, range, |at| inner.teller.seconds(at)))
+    }
+
+    /// A plot of a connection, by its name; `span` in seconds, or from the beginning to the end.
+    ///
+    /// # Errors
+    /// There is no such connection, direction or plot.
+    pub(crate) fn plot(
+        &self,
+        connection: u32,
+        direction: usize,
+        name: &str,
+        (from, to): (Option<f64>, Option<f64>),
+        points: usize,
+    ) -> Result<Value, Trouble> {
+        let inner = self.inner.lock();
+        let connection = inner.connection(connection, direction)?;
+        let end = inner.rows.back().map_or(0.0, |row| row.time);
+        let from = from.map_or(connection.from, |from| inner.teller.moment(from));
+        let span = (from, inner.teller.moment(to.unwrap_or(end)).max(from));
+        let wanted = plot::Wanted { connection, direction, span, points, start: self.opening.start };
+        wanted.plot(name).ok_or_else(|| Trouble::request(format!("there is no plot `{name}`")))
+    }
+
     /// How many frames are only counted any more.
     pub(crate) fn summarised(&self) -> u64 {
         self.inner.lock().summarised
@@ -280,6 +320,14 @@ impl Recording {
 }
 
 impl Inner {
+    fn connection(&self, number: u32, direction: usize) -> Result<&Connection, Trouble> {
+        if direction > 1 {
+            return Err(Trouble::request("`direction` is 0 (from the first end) or 1"));
+        }
+        let known = self.teller.connections.get(&number);
+        known.ok_or_else(|| Trouble::gone("connection", &number.to_string()))
+    }
+
     /// The number of the oldest row there is: summaries stand right before the rows that are kept.
     fn first(&self) -> u64 {
         let oldest = self.rows.front().map_or(self.next, |row| row.row);

@@ -157,7 +157,7 @@ impl Teller {
                     // Told with the frame that it belongs to; what is left over is a copy of one.
                     Direction::Down => None,
                 },
-                Sight::Host(host, trace) => self.tell_trace(host, trace, row),
+                Sight::Host(host, trace) => self.tell_trace(host, trace),
                 Sight::Sample(sample) => {
                     self.keep(sample);
                     None
@@ -290,15 +290,14 @@ impl Teller {
             at: sight.at,
             arrives,
             direction,
-            row,
             seq: said.seq,
             length,
             ack: said.ack,
             window: said.window,
             sack: said.sack,
-            flags: flags.clone(),
+            flags: segment.flags,
             is_again,
-            again,
+            is_keepalive: said.is_keepalive,
         });
         told.states = [connection.state(direction), connection.state(1 - direction)];
         told.words = said.words;
@@ -338,10 +337,10 @@ impl Teller {
         self.last
     }
 
-    fn tell_trace(&mut self, host: HostIndex, Trace { at, event }: Trace, row: u64) -> Option<What> {
+    fn tell_trace(&mut self, host: HostIndex, Trace { at, event }: Trace) -> Option<What> {
         match event {
             TraceEvent::Call { local, remote, call, outcome, .. } => {
-                Some(self.tell_call((at, host, row), (local, remote), call, outcome))
+                Some(self.tell_call((at, host), (local, remote), call, outcome))
             }
             TraceEvent::State { socket, local, remote, from, to, cause } => {
                 // The one that asks is end 0, and so is who is in SYN-SENT; an answer names the asker second.
@@ -390,7 +389,7 @@ impl Teller {
 
     fn tell_call(
         &mut self,
-        (at, host, row): (Instant, HostIndex, u64),
+        (at, host): (Instant, HostIndex),
         (local, remote): (Option<SocketAddr>, Option<SocketAddr>),
         call: Call,
         outcome: Result<usize, Error>,
@@ -435,7 +434,7 @@ impl Teller {
         {
             let amount = outcome.ok().filter(|_| gives_bytes);
             let end = connection.end(local);
-            connection.keep_call(CallAt { at, end, row, call: call.name(), amount });
+            connection.keep_call(CallAt { at, end, call: call.name(), amount });
         }
         let (outcome, error) = match given {
             Ok(given) => (given, None),

@@ -14,7 +14,7 @@ const PLOTS = [
   ["window", 180, { cwnd: { colour: "series-1", form: "step" }, ssthresh: { colour: "series-5", form: "step", dash: [6, 4] }, in_flight: { colour: "series-2", form: "area" }, peer_window: { colour: "series-3", form: "step" } }],
   ["rtt", 150, { rtt: { colour: "series-1", form: "dots" }, srtt: { colour: "series-2", form: "line" }, rto: { colour: "series-3", form: "step" } }],
   ["throughput", 150, { throughput: { colour: "series-1", form: "area" }, goodput: { colour: "series-2", form: "line" } }],
-  ["queues", 150, { send_queue: { colour: "series-1", form: "area" }, receive_queue: { colour: "series-2", form: "area" }, cable_queue: { colour: "series-3", form: "step" } }],
+  ["queues", 150, { send_queue: { colour: "series-1", form: "area" }, receive_queue: { colour: "series-2", form: "area" }, out_of_order: { colour: "series-4", form: "step" }, on_the_way: { colour: "series-3", form: "step" } }],
 ];
 const AGAIN_MS = 500;
 const SHORTEST = 1e-6;

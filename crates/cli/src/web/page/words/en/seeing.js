@@ -145,7 +145,7 @@ export default {
   "series.ack": "acknowledged", "series.window": "window", "series.new": "segment", "series.again": "again", "series.lost": "lost", "series.sack": "SACK",
   "series.cwnd": "cwnd", "series.ssthresh": "ssthresh", "series.in_flight": "in flight", "series.peer_window": "peer's window",
   "series.rtt": "RTT", "series.srtt": "smoothed RTT", "series.rto": "RTO", "series.throughput": "on the wire", "series.goodput": "new bytes",
-  "series.send_queue": "send queue", "series.receive_queue": "receive queue", "series.cable_queue": "cable's queue",
+  "series.send_queue": "send queue", "series.receive_queue": "receive queue", "series.out_of_order": "out of order", "series.on_the_way": "on the cables",
 
   "lan.new": "A LAN of your own",
   "lan.new.about": "Hosts with stacks of their own, a switch, and cables as bad as you like. Sessions can be opened on its hosts, and every frame is seen.",

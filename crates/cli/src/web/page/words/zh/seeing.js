@@ -144,7 +144,7 @@ export default {
   "series.ack": "已确认", "series.window": "窗口上沿", "series.new": "报文段", "series.again": "重传", "series.lost": "丢失", "series.sack": "SACK",
   "series.cwnd": "拥塞窗口", "series.ssthresh": "慢启动阈值", "series.in_flight": "在途", "series.peer_window": "对方窗口",
   "series.rtt": "RTT", "series.srtt": "平滑 RTT", "series.rto": "RTO", "series.throughput": "线路上", "series.goodput": "新数据",
-  "series.send_queue": "发送队列", "series.receive_queue": "接收队列", "series.cable_queue": "网线队列",
+  "series.send_queue": "发送队列", "series.receive_queue": "接收队列", "series.out_of_order": "乱序到达", "series.on_the_way": "在网线上",
 
   "lan.new": "自己的局域网",
   "lan.new.about": "若干主机各有自己的协议栈，一台交换机，网线想多差就多差。可以在这些主机上打开会话，每个帧都看得见。",
