@@ -64,6 +64,13 @@ struct Plot {
 }
 
 #[derive(Debug, Deserialize)]
+struct Part {
+    recording: String,
+    from: u64,
+    count: usize,
+}
+
+#[derive(Debug, Deserialize)]
 struct Named {
     recording: String,
 }
@@ -103,6 +110,10 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, asked: Value) -> Answer {
             let Plot { recording, connection, direction, plot, from, to, points } = parameters(asked)?;
             let recording = world.recordings.get(&recording)?;
             recording.plot(connection, direction, &plot, (from, to), points.unwrap_or(POINTS))
+        }
+        "findings" => {
+            let Part { recording, from, count } = parameters(asked)?;
+            Ok(world.recordings.get(&recording)?.findings(from, count))
         }
         "forget" => {
             let Named { recording } = parameters(asked)?;

@@ -124,11 +124,20 @@ impl Cast {
     fn sender(&mut self, address: Option<IpAddr>, name: Option<&str>, hardware: String) -> HostIndex {
         let known = address.and_then(|address| self.by_address.get(&address).copied());
         let named = name.and_then(|name| self.by_name.get(name).copied());
-        let index = named.or(known).unwrap_or_else(|| {
-            let name = name.map(str::to_owned).or_else(|| address.map(|address| address.to_string()));
-            self.add(name.unwrap_or(hardware))
-        });
-        if let (Some(address), Some(station)) = (address, self.stations.get_mut(index))
+        // Who was spoken to before it spoke is called by its address, until its cable gives it a name.
+        let is_unnamed = |index: &HostIndex| {
+            let station = self.stations.get(*index);
+            station.is_some_and(|station| address.is_some_and(|address| station.name == address.to_string()))
+        };
+        let index = match (named, known.filter(|index| name.is_none() || is_unnamed(index))) {
+            (Some(index), _) | (None, Some(index)) => index,
+            (None, None) => {
+                let name = name.map(str::to_owned).or_else(|| address.map(|address| address.to_string()));
+                self.add(name.unwrap_or(hardware))
+            }
+        };
+        // A router's cable carries what others have sent.
+        if let (Some(address), None, Some(station)) = (address, known, self.stations.get_mut(index))
             && !station.addresses.contains(&address)
             && station.name != ELSEWHERE
         {
@@ -136,9 +145,8 @@ impl Cast {
             self.by_address.insert(address, index);
         }
         if let (Some(name), None, Some(station)) = (name, named, self.stations.get_mut(index))
-            && station.name != name
+            && station.name != ELSEWHERE
         {
-            // It was spoken to before it spoke, and called by its address.
             name.clone_into(&mut station.name);
             self.by_name.insert(name.to_owned(), index);
         }

@@ -14,6 +14,8 @@ use crate::ladder::{Shown, Side};
 
 /// Segments, calls and numbers kept of one connection; the oldest go first.
 const KEPT: usize = 200_000;
+/// Segments that are looked through for one.
+const LOOKED_AT: usize = 4096;
 /// First sendings that are remembered of each direction, to point back to.
 const REMEMBERED: usize = 8192;
 
@@ -163,6 +165,30 @@ impl Connection {
 
     pub(super) fn keep_segment(&mut self, segment: SegmentAt) {
         keep(&mut self.segments, segment);
+    }
+
+    /// A router has passed a segment on: only when it comes out there, it has arrived.
+    pub(super) fn on_forwarded(
+        &mut self,
+        direction: usize,
+        (seq, length): (u32, u32),
+        arrives: Option<Instant>,
+    ) {
+        let is_it = |it: &&mut SegmentAt| (it.direction, it.seq, it.length) == (direction, seq, length);
+        if let Some(segment) = self.segments.iter_mut().rev().take(LOOKED_AT).find(is_it) {
+            segment.arrives = arrives;
+        }
+    }
+
+    /// Whether a segment, as it was sent first, has come through.
+    pub(super) fn has_arrived(&self, direction: usize, seq: u32) -> bool {
+        let is_it = |it: &&SegmentAt| it.direction == direction && it.seq == seq && !it.is_again;
+        self.segments
+            .iter()
+            .rev()
+            .take(LOOKED_AT)
+            .find(is_it)
+            .is_some_and(|segment| segment.arrives.is_some())
     }
 
     pub(super) fn keep_call(&mut self, call: CallAt) {

@@ -8,6 +8,7 @@ mod boundary;
 mod capture;
 mod connection;
 pub(crate) mod file;
+mod finding;
 mod peel;
 mod plot;
 mod row;
@@ -29,7 +30,8 @@ pub(crate) use sight::{CableSight, HostIndex, Note, Sample, Sight};
 use super::trouble::Trouble;
 use super::world::{Entity, Version, World};
 use connection::Connection;
-use row::{Row, Summary, What};
+use finding::{Findings, Seen};
+use row::{FrameRow, Row, Summary, What};
 use teller::{Teller, Told};
 
 /// Where a recording comes from.
@@ -141,6 +143,7 @@ struct Inner {
     /// Bytes of memory of `rows`.
     weight: usize,
     summarised: u64,
+    findings: Findings,
     lesson: Option<Value>,
 }
 
@@ -160,6 +163,7 @@ impl Recording {
             next: 0,
             weight: 0,
             summarised: 0,
+            findings: Findings::default(),
             lesson: None,
         };
         Recording { name, version, opening, inner: Mutex::new(inner) }
@@ -184,7 +188,7 @@ impl Recording {
             let row = inner.next;
             inner.teller.poll(now, row)
         } {
-            inner.push(told);
+            inner.push(told, &self.opening);
         }
         let has_more = inner.next != before;
         drop(inner);
@@ -206,6 +210,11 @@ impl Recording {
     /// Tells all the rest: nothing more comes.
     pub(crate) fn finish(&self) {
         self.advance(Instant::MAX);
+        let mut inner = self.inner.lock();
+        let end = inner.rows.back().map_or(0.0, |row| row.time);
+        let Inner { findings, teller, .. } = &mut *inner;
+        findings.finish(end, &teller.connections);
+        drop(inner);
         self.version.touch();
     }
 
@@ -276,6 +285,11 @@ impl Recording {
         }
     }
 
+    /// What was found, from a number on: the member `findings`.
+    pub(crate) fn findings(&self, from: u64, count: usize) -> Value {
+        json!({ "findings": self.inner.lock().findings.tell(from, count.min(MOST)) })
+    }
+
     /// What was handed over, sent and taken of a connection, on one axis of bytes: those from `from` up to `to` that its end
     /// `direction` sends.
     ///
@@ -342,8 +356,14 @@ impl Inner {
         old.chain(self.rows.iter().map(Cow::Borrowed))
     }
 
-    fn push(&mut self, Told { at, what }: Told) {
+    fn push(&mut self, Told { at, what }: Told, opening: &Opening) {
         let row = Row { row: self.next, time: self.teller.seconds(at), what };
+        let first = match &row.what {
+            What::Frame(frame) => frame.first.and_then(|first| frame_in(&self.rows, first)),
+            _ => None,
+        };
+        let (connections, stations) = (&self.teller.connections, &opening.stations);
+        self.findings.on_row(&Seen { row: &row, kind: opening.kind, first, connections, stations });
         self.next += 1;
         self.weight += row.what.weight();
         self.rows.push_back(row);
@@ -379,6 +399,15 @@ impl Inner {
     }
 }
 
+/// The frame of a row, if it is kept.
+fn frame_in(rows: &VecDeque<Row>, row: u64) -> Option<&FrameRow> {
+    let place = usize::try_from(row.checked_sub(rows.front()?.row)?).ok()?;
+    match &rows.get(place)?.what {
+        What::Frame(frame) => Some(frame),
+        _ => None,
+    }
+}
+
 impl Entity for Recording {
     fn version(&self) -> &Version {
         &self.version
@@ -402,7 +431,7 @@ impl Entity for Recording {
             "from": end(inner.summaries.front().or(inner.rows.front())),
             "to": end(inner.rows.back()),
             "summarised": inner.summarised,
-            "findings": 0,
+            "findings": inner.findings.count(),
             "lesson": inner.lesson,
         })
     }

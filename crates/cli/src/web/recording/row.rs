@@ -78,6 +78,9 @@ pub(crate) struct FrameRow {
     /// Why it is sent again.
     pub(crate) again: Option<&'static str>,
     pub(crate) marks: Vec<&'static str>,
+    /// A router has passed it on: another host has sent it before.
+    #[serde(rename = "forwarded", skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) is_forwarded: bool,
     /// The states of the sender and the receiver when it left.
     pub(crate) states: [Option<&'static str>; 2],
     /// The frame itself, and what it begins with.

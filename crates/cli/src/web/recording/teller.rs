@@ -275,6 +275,22 @@ impl Teller {
         let direction = connection.end(source);
         let said = connection.conversation.hear(sight.at, side(direction), segment, payload);
         let length = segment.length;
+        told.words = said.words;
+        told.payload = said.payload;
+        told.connection = Some(number);
+        told.direction = Some(direction);
+        told.flags = Some(names_of(segment.flags).collect::<Vec<_>>().join(" "));
+        told.seq = Some(said.seq);
+        told.ack = said.ack;
+        told.window = Some(said.window);
+        told.data = Some(length as usize);
+        told.states = [connection.state(direction), connection.state(1 - direction)];
+        let sender = connection.hosts.get(direction).copied().flatten();
+        if sender.is_some_and(|sender| sender != sight.host) {
+            told.is_forwarded = true;
+            connection.on_forwarded(direction, (said.seq, length), arrives);
+            return;
+        }
         let span = said.seq.wrapping_add(segment.sequence_length());
         let first = connection.place(direction, (said.seq, span), row);
         let is_again = first.is_some();
@@ -284,11 +300,12 @@ impl Teller {
             *bytes += if is_again { 0 } else { u64::from(length) };
             *again += u64::from(is_again);
         }
-        let flags = names_of(segment.flags).collect::<Vec<_>>().join(" ");
         let again = cause.filter(|_| is_again).map(|cause| cause.name());
+        let receiver = connection.hosts.get(1 - direction).copied().flatten();
         connection.keep_segment(SegmentAt {
             at: sight.at,
-            arrives,
+            // What a router has is on its way still.
+            arrives: arrives.filter(|_| receiver.is_none_or(|receiver| told.to.contains(&receiver))),
             direction,
             seq: said.seq,
             length,
@@ -299,16 +316,6 @@ impl Teller {
             is_again,
             is_keepalive: said.is_keepalive,
         });
-        told.states = [connection.state(direction), connection.state(1 - direction)];
-        told.words = said.words;
-        told.payload = said.payload;
-        told.connection = Some(number);
-        told.direction = Some(direction);
-        told.flags = Some(flags);
-        told.seq = Some(said.seq);
-        told.ack = said.ack;
-        told.window = Some(said.window);
-        told.data = Some(length as usize);
         told.first = first;
         told.again = again;
     }
