@@ -96,6 +96,10 @@ fn what_is_no_capture_is_refused_in_words() {
     let trouble = take(&web, "x", b"GIF89a, not a capture")["error"].clone();
     assert_eq!(trouble["code"], "bad-capture");
     assert!(trouble["next"].as_str().unwrap().contains("Wireshark"), "{trouble}");
+    let large = vec![0; (256 << 20) + 1];
+    let trouble = take(&web, "x", &large)["error"].clone();
+    assert_eq!((&trouble["code"], &trouble["facts"]["most"]), (&json!("too-large"), &json!(256)));
+    assert!(trouble["next"].as_str().unwrap().contains("editcap"), "{trouble}");
     assert_eq!(web.authorised("GET", "/api/recording/r9.pcapng", b"").status, 404);
     assert_eq!(web.authorised("GET", "/api/recording/r9.txt", b"").status, 404);
 }

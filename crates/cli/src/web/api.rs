@@ -36,10 +36,7 @@ pub(crate) fn router(world: Arc<World>, guard: Arc<Guard>) -> Router {
         .route("/api/live", get(live::upgrade))
         .route("/api/session/{session}/file", post(assistant::file::send))
         .route("/api/session/{session}/{file}", get(assistant::download::send))
-        .route(
-            "/api/recording",
-            post(recording::file::take).layer(DefaultBodyLimit::max(recording::file::LARGEST)),
-        )
+        .route("/api/recording", post(recording::file::take))
         .route("/api/recording/{file}", get(recording::file::send))
         .fallback(get(page::file))
         .layer(from_fn_with_state(guard, guard::check))

@@ -278,6 +278,7 @@ fn build(
                 host,
                 direction: seen.direction,
                 frame: seen.frame.clone(),
+                missing: 0,
                 link: LinkType::Ethernet,
                 fate: seen.fate,
             }));

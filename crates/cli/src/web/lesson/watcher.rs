@@ -72,6 +72,7 @@ impl Watcher {
                     host,
                     direction,
                     frame,
+                    missing: 0,
                     link: LinkType::Ethernet,
                     fate,
                 }));

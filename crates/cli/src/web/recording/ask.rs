@@ -98,8 +98,8 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, asked: Value) -> Answer {
         }
         "frame" => {
             let Numbered { recording, row } = parameters(asked)?;
-            let (bytes, link) = world.recordings.get(&recording)?.frame(row)?;
-            Ok(json!({ "bytes": STANDARD.encode(&bytes), "layers": peel(&bytes, link) }))
+            let (bytes, link, length) = world.recordings.get(&recording)?.frame(row)?;
+            Ok(json!({ "bytes": STANDARD.encode(&bytes), "layers": peel(&bytes, link, length) }))
         }
         "boundaries" => {
             let Boundaries { recording, connection, direction, from, to } = parameters(asked)?;

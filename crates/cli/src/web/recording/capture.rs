@@ -29,6 +29,8 @@ const STATIONS: usize = 15;
 const ELSEWHERE: &str = "elsewhere";
 /// Begins the remark at a frame that was lost.
 const LOST: &str = "lost on the cable: ";
+/// A longer frame is no frame: a length in the file lies. What a sender leaves to be cut up by its device is as long as that.
+const LONGEST: usize = 256 << 10;
 /// Frames that are told at a time.
 const BATCH: usize = 1000;
 
@@ -48,7 +50,7 @@ impl Recording {
         let inner = self.inner.lock();
         let mut file = Vec::new();
         let mut writer = PcapngWriter::new(&mut file, Flush::WhenFull)?;
-        let mut interfaces: HashMap<(HostIndex, Medium), InterfaceId> = HashMap::new();
+        let mut interfaces: HashMap<(HostIndex, Medium, Option<usize>), InterfaceId> = HashMap::new();
         for row in &inner.rows {
             let What::Frame(frame) = &row.what else { continue };
             if host.is_some_and(|host| frame.from != host && !frame.to.contains(&host)) {
@@ -58,13 +60,17 @@ impl Recording {
                 LinkType::Ethernet => Medium::Ethernet,
                 LinkType::Ip => Medium::Ip,
             };
-            let interface = match interfaces.get(&(frame.from, medium)) {
+            // How long a frame was that is not whole is told by an interface that keeps just so much.
+            let missing = frame.length.saturating_sub(frame.bytes.len());
+            let kept = (missing > 0).then_some(frame.bytes.len());
+            let interface = match interfaces.get(&(frame.from, medium, kept)) {
                 Some(interface) => *interface,
                 None => {
                     let station = self.opening.stations.get(frame.from);
                     let name = station.map_or(ELSEWHERE, |station| station.name.as_str());
-                    let interface = writer.interface(name, medium, None)?;
-                    interfaces.insert((frame.from, medium), interface);
+                    let most = kept.and_then(|kept| u32::try_from(kept).ok());
+                    let interface = writer.interface(name, medium, most)?;
+                    interfaces.insert((frame.from, medium, kept), interface);
                     interface
                 }
             };
@@ -73,7 +79,7 @@ impl Recording {
                 interface,
                 timestamp: start + Duration::from_nanos((row.time * 1e9).round() as u64),
                 direction: Some(Direction::Outbound),
-                parts: &[IoSlice::new(&frame.bytes)],
+                parts: &[IoSlice::new(&frame.bytes), IoSlice::new(&vec![0; missing])],
                 checksum: None,
                 comment: comment.as_deref(),
             })?;
@@ -101,13 +107,14 @@ fn fate(at: Instant, comment: &str) -> Fate {
         let known = LOSSES.into_iter().find(|loss| loss.to_string() == why);
         return Fate::Lost(known.unwrap_or(Loss::Chance));
     }
+    let is_said = |mark: &str| comment.split(", ").any(|said| said == mark);
     Fate::Arrives(Passage {
         at,
-        // Neither the time of the copy nor the bit is in the file.
-        copy_at: None,
-        corrupted_bit: None,
-        is_marked: comment.contains("marked"),
-        is_held_back: comment.contains("held"),
+        // Neither the time of the copy nor the bit is in the file: some time and some bit.
+        copy_at: is_said("duplicated").then_some(at),
+        corrupted_bit: is_said("corrupted").then_some(0),
+        is_marked: is_said("marked"),
+        is_held_back: is_said("held"),
     })
 }
 
@@ -203,6 +210,8 @@ struct Taken<'a> {
     to: Option<HostIndex>,
     link: LinkType,
     bytes: &'a [u8],
+    /// How many more it had.
+    missing: usize,
     comment: Option<String>,
 }
 
@@ -270,27 +279,38 @@ fn take<'a>(cast: &mut Cast, reader: &CaptureReader<'a>, packet: CapturedPacket<
     };
     let from = cast.sender(source.filter(|source| !source.is_unspecified()), name, hardware);
     let to = destination.and_then(|destination| cast.receiver(destination)).filter(|to| *to != from);
-    let at = u64::try_from(packet.timestamp.as_nanos()).unwrap_or(u64::MAX);
-    Some(Taken { at: Instant::from_nanos(at), from, to, link, bytes, comment: packet.comment })
+    let at = Instant::from_nanos(u64::try_from(packet.timestamp.as_nanos()).unwrap_or(u64::MAX));
+    let missing = packet.original_length.saturating_sub(packet.bytes.len());
+    let missing = if packet.original_length > LONGEST { 0 } else { missing };
+    // What others remark is for people.
+    let comment = packet.comment.filter(|_| is_ours);
+    Some(Taken { at, from, to, link, bytes, missing, comment })
 }
 
 /// As if observers of the sender's and of the receiver's cable had seen it, at the one time that is known.
 fn see(recording: &Recording, packet: &Taken<'_>) {
     let fate = fate(packet.at, packet.comment.as_deref().unwrap_or_default());
-    let sight = |host, direction| {
+    let mut frame = packet.bytes.to_vec();
+    frame.resize(frame.len() + packet.missing, 0);
+    let sight = |host, direction, frame| {
         Sight::Cable(CableSight {
             at: packet.at,
             host,
             direction,
-            frame: packet.bytes.to_vec(),
+            frame,
+            missing: packet.missing,
             link: packet.link,
             fate,
         })
     };
-    recording.on_sight(sight(packet.from, lan::Direction::Up));
-    if let (Some(to), Fate::Arrives(_)) = (packet.to, fate) {
-        recording.on_sight(sight(to, lan::Direction::Down));
+    if let (Some(to), Fate::Arrives(passage)) = (packet.to, fate) {
+        let mut heard = frame.clone();
+        if let (Some(_), Some(byte)) = (passage.corrupted_bit, heard.first_mut()) {
+            *byte ^= 0x80;
+        }
+        recording.on_sight(sight(to, lan::Direction::Down, heard));
     }
+    recording.on_sight(sight(packet.from, lan::Direction::Up, frame));
 }
 
 #[cfg(test)]

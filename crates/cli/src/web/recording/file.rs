@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use crate::web::trouble::Trouble;
 use crate::web::world::World;
 
 /// The largest file that is opened.
-pub(crate) const LARGEST: usize = 256 << 20;
+const LARGEST: usize = 256 << 20;
 
 /// How many frames of the recording are not in the file, because they are only counted any more.
 const SUMMARISED: HeaderName = HeaderName::from_static("sockeye-summarised");
@@ -59,13 +59,36 @@ fn not_found(trouble: &Trouble) -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "error": trouble }))).into_response()
 }
 
+/// All bytes of a file. One that is too large is read to its end all the same, and kept nowhere: a browser that is still sending does not
+/// read the answer.
+async fn collect(body: Body) -> Result<Vec<u8>, Trouble> {
+    let mut pieces = body.into_data_stream();
+    let (mut bytes, mut length) = (Vec::new(), 0_usize);
+    while let Some(piece) = pieces.next().await {
+        let piece =
+            piece.map_err(|error| Trouble::request(format!("the file did not come whole: {error}")))?;
+        length = length.saturating_add(piece.len());
+        if length <= LARGEST {
+            bytes.extend_from_slice(&piece);
+        } else {
+            bytes = Vec::new();
+        }
+    }
+    if length <= LARGEST {
+        return Ok(bytes);
+    }
+    let most = LARGEST as u64 >> 20;
+    let words = format!("the file is larger than {most} MiB");
+    Err(Trouble::new("too-large", words, "cut a part out of it first, as editcap does").with("most", most))
+}
+
 /// Opens the body of the request as a recording.
 pub(crate) async fn take(
     State(world): State<Arc<World>>,
     Query(Titled { title }): Query<Titled>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Json<Value> {
-    let opened = match body {
+    let opened = match collect(body).await {
         Ok(bytes) => {
             let title: String = title.unwrap_or_else(|| "capture".to_owned()).chars().take(200).collect();
             let opened = tokio::task::spawn_blocking(move || capture::open(&world, &title, &bytes)).await;
@@ -73,13 +96,7 @@ pub(crate) async fn take(
                 Err(Trouble::new("fault", "the file could not be read", "please tell us of it"))
             })
         }
-        Err(refused) if refused.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Trouble::new(
-            "too-large",
-            format!("the file is larger than {} MiB", LARGEST >> 20),
-            "cut a part out of it first, as editcap does",
-        )
-        .with("most", LARGEST as u64 >> 20)),
-        Err(refused) => Err(Trouble::request(refused.to_string())),
+        Err(trouble) => Err(trouble),
     };
     Json(match opened {
         Ok(recording) => json!({ "ok": { "recording": recording.name() } }),

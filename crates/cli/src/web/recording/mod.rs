@@ -260,11 +260,11 @@ impl Recording {
         if filter.is_all() { inner.first() + before } else { before }
     }
 
-    /// The frame of a row, and what it begins with.
+    /// The frame of a row, what it begins with, and how many bytes it had: a capture need not have kept all of them.
     ///
     /// # Errors
     /// There is no such row, or it is no frame, or it is only counted any more.
-    pub(crate) fn frame(&self, row: u64) -> Result<(Vec<u8>, LinkType), Trouble> {
+    pub(crate) fn frame(&self, row: u64) -> Result<(Vec<u8>, LinkType, usize), Trouble> {
         let inner = self.inner.lock();
         let kept = inner.rows.front().map_or(inner.next, |row| row.row);
         if row >= inner.next {
@@ -280,7 +280,7 @@ impl Recording {
             ));
         };
         match &found.what {
-            What::Frame(frame) => Ok((frame.bytes.clone(), frame.link)),
+            What::Frame(frame) => Ok((frame.bytes.clone(), frame.link, frame.length)),
             _ => Err(Trouble::request(format!("row {row} is no frame"))),
         }
     }

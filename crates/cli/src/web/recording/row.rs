@@ -83,7 +83,7 @@ pub(crate) struct FrameRow {
     pub(crate) is_forwarded: bool,
     /// The states of the sender and the receiver when it left.
     pub(crate) states: [Option<&'static str>; 2],
-    /// The frame itself, and what it begins with.
+    /// The frame itself, as much of it as was kept, and what it begins with.
     #[serde(skip)]
     pub(crate) bytes: Vec<u8>,
     #[serde(skip)]

@@ -45,6 +45,8 @@ pub(crate) struct CableSight {
     pub(crate) direction: Direction,
     /// As it was put in.
     pub(crate) frame: Vec<u8>,
+    /// So many bytes at its end are zeros here: the capture has not kept them.
+    pub(crate) missing: usize,
     /// What it begins with.
     pub(crate) link: LinkType,
     /// What becomes of it on this cable.

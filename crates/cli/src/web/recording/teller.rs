@@ -229,6 +229,8 @@ impl Teller {
         }
         match tcp_in(&sight.frame, sight.link) {
             Some((source, destination, segment, payload)) => {
+                let kept = payload.len().saturating_sub(sight.missing);
+                let payload = payload.get(..kept).unwrap_or_default();
                 let ends = (source, destination);
                 self.tell_segment(&mut told, &sight, ends, &segment, payload, (arrives, row));
                 // Who was meant, where nobody heard it.
@@ -243,6 +245,7 @@ impl Teller {
         }
         told.arrives = arrives.map(|at| self.seconds(at));
         told.bytes = sight.frame;
+        told.bytes.truncate(told.length.saturating_sub(sight.missing));
         What::Frame(Box::new(told))
     }
 

@@ -178,6 +178,10 @@ fn old_rows_become_counts_and_nothing_grows_for_ever() {
     assert!(count < super::ROWS as u64 + 2 * super::SUMMARISED as u64 + 300, "{count}");
     let oldest = &recording.rows(first, 1)[0];
     assert_eq!((text(oldest, "kind"), &oldest["row"]), ("summary", &json!(first)));
+    let code = |row: u64| recording.frame(row).map_err(|trouble| trouble.code);
+    assert_eq!([code(0), code(first)].map(Result::unwrap_err), ["summarised", "summarised"]);
+    assert_eq!(code(frames).unwrap_err(), "gone");
+    assert_eq!(code(frames - 1).unwrap().0, up.frame);
     let kept = recording.inner.lock().rows.len() as u64;
     assert_eq!(summary["summarised"].as_u64().unwrap() + kept, frames);
 }

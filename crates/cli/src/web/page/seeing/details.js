@@ -66,11 +66,12 @@ export class Details {
     };
     const tree = h("div", { class: "layers", role: "group", "aria-label": t("details.layers") }, layers.map((layer) => {
       const rows = layer.fields.map((field) => {
+        const note = field.name === "data" ? field.note : phrase(field.note);
         const element = h(
           "div",
           { class: "layer-field", role: "listitem", tabIndex: 0, onpointerenter: () => dump.mark(field.from, field.to), onfocus: () => dump.mark(field.from, field.to) },
           h("span", { class: "name" }, told(`field.${field.name}`, {}, field.name)),
-          h("span", { class: "value mono" }, field.value ?? "", field.note && h("span", { class: /wrong|bad/.test(field.note) ? "note bad" : "note" }, told(`noted.${field.note}`, {}, field.note))),
+          h("span", { class: "value mono" }, phrase(field.value), note && h("span", { class: field.name.endsWith("checksum") && field.note?.startsWith("wrong") ? "note bad" : "note" }, note)),
         );
         fields.push({ from: field.from, to: field.to, element });
         return element;
@@ -87,6 +88,23 @@ export class Details {
     };
     return h("div", { class: "peeled", onpointerleave: () => dump.mark(0, 0) }, tree, dump.element);
   }
+}
+
+/**
+ * What is noted at a field in the language of the page: as a whole, or with its numbers as facts, `kind {1}, {2} bytes`.
+ * @param {string | null | undefined} text
+ */
+function phrase(text) {
+  if (!text) return "";
+  /** @type {Record<string, string>} */
+  const numbers = {};
+  let count = 0;
+  const pattern = text.replace(/\d+/g, (number) => {
+    count += 1;
+    numbers[count] = number;
+    return `{${count}}`;
+  });
+  return told(`noted.${text}`, {}, told(`noted.${pattern}`, numbers, text));
 }
 
 /** Bytes in hexadecimal and as characters. */

@@ -1,9 +1,15 @@
 //! Recordings as files and files as recordings.
 
+use std::io::IoSlice;
+
 use serde_json::{Value, json};
+use sockeye::sockeye_device::{
+    CaptureReader, CapturedFrame, Direction, Flush, Medium, PcapngWriter, captured_content,
+};
 
 use super::open;
 use crate::web::recording::Recording;
+use crate::web::recording::peel::peel;
 use crate::web::recording::tests::{all, frames, lessons, played};
 use crate::web::world::{Entity, World};
 
@@ -11,8 +17,19 @@ use crate::web::world::{Entity, World};
 fn kept(recording: &Recording) -> Vec<Value> {
     let rows = all(recording).into_iter().filter(|row| row["kind"] == "frame");
     let kept = rows.map(|row| {
-        let told =
-            ["protocol", "length", "connection", "direction", "flags", "seq", "ack", "data", "lost", "words"];
+        let told = [
+            "protocol",
+            "length",
+            "connection",
+            "direction",
+            "flags",
+            "seq",
+            "ack",
+            "data",
+            "lost",
+            "marks",
+            "words",
+        ];
         Value::Object(told.into_iter().map(|name| (name.to_owned(), row[name].clone())).collect())
     });
     kept.collect()
@@ -118,4 +135,122 @@ fn damaged_files_show_what_came_before() {
     assert!(all(&cut).iter().any(|row| row["note"] == "damaged"), "and say so");
     let trouble = open(&World::new(), "", b"<html>this is no capture at all</html>").unwrap_err();
     assert!(trouble.next.contains("pcapng"), "{trouble:?}");
+}
+
+/// The same file with no more than the beginning of each frame, as `tcpdump -s` keeps it.
+fn shortened(file: &[u8], most: u32) -> Vec<u8> {
+    let mut short = Vec::new();
+    let mut writer = PcapngWriter::new(&mut short, Flush::WhenFull).unwrap();
+    let mut reader = CaptureReader::new(file).unwrap();
+    while let Some(packet) = reader.next() {
+        let packet = packet.unwrap();
+        let (medium, _) = captured_content(reader.interfaces()[packet.interface].link_type, &[]).unwrap();
+        let name = reader.interfaces()[packet.interface].name.clone().unwrap();
+        let interface = writer.interface(&name, medium, Some(most)).unwrap();
+        let (timestamp, direction) = (packet.timestamp, packet.direction);
+        let parts = [IoSlice::new(packet.bytes)];
+        let comment = packet.comment.as_deref();
+        let frame = CapturedFrame { interface, timestamp, direction, parts: &parts, checksum: None, comment };
+        writer.frame(&frame).unwrap();
+    }
+    drop(writer);
+    short
+}
+
+#[test]
+fn a_capture_of_headers_tells_of_whole_frames() {
+    let world = World::new();
+    for name in ["fast-retransmit", "sticky", "close"] {
+        let lesson = played(name, 1, json!({}));
+        // Ethernet, IPv4, and a TCP header with three blocks of SACK: hardly a byte of data.
+        let short = open(&world, "", &shortened(&lesson.pcapng(None).unwrap(), 94)).unwrap();
+        assert_eq!(kept(&lesson), kept(&short), "{name}");
+        assert!(frames(&short).iter().all(|frame| frame.len() <= 94), "{name}");
+        let again = open(&world, "", &short.pcapng(None).unwrap()).unwrap();
+        assert_eq!((kept(&short), frames(&short)), (kept(&again), frames(&again)), "{name}");
+        for row in all(&short).iter().filter(|row| row["kind"] == "frame") {
+            assert!(row["payload"].as_str().is_none_or(|text| text.len() <= 40), "{row}");
+            let (bytes, link, length) = short.frame(row["row"].as_u64().unwrap()).unwrap();
+            assert_eq!(row["length"], length);
+            let layers = serde_json::to_string(&peel(&bytes, link, length)).unwrap();
+            assert!(!layers.contains("malformed"), "{layers}");
+        }
+    }
+}
+
+#[test]
+fn what_the_cable_did_is_still_known() {
+    let frame = frames(&played("handshake", 1, json!({}))).remove(2);
+    let mut file = Vec::new();
+    let mut writer = PcapngWriter::new(&mut file, Flush::WhenFull).unwrap();
+    let interface = writer.interface("client", Medium::Ethernet, None).unwrap();
+    let comments =
+        ["corrupted", "duplicated, held", "marked", "lost on the cable: cable cut", "unremarkable"];
+    for (second, comment) in (7..).zip(comments) {
+        let written = CapturedFrame {
+            interface,
+            timestamp: std::time::Duration::from_secs(second),
+            direction: Some(Direction::Outbound),
+            parts: &[IoSlice::new(&frame)],
+            checksum: None,
+            comment: Some(comment),
+        };
+        writer.frame(&written).unwrap();
+    }
+    drop(writer);
+    let opened = open(&World::new(), "", &file).unwrap();
+    let told = |recording: &Recording| -> Vec<Value> {
+        all(recording).iter().map(|row| json!([row["marks"], row["lost"], row["to"]])).collect()
+    };
+    let expected = [
+        json!([["corrupted"], null, [1]]),
+        json!([["duplicated", "held"], null, [1]]),
+        json!([["marked"], null, [1]]),
+        json!([[], "cable cut", [1]]),
+        json!([[], null, [1]]),
+    ];
+    assert_eq!(told(&opened), expected);
+    let again = open(&World::new(), "", &opened.pcapng(None).unwrap()).unwrap();
+    assert_eq!(told(&again), expected);
+}
+
+/// Chance changes bytes, or a whole number to the largest there is: no file is too damaged to be answered.
+#[test]
+fn any_file_is_opened_or_refused() {
+    let world = World::new();
+    let mut state = 7_u64;
+    let mut chance = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    let lesson = played("fast-retransmit", 1, json!({})).pcapng(None).unwrap();
+    let frame = frames(&played("handshake", 1, json!({}))).remove(2);
+    let files = [lesson, classic(true, 0xa1b2_c3d4, &frame)];
+    let (mut opened, mut refused) = (0, 0);
+    for round in 0..600 {
+        let mut file = files[round % 2].clone();
+        for _ in 0..=chance(6) {
+            let place = chance(file.len());
+            match chance(3) {
+                0 => file.iter_mut().skip(place / 4 * 4).take(8).for_each(|byte| *byte = 0xff),
+                _ => file[place] = chance(256) as u8,
+            }
+        }
+        match open(&world, "", &file) {
+            Ok(recording) => {
+                opened += 1;
+                for row in all(&recording).iter().filter(|row| row["kind"] == "frame") {
+                    let (bytes, link, length) = recording.frame(row["row"].as_u64().unwrap()).unwrap();
+                    peel(&bytes, link, length);
+                }
+                recording.pcapng(None).unwrap();
+                world.recordings.remove(recording.name()).unwrap();
+            }
+            Err(trouble) => {
+                assert_eq!(trouble.code, "bad-capture");
+                refused += 1;
+            }
+        }
+    }
+    assert!(opened > 100 && refused > 10, "{opened} {refused}");
 }

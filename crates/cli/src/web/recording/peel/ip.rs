@@ -70,12 +70,13 @@ impl Cut<'_> {
         self.field("source", 12, 4, address(source));
         self.field("destination", 16, 4, address(destination));
         self.ipv4_options(header)?;
-        let is_cut = total > self.rest().len();
+        let is_there = self.has(total);
         self.ends(header);
         self.limit(total);
-        if is_cut && !self.is_quoted {
+        if !is_there {
             return None;
         }
+        self.is_short |= more == 1;
         if offset > 0 {
             // Its header is in the first fragment.
             return Some(Next::Payload);
@@ -131,7 +132,7 @@ impl Cut<'_> {
         let (source, destination) = addresses.split_at_checked(16)?;
         self.field("source", 8, 16, address(source));
         self.field("destination", 24, 16, address(destination));
-        if first >> 28 != 6 || length + 40 > self.rest().len() && !self.is_quoted {
+        if first >> 28 != 6 || !self.has(40 + length) {
             return None;
         }
         self.limit(40 + length);

@@ -13,6 +13,8 @@ use sockeye_core::wire::LinkType;
 
 /// Layers that a frame has at most: tunnels in tunnels end somewhere.
 const LAYERS: usize = 16;
+/// What is said of a sum that cannot be checked.
+const ABSENT: &str = "not to be checked: not all of the packet is here";
 /// Bytes of payload that are shown as text.
 const TEXT: usize = 256;
 
@@ -75,18 +77,20 @@ fn fold(sum: u32) -> u32 {
     (sum & 0xffff) + (sum >> 16)
 }
 
-/// All layers of a frame.
-pub(crate) fn peel(bytes: &[u8], link: LinkType) -> Vec<Layer> {
+/// All layers of a frame that had `length` bytes: a capture need not have kept them all.
+pub(crate) fn peel(bytes: &[u8], link: LinkType, length: usize) -> Vec<Layer> {
     let mut layers = Vec::new();
     let mut next = match link {
         LinkType::Ethernet => Next::Ethernet,
         LinkType::Ip if bytes.first().is_some_and(|first| first >> 4 == 6) => Next::Ipv6,
         LinkType::Ip => Next::Ipv4,
     };
-    let (mut from, mut end) = (0, bytes.len());
+    let (mut from, mut end, mut is_short) = (0, bytes.len(), false);
     while from < end && layers.len() < LAYERS {
         let is_quoted = layers.iter().any(|layer: &Layer| layer.name.starts_with("ICMP"));
-        let mut cut = Cut { bytes, from, end, is_quoted, to: from, name: String::new(), fields: Vec::new() };
+        let is_cut = length > bytes.len();
+        let (name, fields) = (String::new(), Vec::new());
+        let mut cut = Cut { bytes, from, end, is_quoted, is_cut, is_short, to: from, name, fields };
         let behind = match next {
             Next::Ethernet => cut.ethernet(),
             Next::Arp => cut.arp(),
@@ -98,10 +102,10 @@ pub(crate) fn peel(bytes: &[u8], link: LinkType) -> Vec<Layer> {
         if behind.is_none() {
             cut.malformed();
         }
-        let Cut { to, name, fields, end: limit, .. } = cut;
+        let Cut { to, name, fields, end: limit, is_short: short, .. } = cut;
         layers.push(Layer { name, from, to, fields });
         let Some(behind) = behind else { break };
-        (from, end, next) = (to, limit, behind);
+        (from, end, next, is_short) = (to, limit, behind, short);
     }
     let end = layers.last().map_or(0, |layer| layer.to);
     let is_whole = next == Next::Payload || layers.last().is_some_and(|layer| layer.name == "Payload");
@@ -122,6 +126,10 @@ struct Cut<'a> {
     end: usize,
     /// An ICMP message quotes it, perhaps not all of it.
     is_quoted: bool,
+    /// The capture has not kept all of the frame.
+    is_cut: bool,
+    /// It is in a packet that is not all here: in a fragment, or in one that is quoted or cut off.
+    is_short: bool,
     /// Where its own header ends, as far as is known.
     to: usize,
     name: String,
@@ -166,9 +174,10 @@ impl<'a> Cut<'a> {
     fn malformed(&mut self) {
         let (at, length) = (self.to - self.from, self.end.saturating_sub(self.to));
         self.to = self.end.max(self.to);
-        let (name, value) = match self.is_quoted {
-            true => ("cut off", "the quotation ends here"),
-            false => ("malformed", "it ends too early, or a length in it lies"),
+        let (name, value) = match (self.is_quoted, self.is_cut) {
+            (true, _) => ("cut off", "the quotation ends here"),
+            (_, true) => ("cut off", "the capture has kept no more of it"),
+            _ => ("malformed", "it ends too early, or a length in it lies"),
         };
         self.field(name, at, length, value);
     }
@@ -176,6 +185,13 @@ impl<'a> Cut<'a> {
     /// The header ends here, `length` bytes from its beginning.
     fn ends(&mut self, length: usize) {
         self.to = (self.from + length).min(self.end);
+    }
+
+    /// Takes in the length that a packet states: whether that can be.
+    fn has(&mut self, length: usize) -> bool {
+        let is_less = length > self.rest().len();
+        self.is_short |= is_less;
+        !is_less || self.is_quoted || self.is_cut
     }
 
     /// All that belongs to the layer ends here: what is behind it is none of it.
@@ -244,7 +260,8 @@ impl<'a> Cut<'a> {
             _ => self.verdict(pseudo, length.into()),
         };
         self.field("checksum", 6, 2, format!("0x{stated:04x}")).noted(note);
-        if length < 8 || usize::from(length) > self.rest().len() && !self.is_quoted {
+        // The whole datagram's length stands in the first fragment.
+        if length < 8 || !self.is_short && !self.has(length.into()) {
             return None;
         }
         self.limit(length.into());
@@ -253,7 +270,8 @@ impl<'a> Cut<'a> {
 
     /// Whether the checksum over the whole layer is right.
     fn verdict(&self, pseudo: Pseudo, length: usize) -> String {
-        let Some(all) = self.rest().get(..length) else { return "not all of it is there".to_owned() };
+        let all = self.rest().get(..length).filter(|_| !self.is_short);
+        let Some(all) = all else { return ABSENT.to_owned() };
         match fold(fold(pseudo.0 + sum(all) + fold(length as u32))) {
             0xffff => "correct".to_owned(),
             // The device completes it on its way out.

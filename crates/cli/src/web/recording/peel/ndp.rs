@@ -30,6 +30,9 @@ impl Cut<'_> {
                     self.field("solicited", 4, 1, solicited).noted("bit 1: it answers a question");
                     self.field("override", 4, 1, overrides).noted("bit 2: what is known is replaced");
                 }
+                let (at, length) = if kind == 136 { (5, 3) } else { (4, 4) };
+                let reserved = hex(self.bytes(at, length)?);
+                self.field("reserved", at, length, reserved);
                 let target = address(self.bytes(8, 16)?);
                 self.field("target", 8, 16, target);
                 if kind == 137 {
@@ -41,7 +44,8 @@ impl Cut<'_> {
                 }
             }
             _ => {
-                self.long(4)?;
+                let reserved = self.long(4)?;
+                self.field("reserved", 4, 4, format!("0x{reserved:08x}"));
                 8
             }
         };

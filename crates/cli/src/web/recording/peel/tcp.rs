@@ -96,7 +96,7 @@ fn option(kind: u8, data: &[u8]) -> (&'static str, String) {
         (19, _) => ("MD5 signature", hex(data)),
         (29, _) => ("authentication", hex(data)),
         (34, []) => ("fast open", "asks for a cookie".to_owned()),
-        (34, _) => ("fast open", format!("cookie {}", hex(data))),
+        (34, _) => ("fast open cookie", hex(data)),
         (172 | 174, _) => ("accurate ECN", hex(data)),
         (253 | 254, [0xf9, 0x89, cookie @ ..]) => ("fast open (experiment)", hex(cookie)),
         (253 | 254, _) => ("experiment", hex(data)),
