@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     pub(super) conversation: Conversation,
     /// By direction: first and behind the last sequence number, and the row, of what was sent first.
     sent: [VecDeque<(u32, u32, u64)>; 2],
+    /// By direction: behind the highest of these numbers.
+    beyond: [Option<u32>; 2],
     /// Bytes of calls that are not kept any more: sent and received, by end.
     forgotten: [[u64; 2]; 2],
 }
@@ -112,6 +114,7 @@ impl Connection {
             samples: [VecDeque::new(), VecDeque::new()],
             conversation: Conversation::new(number, Shown::Text(encoding_rs::UTF_8)),
             sent: [VecDeque::new(), VecDeque::new()],
+            beyond: [None; 2],
             forgotten: [[0; 2]; 2],
         }
     }
@@ -148,13 +151,20 @@ impl Connection {
 
     /// The row in which these numbers were sent first, if they were; otherwise this is it.
     pub(super) fn place(&mut self, direction: usize, (seq, end): (u32, u32), row: u64) -> Option<u64> {
-        let sent = self.sent.get_mut(direction)?;
+        let (sent, beyond) = (self.sent.get_mut(direction)?, self.beyond.get_mut(direction)?);
         if seq == end {
             return None;
         }
-        let is_in = |start: u32, stop: u32| seq.wrapping_sub(start) < stop.wrapping_sub(start);
-        if let Some((.., first)) = sent.iter().rev().find(|(start, stop, _)| is_in(*start, *stop)) {
-            return Some(*first);
+        let is_behind = |one: u32, other: u32| one.wrapping_sub(other) < 1 << 31;
+        // Nearly all go on where the last one ended: then there is nothing to look for.
+        if beyond.is_some_and(|beyond| !is_behind(seq, beyond)) {
+            let is_in = |start: u32, stop: u32| seq.wrapping_sub(start) < stop.wrapping_sub(start);
+            if let Some((.., first)) = sent.iter().rev().find(|(start, stop, _)| is_in(*start, *stop)) {
+                return Some(*first);
+            }
+        }
+        if beyond.is_none_or(|beyond| is_behind(end, beyond)) {
+            *beyond = Some(end);
         }
         if sent.len() >= REMEMBERED {
             sent.pop_front();

@@ -154,8 +154,8 @@ function facts(row, hosts) {
   const known = [];
   if (row.kind === "frame") {
     known.push(["length", t("details.length", { bytes: row.length })]);
-    if (row.arrives !== null && row.arrives !== undefined) known.push(["travel", span(row.arrives - row.time)]);
-    if (row.lost) known.push(["lost", row.lost]);
+    if (row.arrives > row.time) known.push(["travel", span(row.arrives - row.time)]);
+    if (row.lost) known.push(["lost", told(`lost.${row.lost}`, {}, row.lost)]);
     if (row.again) known.push(["again", told(`again.${row.again}`, {}, row.again)]);
     if (row.states?.some((/** @type {any} */ state) => state)) known.push(["states", row.states.map((/** @type {any} */ state) => state ?? "—").join(" → ")]);
     if (row.payload) known.push(["payload", row.payload]);

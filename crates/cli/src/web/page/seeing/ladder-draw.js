@@ -125,7 +125,8 @@ function heads(pen, { xs, hosts, width, colours, isNarrow, edge }) {
   hosts.forEach(({ name, addresses }, place) => {
     const x = xs[place];
     const wide = Math.max(widthOf(name, { size: 13, weight: 650 }), widthOf(addresses.join(" "), { face: "mono", size: 10.5 })) + 22;
-    const box = isNarrow ? Math.min(wide, 116) : wide;
+    const room = hosts.length > 1 ? xs[1] - xs[0] - 8 : wide;
+    const box = Math.min(wide, room, isNarrow ? 116 : wide);
     const most = box - 10;
     pen.rect(x - box / 2, 3, box, HEAD - 11, { fill: colours.raised, stroke: colours["line-strong"], radius: 6 });
     pen.text(x, 17, name, { size: 13, weight: 650, align: "center", color: colours.ink, most });

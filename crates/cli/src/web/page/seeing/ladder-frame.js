@@ -76,7 +76,7 @@ export function drawFrame(pen, { row, index, y }, picture) {
     const to = xs[target] ?? xs[xs.length - 1];
     const drop = row.arrives === null || row.arrives === undefined ? Math.min(16, picture.yOf(row.time + picture.travel) - y) : picture.yOf(row.arrives) - y;
     const sign = Math.sign(to - from) || 1;
-    const share = row.lost ? 0.62 : 1;
+    const share = shareOf(row);
     const end = [from + (to - from) * share - (row.lost ? 0 : sign * 2), y + Math.max(0, drop) * share];
     // What is still under way at the moment that is shown ends where it is then.
     let shown = end;
@@ -98,11 +98,14 @@ export function drawFrame(pen, { row, index, y }, picture) {
   pen.circle(from, y, 2.2, { fill: colour, alpha });
 }
 
+/** How far a frame gets on its way to the other lifeline: what is lost ends on it, and what nobody here has heard a little later. @param {any} row */
+const shareOf = (row) => (row.lost ? 0.62 : row.to?.length ? 1 : 0.72);
+
 /**
  * @param {number} host
  * @param {number} hosts
  */
-const otherSide = (host, hosts) => (host === 0 ? hosts - 1 : 0);
+const otherSide = (host, hosts) => (host === 0 ? Math.min(1, hosts - 1) : host - 1);
 
 /**
  * What is said of a frame, along its arrow; drawn when all arrows are.
@@ -122,7 +125,7 @@ export function drawWords(pen, { row, y }, picture) {
   const slope = Math.atan2(drop, length);
   const angle = slope <= STEEPEST ? slope * sign : 0;
   // The reason of a loss stands behind its cross: the words end before it. Those along a slope leave room for those of the answer.
-  let room = length * (row.lost ? 0.62 : 1) - (drop > 6 ? Math.max(24, length * 0.3) : 34);
+  let room = length * shareOf(row) - (drop > 6 ? Math.max(24, length * 0.3) : 34);
   /** @type {{text: string, color: string, weight: number, width: number}[]} */
   const fitting = [];
   for (const piece of pieces(row, picture, room, size)) {

@@ -25,8 +25,9 @@ export function what(row, hosts) {
   if (row.kind === "frame") {
     const to = row.to?.length ? row.to.map(name).join(", ") : "—";
     const parts = [t("said.frame", { from: name(row.from), to, protocol: row.protocol, words: row.words })];
-    if (row.lost) parts.push(t("said.lost", { why: row.lost }));
-    else if (row.arrives !== null && row.arrives !== undefined) parts.push(t("said.arrives", { span: span(row.arrives - row.time) }));
+    if (row.lost) parts.push(t("said.lost", { why: told(`lost.${row.lost}`, {}, row.lost) }));
+    // A capture knows only one time.
+    else if (row.arrives > row.time) parts.push(t("said.arrives", { span: span(row.arrives - row.time) }));
     if (row.first !== undefined && row.first !== null) parts.push(t("said.again", { row: row.first }));
     for (const mark of row.marks ?? []) parts.push(t(`mark.${mark}`));
     return parts.join(", ");
