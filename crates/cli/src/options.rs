@@ -210,6 +210,10 @@ pub(crate) struct SeeingOptions {
     /// Show payload as hexadecimal bytes
     #[arg(long, conflicts_with = "encoding")]
     pub(crate) hex: bool,
+    /// Serve a page on 127.0.0.1 that shows this network live: ladder, states, plots, cables that can be spoiled meanwhile
+    /// [port: 7780, or one that is free]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true)]
+    pub(crate) web: Option<Option<u16>>,
 }
 
 impl SeeingOptions {
@@ -268,6 +272,7 @@ impl Common {
             (seeing.ladder, "--ladder"),
             (seeing.json, "--json"),
             (seeing.pcap.is_some(), "--pcap"),
+            (seeing.web.is_some(), "--web"),
         ];
         let first = |options: &[(bool, &'static str)]| {
             options.iter().find_map(|(given, name)| given.then_some(*name))
@@ -292,6 +297,12 @@ impl Common {
                         return refuse(
                             "--mac",
                             "has no meaning on a TUN interface, which carries no Ethernet",
+                        );
+                    }
+                    if seeing.web.is_some() {
+                        return refuse(
+                            "--web",
+                            "shows cables, and a TUN interface has no Ethernet for one: take a TAP",
                         );
                     }
                     if let Some(option) = self.cable.given() {

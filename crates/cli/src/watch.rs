@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, UNIX_EPOCH};
 
 use sockeye::sockeye_device::{CaptureFile, CapturedFrame, Direction as Way, Medium};
-use sockeye::{Host, Instant, Lan, LanObservation, Trace, TraceEvent};
+use sockeye::{Conditions, Host, Instant, Lan, LanObservation, Trace, TraceEvent};
 use sockeye_core::lan::{Direction, Fate, Loss};
 use sockeye_core::trace::Direction as Crossing;
 use tokio::sync::Notify;
@@ -17,6 +17,7 @@ use crate::ladder::row::{Ends, Row};
 use crate::ladder::rung::{Drawing, Glyphs};
 use crate::ladder::{AgainSight, FrameSight, Outcome, Party, RecoverySight, Side, Sight, StateSight, Story};
 use crate::options::SeeingOptions;
+use crate::web::View;
 
 /// So many sights wait to be told; then the network waits for the terminal, and nothing is left out.
 const WAITING: usize = 4096;
@@ -38,6 +39,7 @@ pub(crate) enum JsonTo {
 pub(crate) struct Watch {
     teller: Option<Teller>,
     capture: Option<CaptureFile>,
+    view: Option<View>,
 }
 
 struct Teller {
@@ -58,7 +60,7 @@ impl Watch {
         seeing: &SeeingOptions,
         party: Party,
         ends: Ends,
-        json_to: JsonTo,
+        (owner, json_to): (&'static str, JsonTo),
     ) -> Result<Watch, Failure> {
         if seeing.ladder && seeing.json && json_to == JsonTo::Stderr {
             return Err(Failure::usage(
@@ -72,7 +74,13 @@ impl Watch {
         });
         let capture = capture.transpose()?;
         let teller = seeing.wants_rows().then(|| Teller::start(seeing, party, ends, json_to)).transpose()?;
-        Ok(Watch { teller, capture })
+        let view = seeing.web.map(|port| View::open(port, owner)).transpose()?;
+        Ok(Watch { teller, capture, view })
+    }
+
+    /// Whether there is a page that shows the cables.
+    pub(crate) fn has_view(&self) -> bool {
+        self.view.is_some()
     }
 
     /// The file frames are captured into.
@@ -82,6 +90,9 @@ impl Watch {
 
     /// Watches the cable of the host called `name`, drawn on `side`, if there is anything to be shown or written.
     pub(crate) fn watch_cable(&self, lan: &Lan, name: &str, side: Side) -> Result<(), Failure> {
+        if let Some(view) = &self.view {
+            view.watch_lan(lan, None, None)?;
+        }
         if self.teller.is_none() && self.capture.is_none() {
             return Ok(());
         }
@@ -119,13 +130,17 @@ impl Watch {
         .map_err(|error| Failure::talking("cannot watch the LAN", &error))
     }
 
-    /// Watches those events of a host, drawn on `side`, that `wanted` picks.
+    /// Watches those events of a host, drawn on `side`, that `wanted` picks, if there is anything to be shown. Its cable is as
+    /// `conditions` say.
     pub(crate) fn watch_host(
         &self,
         host: &Host,
-        side: Side,
+        (side, conditions): (Side, Conditions),
         wanted: fn(&TraceEvent) -> bool,
     ) -> Result<(), Failure> {
+        if let Some(view) = &self.view {
+            view.watch_host(host, conditions)?;
+        }
         let Some(teller) = &self.teller else { return Ok(()) };
         let tell = teller.tell.clone();
         host.trace(move |trace| {
@@ -136,6 +151,13 @@ impl Watch {
             }
         })
         .map_err(|error| Failure::talking("cannot watch the host", &error))
+    }
+
+    /// Waits until nobody has the page open.
+    pub(crate) async fn looked_at(&self) {
+        if let Some(view) = &self.view {
+            view.looked_at().await;
+        }
     }
 
     /// Waits until nobody reads what is shown any more.
@@ -151,6 +173,9 @@ impl Watch {
         if let Some(Teller { tell, thread, .. }) = self.teller {
             tell.send(Told::End).ok();
             thread.join().ok();
+        }
+        if let Some(view) = &self.view {
+            view.finish();
         }
         match self.capture.map(|file| file.flush()) {
             Some(Err(error)) => Err(Failure::talking("the capture is incomplete", &error)),

@@ -21,6 +21,7 @@ use crate::options::CableOptions;
 use crate::site::{announce, drawn, with_hardware};
 use crate::ss::Control;
 use crate::way_out::{DOMAIN, WayOut, WayOutOptions};
+use crate::web::View;
 use cable::{Cables, Registry};
 pub(crate) use join::{Joined, Membership, join};
 pub(crate) use name::{LanName, parse_host_name};
@@ -49,6 +50,10 @@ pub(crate) struct LanOptions {
     pub(crate) way_out: WayOutOptions,
     #[command(flatten)]
     pub(crate) cable: CableOptions,
+    /// Serve a page on 127.0.0.1 that shows the LAN live: ladder, plots, cables that can be spoiled meanwhile [port: 7780, or one
+    /// that is free]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true)]
+    pub(crate) web: Option<Option<u16>>,
 }
 
 /// Makes the LAN, and lets others in until interrupted.
@@ -61,10 +66,18 @@ pub(crate) async fn run(options: LanOptions) -> Result<(), Failure> {
     let conditions = options.cable.conditions();
     let cannot = |error| Failure::talking("cannot make a LAN", &error);
     let lan = Lan::builder().seed(seed).conditions(conditions).build().map_err(cannot)?;
+    let view = options.web.map(|port| View::open(port, "lan")).transpose()?;
+    let names = Names::new(DOMAIN);
+    if let Some(view) = &view {
+        view.watch_lan(&lan, Some(options.name.to_string()), Some(names.clone()))?;
+    }
     let gateway = match options.no_gateway {
         true => None,
-        false => Some(Gateway::start(&lan, gateway, &options.way_out).map_err(cannot)?),
+        false => Some(Gateway::start(&lan, gateway, (&options.way_out, names)).map_err(cannot)?),
     };
+    if let (Some(view), Some(gateway)) = (&view, &gateway) {
+        view.watch_host(&gateway.host, conditions)?;
+    }
     let on_the_cables = match conditions.is_perfect() {
         true => String::new(),
         false => format!("; on every cable, both ways: {conditions}"),
@@ -107,9 +120,8 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn start(lan: &Lan, address: Cidr, options: &WayOutOptions) -> io::Result<Gateway> {
+    fn start(lan: &Lan, address: Cidr, (options, names): (&WayOutOptions, Names)) -> io::Result<Gateway> {
         let host = WayOut::prepare(lan.host("gateway").address(address)).build()?;
-        let names = Names::new(DOMAIN);
         names.insert("gateway", address.address());
         let dhcp = Arc::new(dhcp::Server::start(
             &host,

@@ -76,6 +76,10 @@ pub(crate) async fn run(options: Ping) -> Result<(), Failure> {
                 }
             };
             let outcome = asked.await;
+            tokio::select! {
+                () = site.looked_at() => {}
+                _ = interrupted() => {}
+            }
             let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));
             outcome.and(closed)
         }

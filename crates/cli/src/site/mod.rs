@@ -150,7 +150,7 @@ impl Site {
         let gateway = described("gateway", &plan.gateway);
         let ends = ends(*role, described(role.name(), &plan.own), gateway);
         let party = party(wish, LinkType::Ethernet, [true, true]);
-        let watch = Watch::start(&common.seeing, party, ends, wish.json_to)?;
+        let watch = Watch::start(&common.seeing, party, ends, (role.command(), wish.json_to))?;
         // Before there are hosts: they announce themselves.
         watch.watch_cable(&lan, role.name(), own_side)?;
         // The gateway first: the hosts' hardware addresses are numbered in this order.
@@ -167,12 +167,10 @@ impl Site {
         let own = plan.gateway.iter().fold(own, |host, gateway| host.gateway(gateway.address()));
         let own = with_congestion(with_mac(with_mtu(own, common), common), wish).conditions(conditions);
         let host = own.build().map_err(cannot_build)?;
-        if common.seeing.wants_rows() {
-            watch.watch_host(&host, own_side, is_of_tcp)?;
-            for other in &others {
-                watch.watch_host(other, own_side.other(), is_of_tcp)?;
-            }
+        for other in &others {
+            watch.watch_host(other, (own_side.other(), Conditions::default()), is_of_tcp)?;
         }
+        watch.watch_host(&host, (own_side, conditions), is_of_tcp)?;
         let mut attendants = Attendants::default();
         if let (Some(options), Some(gateway)) = (wish.way_out, others.first()) {
             for host in others.iter().chain([&host]) {
@@ -206,7 +204,7 @@ impl Site {
         let Wish { common, role, .. } = wish;
         let conditions = common.cable.conditions();
         // A cable carries frames as they are on a wire: nothing can be left to a device behind it.
-        let plain = common.place.no_offload || !conditions.is_perfect();
+        let plain = common.place.no_offload || !conditions.is_perfect() || common.seeing.web.is_some();
         let offloads = if plain { Offloads::Off } else { Offloads::On };
         let device: Box<dyn Device> = match link {
             LinkType::Ethernet => Box::new(Tap::open(name, offloads).map_err(|error| cannot_open(&error))?),
@@ -215,8 +213,13 @@ impl Site {
         let ends = ends(*role, format!("{} on {name}", role.name()), format!("the other side of {name}"));
         let own_side = side(*role);
         let has_states = [own_side == Side::Left, own_side == Side::Right];
-        let watch = Watch::start(&common.seeing, party(wish, link, has_states), ends, wish.json_to)?;
-        let (lan, builder) = if conditions.is_perfect() {
+        let watch = Watch::start(
+            &common.seeing,
+            party(wish, link, has_states),
+            ends,
+            (role.command(), wish.json_to),
+        )?;
+        let (lan, builder) = if conditions.is_perfect() && !watch.has_view() {
             let device = match watch.capture() {
                 Some(file) => {
                     let capture = Capture::new(device, file, name);
@@ -247,10 +250,8 @@ impl Site {
             Err(_) => builder,
         };
         let host = builder.build().map_err(cannot_build)?;
-        if common.seeing.wants_rows() {
-            let wanted = if lan.is_some() { is_of_tcp } else { is_anything };
-            watch.watch_host(&host, own_side, wanted)?;
-        }
+        let wanted = if lan.is_some() { is_of_tcp } else { is_anything };
+        watch.watch_host(&host, (own_side, conditions), wanted)?;
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("{} on {name}, seed {seed}{cable}", with_hardware(&host)));
         Ok(Site {
@@ -317,6 +318,11 @@ impl Site {
                 )),
             },
         }
+    }
+
+    /// Waits until nobody has the page open that shows it.
+    pub(crate) async fn looked_at(&self) {
+        self.watch.looked_at().await;
     }
 
     /// Waits until nobody reads what is shown any more; for ever if it is read, or if nothing is shown.

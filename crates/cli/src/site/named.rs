@@ -96,17 +96,19 @@ impl Site {
             Side::Right => Ends { left: others, right: own },
         };
         let has_states = [own_side == Side::Left, own_side == Side::Right];
-        let watch =
-            Watch::start(&common.seeing, party(wish, LinkType::Ethernet, has_states), ends, wish.json_to)?;
+        let watch = Watch::start(
+            &common.seeing,
+            party(wish, LinkType::Ethernet, has_states),
+            ends,
+            (role.command(), wish.json_to),
+        )?;
         // Before the host is there: it announces itself.
         watch.watch_cable(&joined.lan, own_name, own_side)?;
         let builder = joined.lan.host(own_name).mac(joined.mac).conditions(conditions);
         let builder = joined.addresses.iter().fold(builder, |host, address: &Cidr| host.address(*address));
         let builder = joined.gateway.into_iter().fold(builder, |host, gateway| host.gateway(gateway));
         let host = with_congestion(builder, wish).build().map_err(cannot_build)?;
-        if common.seeing.wants_rows() {
-            watch.watch_host(&host, own_side, is_of_tcp)?;
-        }
+        watch.watch_host(&host, (own_side, conditions), is_of_tcp)?;
         let cable = on_the_cable(*role, &conditions);
         announce(&format!("{} on the LAN {name}, seed {seed}{cable}", with_hardware(&host)));
         let gone = Gone::watch(joined.attachment.clone(), format!("the LAN {name} has ended"))?;

@@ -18,6 +18,15 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    /// The command whose host has this part.
+    pub(crate) fn command(self) -> &'static str {
+        match self {
+            Role::Server => "serve",
+            Role::Client => "connect",
+            Role::Program => "run",
+        }
+    }
+
     /// The name of the command's own host.
     pub(crate) fn name(self) -> &'static str {
         match self {

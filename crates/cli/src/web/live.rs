@@ -28,6 +28,7 @@ pub(crate) async fn upgrade(State(world): State<Arc<World>>, upgrade: WebSocketU
 }
 
 async fn serve(world: Arc<World>, socket: WebSocket) {
+    let _viewer = world.view();
     let (sink, mut requests) = socket.split();
     let (answers, answered) = mpsc::channel(REQUESTS);
     let mut teller = tokio::spawn(tell(Arc::clone(&world), sink, answered));

@@ -14,21 +14,18 @@ mod page;
 mod recording;
 mod text;
 mod trouble;
+mod view;
 mod world;
 
+pub(crate) use view::View;
+
 use std::io::{Write, stdout};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
-use clap::Args;
-use tokio::net::TcpListener;
-
-use crate::failure::{Code, Failure, plain};
+use crate::failure::Failure;
 use crate::interrupt::interrupted;
 use crate::site::announce;
-use guard::Guard;
-use world::World;
+use clap::Args;
 
 /// The port of the page, unless another is asked for or it is taken.
 const PORT: u16 = 7780;
@@ -50,42 +47,12 @@ pub(crate) struct WebOptions {
 /// Serves the page until it is interrupted.
 pub(crate) async fn run(options: WebOptions) -> Result<(), Failure> {
     let interrupted = interrupted();
-    let listener = listen(options.port).await?;
-    let port =
-        listener.local_addr().map_err(|error| Failure::talking("cannot listen for the page", &error))?.port();
-    let guard = Guard::new(port).map_err(|error| Failure::talking("cannot make a token", &error))?;
-    let url = guard.url(options.lang.as_deref());
-    let world = Arc::new(World::new());
-    let app = api::router(Arc::clone(&world), Arc::new(guard));
+    let (_world, url) = view::serve(view::listen(options.port)?, options.lang.as_deref())?;
     writeln!(stdout(), "{url}").ok();
     if !options.no_open {
         open(&url);
     }
-    let served = axum::serve(listener, app).into_future();
-    tokio::select! {
-        failure = interrupted => Err(failure),
-        served = served => served.map_err(|error| Failure::talking("the page is served no more", &error)),
-    }
-}
-
-/// The port that was asked for; otherwise the usual one, or any.
-async fn listen(port: Option<u16>) -> Result<TcpListener, Failure> {
-    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let bound = match port {
-        Some(port) => TcpListener::bind(at(port)).await,
-        None => match TcpListener::bind(at(PORT)).await {
-            Ok(listener) => Ok(listener),
-            Err(_) => TcpListener::bind(at(0)).await,
-        },
-    };
-    bound.map_err(|error| {
-        let port = port.unwrap_or(0);
-        let line = format!(
-            "cannot listen on 127.0.0.1:{port}: {}; leave --port away to take one that is free",
-            plain(&error)
-        );
-        Failure::new(Code::Bind, line)
-    })
+    Err(interrupted.await)
 }
 
 /// Opens the browser, where there is a screen to open it on.

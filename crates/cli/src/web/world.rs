@@ -172,6 +172,17 @@ pub(crate) struct World {
     pub(crate) lans: Entities<Lan>,
     /// What has been recorded.
     pub(crate) recordings: Entities<Recording>,
+    viewers: watch::Sender<usize>,
+}
+
+/// Somebody who has a page open.
+#[derive(Debug)]
+pub(crate) struct Viewer(Arc<World>);
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.0.viewers.send_modify(|viewers| *viewers -= 1);
+    }
 }
 
 impl World {
@@ -180,7 +191,25 @@ impl World {
         let changes = Arc::new(Changes::new());
         let sessions = Entities::new(&changes, 's', "session");
         let lans = Entities::new(&changes, 'l', "LAN");
-        World { sessions, lans, recordings: Entities::new(&changes, 'r', "recording"), changes }
+        let recordings = Entities::new(&changes, 'r', "recording");
+        World { sessions, lans, recordings, changes, viewers: watch::Sender::new(0) }
+    }
+
+    /// Somebody opens a page, and has it open until what is answered is dropped.
+    pub(crate) fn view(self: &Arc<Self>) -> Viewer {
+        self.viewers.send_modify(|viewers| *viewers += 1);
+        Viewer(Arc::clone(self))
+    }
+
+    /// How many pages are open.
+    pub(crate) fn viewers(&self) -> usize {
+        *self.viewers.borrow()
+    }
+
+    /// Waits until no page is open.
+    pub(crate) async fn left_alone(&self) {
+        // The sender is ours: it lives as long as we wait.
+        let _ = self.viewers.subscribe().wait_for(|viewers| *viewers == 0).await;
     }
 
     /// A host of a LAN of ours, for sessions to have their sockets on.
@@ -189,7 +218,7 @@ impl World {
     /// There is no such LAN, or no such host on it.
     pub(crate) fn host(&self, lan: &str, host: &str) -> Result<Host, Trouble> {
         let lan = self.lans.get(lan)?;
-        lan.host(host).cloned().ok_or_else(|| Trouble::gone("host", host))
+        lan.host(host).ok_or_else(|| Trouble::gone("host", host))
     }
 
     /// Wakes whoever holds it whenever something changes.

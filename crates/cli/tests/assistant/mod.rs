@@ -12,7 +12,8 @@ use crate::running::{PATIENCE, sockeye};
 
 /// An assistant at work; ended when it is dropped.
 pub struct Assistant {
-    child: Child,
+    /// None where it is a part of another command.
+    child: Option<Child>,
     /// Of the page.
     pub port: u16,
     /// What lets one in.
@@ -36,9 +37,31 @@ impl Assistant {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let rest = line.trim().strip_prefix("http://127.0.0.1:").unwrap_or_else(|| panic!("{line}"));
-        let (port, token) = rest.split_once("/?token=").unwrap_or_else(|| panic!("{line}"));
-        Assistant { child, port: port.parse().unwrap(), token: token.to_owned() }
+        let mut assistant = Assistant::at(&line);
+        assistant.child = Some(child);
+        assistant
+    }
+
+    /// The one whose address a command with `--web` has printed.
+    pub fn at(line: &str) -> Assistant {
+        let address = line.find("http://127.0.0.1:").map(|place| line[place + 17..].trim());
+        let (port, token) =
+            address.and_then(|rest| rest.split_once("/?token=")).unwrap_or_else(|| panic!("{line}"));
+        Assistant { child: None, port: port.parse().unwrap(), token: token.to_owned() }
+    }
+
+    /// The rows of the first recording, as soon as there is one among them that is waited for.
+    pub fn wait_row(&self, is_it: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let start = Instant::now();
+        loop {
+            let asked = json!({"do": "recording.rows", "recording": "r1", "from": 0, "count": 500});
+            let rows = self.done(asked)["rows"].as_array().unwrap().clone();
+            if rows.iter().any(&is_it) {
+                return rows;
+            }
+            assert!(start.elapsed() < PATIENCE, "{rows:#?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// One request with these headers.
@@ -185,8 +208,10 @@ impl Assistant {
 
 impl Drop for Assistant {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        if let Some(child) = &mut self.child {
+            child.kill().ok();
+            child.wait().ok();
+        }
     }
 }
 

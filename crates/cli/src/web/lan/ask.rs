@@ -11,7 +11,7 @@ use super::cable::CableConditions;
 use super::{Lan, Plan, Way};
 use crate::web::api::{Answer, parameters};
 use crate::web::trouble::Trouble;
-use crate::web::world::World;
+use crate::web::world::{Entity, World};
 
 /// LANs at a time.
 const MOST: usize = 16;
@@ -78,8 +78,18 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, asked: Value) -> Answer {
             let lan = Lan::open(world, &plan)?;
             Ok(json!({ "lan": lan.name(), "recording": lan.recording() }))
         }
+        "get" => {
+            let Named { lan } = parameters(asked)?;
+            Ok(json!({ "lan": world.lans.get(&lan)?.summary() }))
+        }
         "close" => {
             let Named { lan } = parameters(asked)?;
+            if let Some(owner) = world.lans.get(&lan)?.owner {
+                let words = format!("this LAN belongs to sockeye {owner}");
+                return Err(
+                    Trouble::new("owned", words, "end that command, as with Ctrl-C").with("owner", owner)
+                );
+            }
             world.lans.remove(&lan)?.close();
             Ok(json!({}))
         }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use sockeye::dns::Names;
 use sockeye::{Cidr, Conditions, Host};
 use sockeye_core::lan::Duplex;
 use sockeye_core::wire::LinkType;
@@ -30,6 +31,8 @@ use crate::site::drawn;
 const PACE: Duration = Duration::from_millis(15);
 /// Every how many paces the numbers of open connections are looked at.
 const SAMPLES: u32 = 3;
+/// Every how many paces hosts of other processes are asked for by name.
+const INTRODUCTIONS: u32 = 20;
 /// Hosts of one LAN.
 const HOSTS: usize = 16;
 /// So long the last words of a host are waited for.
@@ -71,7 +74,12 @@ pub(crate) struct Lan {
     title: String,
     version: Version,
     lan: sockeye::Lan,
-    hosts: Vec<Host>,
+    /// The command that it belongs to, where that is not `web`.
+    owner: Option<&'static str>,
+    /// Who answers for names on it.
+    names: Option<Names>,
+    hosts: Mutex<Vec<Host>>,
+    /// By cable; those that are not here are as they were made.
     cables: Mutex<BTreeMap<String, Duplex>>,
     recording: Arc<Recording>,
     is_closed: AtomicBool,
@@ -97,14 +105,12 @@ impl Lan {
         let title = plan.title.clone().filter(|title| !title.trim().is_empty());
         let title = title
             .unwrap_or_else(|| hosts.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" – "));
-        let stations: Vec<Station> = hosts
-            .iter()
-            .map(|(name, cidr)| Station { name: name.clone(), addresses: vec![cidr.address()] })
-            .collect();
+        let stations: Vec<Station> =
+            hosts.iter().map(|(name, cidr)| Station::new(name.clone(), vec![cidr.address()])).collect();
         let start = sockeye::now();
         let opening = Opening { title: title.clone(), kind: Kind::Live, stations, start };
         let recording = world.recordings.add(|name, version| Recording::new(name, version, opening));
-        let built = build(&lan, &hosts, &recording);
+        let built = watch_cables(&lan, &recording).and_then(|()| build(&lan, &hosts, &recording));
         let hosts_built = match built {
             Ok(hosts) => hosts,
             Err(trouble) => {
@@ -119,17 +125,90 @@ impl Lan {
             title,
             version,
             lan,
-            hosts: hosts_built,
+            owner: None,
+            names: None,
+            hosts: Mutex::new(hosts_built),
             cables: Mutex::new(cables),
             recording,
             is_closed: AtomicBool::new(false),
         });
-        let watched = Arc::downgrade(&made);
-        std::thread::Builder::new()
-            .name("recorder".to_owned())
-            .spawn(move || record(&watched))
-            .map_err(failed)?;
+        made.start_recorder()?;
         Ok(made)
+    }
+
+    /// Shows a LAN that belongs to another command, from now on: its hosts come later.
+    ///
+    /// # Errors
+    /// The system has no threads left.
+    pub(super) fn adopt(
+        world: &World,
+        lan: sockeye::Lan,
+        (owner, title): (&'static str, &str),
+        names: Option<Names>,
+    ) -> Result<Arc<Lan>, Trouble> {
+        let title = title.to_owned();
+        let (stations, start) = (Vec::new(), sockeye::now());
+        let opening = Opening { title: title.clone(), kind: Kind::Live, stations, start };
+        let recording = world.recordings.add(|name, version| Recording::new(name, version, opening));
+        watch_cables(&lan, &recording)?;
+        let made = world.lans.add(|name, version| Lan {
+            name,
+            title,
+            version,
+            lan,
+            owner: Some(owner),
+            names,
+            hosts: Mutex::default(),
+            cables: Mutex::default(),
+            recording,
+            is_closed: AtomicBool::new(false),
+        });
+        made.start_recorder()?;
+        Ok(made)
+    }
+
+    /// One of its hosts is this process's: what happens in it is recorded too.
+    ///
+    /// # Errors
+    /// The host has ended.
+    pub(super) fn add_host(&self, host: &Host, conditions: Conditions) -> Result<(), Trouble> {
+        let index = self.recording.station(host.name());
+        let addresses: Vec<IpAddr> = host.addresses().iter().map(Cidr::address).collect();
+        self.recording.introduce(index, host.name(), &addresses);
+        watch_host(host, index, &self.recording)?;
+        self.cables.lock().insert(host.name().to_owned(), Duplex::from(conditions));
+        self.hosts.lock().push(host.clone());
+        self.version.touch();
+        Ok(())
+    }
+
+    fn start_recorder(self: &Arc<Self>) -> Result<(), Trouble> {
+        let watched = Arc::downgrade(self);
+        let recorder = std::thread::Builder::new().name("recorder".to_owned());
+        let started = recorder.spawn(move || record(&watched));
+        started.map(drop).map_err(|error| Trouble::system("the LAN cannot be recorded", &error))
+    }
+
+    /// The other hosts get the names that they are known by.
+    fn introduce(&self) {
+        let Some(names) = &self.names else { return };
+        let names = names.all();
+        for (index, station) in self.recording.stations().into_iter().enumerate() {
+            let is_its = |addresses: &[IpAddr]| addresses.iter().any(|one| station.addresses.contains(one));
+            if let Some((name, _)) = names.iter().find(|(_, addresses)| is_its(addresses))
+                && *name != station.name
+            {
+                self.recording.introduce(index, name, &[]);
+                self.version.touch();
+            }
+        }
+    }
+
+    /// What the cable of a host is called.
+    fn cable_of(&self, host: &str) -> String {
+        let stations = self.recording.stations();
+        let found = stations.iter().find(|station| station.name == host);
+        found.map_or_else(|| host.to_owned(), |station| station.cable().to_owned())
     }
 
     /// `l1`, `l2`, …
@@ -143,35 +222,45 @@ impl Lan {
     }
 
     /// A host by its name.
-    pub(super) fn host(&self, name: &str) -> Option<&Host> {
-        self.hosts.iter().find(|host| host.name() == name)
+    pub(super) fn host(&self, name: &str) -> Option<Host> {
+        self.hosts.lock().iter().find(|host| host.name() == name).cloned()
     }
 
     /// The place of a host in the recording.
     pub(super) fn place_of(&self, name: &str) -> Option<usize> {
-        self.hosts.iter().position(|host| host.name() == name)
+        self.recording.stations().iter().position(|station| station.name == name)
     }
 
     /// Ends it: its hosts have a moment for their last words. The recording stays.
     fn close(&self) {
-        self.is_closed.store(true, Ordering::Release);
-        for host in &self.hosts {
+        for host in self.hosts.lock().iter() {
             host.shutdown(FAREWELL);
         }
         self.lan.flush_observations(FAREWELL);
+        self.finish();
+    }
+
+    /// It has ended: nothing more is recorded.
+    pub(super) fn finish(&self) {
+        self.is_closed.store(true, Ordering::Release);
         self.recording.finish();
     }
 
     fn set_conditions(&self, host: &str, way: Way, conditions: Conditions) -> Result<(), Trouble> {
+        let key = self.cable_of(host);
         let mut cables = self.cables.lock();
-        let cable = cables.get_mut(host).ok_or_else(|| Trouble::gone("host", host))?;
+        let mut changed = cables.get(&key).copied().unwrap_or_default();
+        let cable = &mut changed;
         if way != Way::Down {
             cable.up = conditions;
         }
         if way != Way::Up {
             cable.down = conditions;
         }
-        self.lan.set_conditions(host, *cable);
+        if !self.lan.set_conditions(&key, changed) {
+            return Err(Trouble::gone("host", host));
+        }
+        cables.insert(key, changed);
         drop(cables);
         let words = format!("the cable of {host}: {conditions}");
         let facts = [
@@ -191,7 +280,7 @@ impl Lan {
         (note, way, value): (&'static str, Way, f64),
         act: impl FnOnce(&sockeye::Lan, &str) -> bool,
     ) -> Result<Value, Trouble> {
-        if !act(&self.lan, host) {
+        if !act(&self.lan, &self.cable_of(host)) {
             return Err(Trouble::gone("host", host));
         }
         let words = format!("{note}: the cable of {host}, {}, {value}", named(way));
@@ -208,8 +297,9 @@ impl Lan {
 
     /// Looks at the numbers of all connections.
     fn sample(&self) {
-        for (index, host) in self.hosts.iter().enumerate() {
-            let at = sockeye::now();
+        let hosts = self.hosts.lock().clone();
+        for host in hosts {
+            let (at, index) = (sockeye::now(), self.recording.station(host.name()));
             for socket in host.snapshot().sockets {
                 let (Some(local), Some(remote), Some(tcp)) = (socket.local, socket.remote, socket.tcp) else {
                     continue;
@@ -262,43 +352,47 @@ fn planned(hosts: &[HostPlan]) -> Result<Vec<(String, Cidr)>, Trouble> {
     Ok(planned)
 }
 
+/// Records what passes on the cables.
+fn watch_cables(lan: &sockeye::Lan, recording: &Arc<Recording>) -> Result<(), Trouble> {
+    let seen_by = Arc::clone(recording);
+    let observed = lan.observe(move |seen| {
+        seen_by.on_sight(Sight::Cable(CableSight {
+            at: seen.at,
+            host: seen_by.station(&seen.host),
+            direction: seen.direction,
+            frame: seen.frame.clone(),
+            missing: 0,
+            link: LinkType::Ethernet,
+            fate: seen.fate,
+        }));
+    });
+    observed.map_err(|error| Trouble::system("the LAN cannot be watched", &error))
+}
+
+/// Records what happens in a host. Frames are seen on the cables.
+fn watch_host(host: &Host, index: usize, recording: &Arc<Recording>) -> Result<(), Trouble> {
+    let told_to = Arc::clone(recording);
+    let traced = host.trace(move |trace| {
+        if !matches!(trace.event, sockeye::TraceEvent::Frame { .. } | sockeye::TraceEvent::Timer { .. }) {
+            told_to.on_sight(Sight::Host(index, trace.clone()));
+        }
+    });
+    traced.map_err(|error| Trouble::system("the host cannot be watched", &error))
+}
+
 /// Puts the hosts on the LAN, each of them watched from its first frame on.
 fn build(
     lan: &sockeye::Lan,
     planned: &[(String, Cidr)],
     recording: &Arc<Recording>,
 ) -> Result<Vec<Host>, Trouble> {
-    let failed = |error: std::io::Error| Trouble::system("the LAN cannot be watched", &error);
-    let names: Vec<String> = planned.iter().map(|(name, _)| name.clone()).collect();
-    let seen_by = Arc::clone(recording);
-    lan.observe(move |seen| {
-        if let Some(host) = names.iter().position(|name| **name == *seen.host) {
-            seen_by.on_sight(Sight::Cable(CableSight {
-                at: seen.at,
-                host,
-                direction: seen.direction,
-                frame: seen.frame.clone(),
-                missing: 0,
-                link: LinkType::Ethernet,
-                fate: seen.fate,
-            }));
-        }
-    })
-    .map_err(failed)?;
     let mut hosts = Vec::new();
     for (index, (name, cidr)) in planned.iter().enumerate() {
         let host = lan.host(name.as_str()).address(*cidr).build().map_err(|error| {
             Trouble::new("bad-host", error.to_string(), "change it, and try again")
                 .with("host", name.as_str())
         })?;
-        let told_to = Arc::clone(recording);
-        host.trace(move |trace| {
-            // Frames are seen on the cables.
-            if !matches!(trace.event, sockeye::TraceEvent::Frame { .. } | sockeye::TraceEvent::Timer { .. }) {
-                told_to.on_sight(Sight::Host(index, trace.clone()));
-            }
-        })
-        .map_err(failed)?;
+        watch_host(&host, index, recording)?;
         hosts.push(host);
     }
     Ok(hosts)
@@ -314,6 +408,9 @@ fn record(lan: &Weak<Lan>) {
         if pace.is_multiple_of(SAMPLES) && lan.recording.has_open_connections() {
             lan.sample();
         }
+        if pace.is_multiple_of(INTRODUCTIONS) {
+            lan.introduce();
+        }
         if lan.recording.is_waiting() {
             lan.recording.advance(sockeye::now());
         }
@@ -326,27 +423,31 @@ impl Entity for Lan {
     }
 
     fn summary(&self) -> Value {
-        let hosts: Vec<Value> = self
-            .hosts
-            .iter()
-            .map(|host| {
-                let addresses: Vec<String> = host.addresses().iter().map(ToString::to_string).collect();
-                let mac = host.interfaces().first().map(|interface| interface.mac.to_string());
-                json!({
-                    "host": host.name(),
-                    "addresses": addresses,
-                    "mac": mac,
-                    "sockets": host.snapshot().sockets.len(),
-                })
+        let own = self.hosts.lock().clone();
+        let stations = self.recording.stations();
+        let described = |station: &Station| {
+            let host = own.iter().find(|host| host.name() == station.cable());
+            let addresses: Vec<String> = match host {
+                Some(host) => host.addresses().iter().map(ToString::to_string).collect(),
+                None => station.addresses.iter().map(ToString::to_string).collect(),
+            };
+            let mac = host.and_then(|host| Some(host.interfaces().first()?.mac.to_string()));
+            json!({
+                "host": station.name,
+                "addresses": addresses,
+                "mac": mac,
+                // Of hosts in other processes only their frames are known.
+                "sockets": host.map(|host| host.snapshot().sockets.len()),
             })
-            .collect();
-        let cables: Map<String, Value> = self
-            .cables
-            .lock()
+        };
+        let hosts: Vec<Value> = stations.iter().map(described).collect();
+        let known = self.cables.lock();
+        let cables: Map<String, Value> = stations
             .iter()
-            .map(|(name, Duplex { up, down })| {
-                let cable = json!({ "up": CableConditions::of(up), "down": CableConditions::of(down) });
-                (name.clone(), cable)
+            .map(|station| {
+                let Duplex { up, down } = known.get(station.cable()).copied().unwrap_or_default();
+                let cable = json!({ "up": CableConditions::of(&up), "down": CableConditions::of(&down) });
+                (station.name.clone(), cable)
             })
             .collect();
         json!({
@@ -356,6 +457,7 @@ impl Entity for Lan {
             "recording": self.recording.name(),
             "hosts": hosts,
             "cables": cables,
+            "owner": self.owner,
         })
     }
 }

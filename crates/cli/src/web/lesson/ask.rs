@@ -85,7 +85,7 @@ pub(super) fn moment(at: f64) -> Result<Instant, Trouble> {
 fn record(world: &World, recipe: &Recipe, fork: Option<Value>) -> Answer {
     check_room(world)?;
     let Played { hosts, sights, steps } = recipe.play()?;
-    let stations = hosts.into_iter().map(|(name, addresses)| Station { name, addresses }).collect();
+    let stations = hosts.into_iter().map(|(name, addresses)| Station::new(name, addresses)).collect();
     let opening =
         Opening { title: recipe.title().to_owned(), kind: Kind::Lesson, stations, start: Instant::ZERO };
     let recording = world.recordings.add(|name, version| Recording::new(name, version, opening));

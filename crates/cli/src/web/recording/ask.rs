@@ -12,7 +12,7 @@ use super::peel::peel;
 use super::plot::POINTS;
 use crate::web::api::{Answer, parameters};
 use crate::web::trouble::Trouble;
-use crate::web::world::World;
+use crate::web::world::{Entity, World};
 
 #[derive(Debug, Deserialize)]
 struct Rows {
@@ -110,6 +110,10 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, asked: Value) -> Answer {
             let Plot { recording, connection, direction, plot, from, to, points } = parameters(asked)?;
             let recording = world.recordings.get(&recording)?;
             recording.plot(connection, direction, &plot, (from, to), points.unwrap_or(POINTS))
+        }
+        "get" => {
+            let Named { recording } = parameters(asked)?;
+            Ok(json!({ "recording": world.recordings.get(&recording)?.summary() }))
         }
         "findings" => {
             let Part { recording, from, count } = parameters(asked)?;

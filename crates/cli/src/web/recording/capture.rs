@@ -66,7 +66,7 @@ impl Recording {
             let interface = match interfaces.get(&(frame.from, medium, kept)) {
                 Some(interface) => *interface,
                 None => {
-                    let station = self.opening.stations.get(frame.from);
+                    let station = inner.teller.stations.get(frame.from);
                     let name = station.map_or(ELSEWHERE, |station| station.name.as_str());
                     let most = kept.and_then(|kept| u32::try_from(kept).ok());
                     let interface = writer.interface(name, medium, most)?;
@@ -175,7 +175,7 @@ impl Cast {
         }
         let name = if self.stations.len() < STATIONS { name } else { ELSEWHERE.to_owned() };
         *self.by_name.entry(name.clone()).or_insert_with(|| {
-            self.stations.push(Station { name, addresses: Vec::new() });
+            self.stations.push(Station::new(name, Vec::new()));
             self.stations.len() - 1
         })
     }

@@ -18,6 +18,7 @@ mod teller;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::IpAddr;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,22 @@ pub(crate) struct Station {
     /// Its name.
     pub(crate) name: String,
     /// Its addresses.
-    pub(crate) addresses: Vec<std::net::IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
+    /// What its cable is called, where that is another name.
+    #[serde(skip)]
+    cable: Option<String>,
+}
+
+impl Station {
+    /// A host whose addresses are known.
+    pub(crate) fn new(name: impl Into<String>, addresses: Vec<IpAddr>) -> Station {
+        Station { name: name.into(), addresses, cable: None }
+    }
+
+    /// What its cable is called.
+    pub(crate) fn cable(&self) -> &str {
+        self.cable.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// What a recording begins with.
@@ -174,6 +190,34 @@ impl Recording {
         &self.name
     }
 
+    /// The place of the host at a cable; one that was not there before is added.
+    pub(crate) fn station(&self, cable: &str) -> HostIndex {
+        let mut inner = self.inner.lock();
+        let stations = &mut inner.teller.stations;
+        if let Some(known) = stations.iter().position(|station| station.cable() == cable) {
+            return known;
+        }
+        let addresses = Vec::new();
+        stations.push(Station { name: cable.to_owned(), addresses, cable: Some(cable.to_owned()) });
+        stations.len() - 1
+    }
+
+    /// Says what a host is called, and which addresses it has besides those that it has shown.
+    pub(crate) fn introduce(&self, host: HostIndex, name: &str, addresses: &[IpAddr]) {
+        if let Some(station) = self.inner.lock().teller.stations.get_mut(host) {
+            name.clone_into(&mut station.name);
+            let new = addresses.iter().filter(|address| !station.addresses.contains(address));
+            let new: Vec<IpAddr> = new.copied().collect();
+            station.addresses.extend(new);
+        }
+        self.version.touch();
+    }
+
+    /// All hosts.
+    pub(crate) fn stations(&self) -> Vec<Station> {
+        self.inner.lock().teller.stations.clone()
+    }
+
     /// Takes in what an observer has seen. Observers of different hosts may be a little apart in time; those of cables come in
     /// the order in which the LAN has told of them.
     pub(crate) fn on_sight(&self, sight: Sight) {
@@ -188,7 +232,7 @@ impl Recording {
             let row = inner.next;
             inner.teller.poll(now, row)
         } {
-            inner.push(told, &self.opening);
+            inner.push(told, self.opening.kind);
         }
         let has_more = inner.next != before;
         drop(inner);
@@ -356,14 +400,14 @@ impl Inner {
         old.chain(self.rows.iter().map(Cow::Borrowed))
     }
 
-    fn push(&mut self, Told { at, what }: Told, opening: &Opening) {
+    fn push(&mut self, Told { at, what }: Told, kind: Kind) {
         let row = Row { row: self.next, time: self.teller.seconds(at), what };
         let first = match &row.what {
             What::Frame(frame) => frame.first.and_then(|first| frame_in(&self.rows, first)),
             _ => None,
         };
-        let (connections, stations) = (&self.teller.connections, &opening.stations);
-        self.findings.on_row(&Seen { row: &row, kind: opening.kind, first, connections, stations });
+        let Teller { connections, stations, .. } = &self.teller;
+        self.findings.on_row(&Seen { row: &row, kind, first, connections, stations });
         self.next += 1;
         self.weight += row.what.weight();
         self.rows.push_back(row);
@@ -424,7 +468,7 @@ impl Entity for Recording {
             "recording": self.name,
             "title": self.opening.title,
             "kind": self.opening.kind,
-            "hosts": self.opening.stations,
+            "hosts": inner.teller.stations,
             "connections": connections,
             "first": first,
             "rows": inner.next - first,

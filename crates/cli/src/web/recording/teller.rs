@@ -4,13 +4,14 @@
 //! from host to host is seen on two cables or more; its row waits until it is known who has heard it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use sockeye_core::error::Error;
 use sockeye_core::lan::{Direction, Fate, Passage};
 use sockeye_core::time::{Duration, Instant};
 use sockeye_core::trace::{Call, Trace, TraceEvent};
 use sockeye_core::transport::tcp::RecoveryChange;
+use sockeye_core::wire::arp::Arp;
 use sockeye_core::wire::tcp::{Flags, Segment};
 
 use super::Station;
@@ -241,12 +242,25 @@ impl Teller {
             None => {
                 told.words = words_for(&sight.frame, sight.link);
                 told.protocol = protocol_of(&told.words);
+                if told.protocol == "ARP" {
+                    self.learn(sight.host, &sight.frame);
+                }
             }
         }
         told.arrives = arrives.map(|at| self.seconds(at));
         told.bytes = sight.frame;
         told.bytes.truncate(told.length.saturating_sub(sight.missing));
         What::Frame(Box::new(told))
+    }
+
+    /// A host that came without addresses has those that it announces.
+    fn learn(&mut self, host: HostIndex, frame: &[u8]) {
+        let Some(station) = self.stations.get_mut(host) else { return };
+        let Some(arp) = frame.get(14..).and_then(|packet| Arp::parse(packet).ok()) else { return };
+        let address = IpAddr::from(arp.sender_ip);
+        if station.cable.is_some() && !address.is_unspecified() && !station.addresses.contains(&address) {
+            station.addresses.push(address);
+        }
     }
 
     fn host_of(&self, address: SocketAddr) -> Option<HostIndex> {

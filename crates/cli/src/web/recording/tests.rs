@@ -29,7 +29,7 @@ pub(super) fn lessons() -> Vec<String> {
 pub(super) fn played(name: &str, seed: u64, parameters: Value) -> Arc<Recording> {
     let parameters = parameters.as_object().cloned().unwrap_or_default();
     let played = Recipe::new(name, seed, &parameters).unwrap().play().unwrap();
-    let stations = played.hosts.into_iter().map(|(name, addresses)| Station { name, addresses }).collect();
+    let stations = played.hosts.into_iter().map(|(name, addresses)| Station::new(name, addresses)).collect();
     let opening = Opening { title: name.to_owned(), kind: Kind::Lesson, stations, start: Instant::ZERO };
     let recording = World::new().recordings.add(|name, version| Recording::new(name, version, opening));
     for sight in played.sights {
@@ -145,10 +145,7 @@ fn filters_leave_out_what_they_name() {
 #[test]
 fn old_rows_become_counts_and_nothing_grows_for_ever() {
     let world = World::new();
-    let station = |name: &str, address: &str| Station {
-        name: name.to_owned(),
-        addresses: vec![address.parse().unwrap()],
-    };
+    let station = |name: &str, address: &str| Station::new(name, vec![address.parse().unwrap()]);
     let stations = vec![station("client", "10.0.0.3"), station("server", "10.0.0.2")];
     let opening = Opening { title: String::new(), kind: Kind::Live, stations, start: Instant::ZERO };
     let recording = world.recordings.add(|name, version| Recording::new(name, version, opening));
