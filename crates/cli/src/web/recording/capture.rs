@@ -1,5 +1,7 @@
 //! Capture files: a recording as one, and one as a recording.
 
+mod states;
+
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
@@ -13,13 +15,17 @@ use sockeye::sockeye_device::{
 };
 use sockeye_core::lan::{self, Fate, Loss, Passage};
 use sockeye_core::time::{Duration, Instant};
+use sockeye_core::trace::{Trace, TraceEvent};
 use sockeye_core::wire::LinkType;
 use sockeye_core::wire::arp::Arp;
 use sockeye_core::wire::ethernet::{EtherType, Ethernet};
 
+use states::{Change, States};
+
 use super::row::{FrameRow, What};
 use super::sight::{CableSight, HostIndex, Note, Sight};
 use super::{Kind, Opening, Recording, Station, check_room};
+use crate::ladder::story::tcp_in;
 use crate::web::trouble::Trouble;
 use crate::web::world::World;
 
@@ -246,8 +252,9 @@ pub(crate) fn open(world: &World, title: &str, file: &[u8]) -> Result<Arc<Record
     let recording = world.recordings.add(|name, version| Recording::new(name, version, opening));
     // Files of several interfaces are not always in order.
     packets.sort_by_key(|packet| packet.at);
+    let mut states = States::default();
     for batch in packets.chunks(BATCH) {
-        batch.iter().for_each(|packet| see(&recording, packet));
+        batch.iter().for_each(|packet| see(&recording, packet, &mut states));
         recording.advance(batch.last().map_or(end, |packet| packet.at));
     }
     if let Some(words) = damage {
@@ -288,7 +295,7 @@ fn take<'a>(cast: &mut Cast, reader: &CaptureReader<'a>, packet: CapturedPacket<
 }
 
 /// As if observers of the sender's and of the receiver's cable had seen it, at the one time that is known.
-fn see(recording: &Recording, packet: &Taken<'_>) {
+fn see(recording: &Recording, packet: &Taken<'_>, states: &mut States) {
     let fate = fate(packet.at, packet.comment.as_deref().unwrap_or_default());
     let mut frame = packet.bytes.to_vec();
     frame.resize(frame.len() + packet.missing, 0);
@@ -303,6 +310,19 @@ fn see(recording: &Recording, packet: &Taken<'_>) {
             fate,
         })
     };
+    if let Some((local, remote, segment, _)) = tcp_in(&frame, packet.link) {
+        // It is told behind the segment that shows it.
+        let at = packet.at + Duration::from_nanos(1);
+        let is_lost = matches!(fate, Fate::Lost(_));
+        for Change { is_sender, from, to } in states.take((local, remote), &segment, is_lost) {
+            let (host, local, remote, cause) = match is_sender {
+                true => (packet.from, local, remote, "transmit"),
+                false => (packet.to.unwrap_or(packet.from), remote, local, "segment"),
+            };
+            let event = TraceEvent::State { socket: None, local, remote, from, to, cause };
+            recording.on_sight(Sight::Host(host, Trace { at, event }));
+        }
+    }
     if let (Some(to), Fate::Arrives(passage)) = (packet.to, fate) {
         let mut heard = frame.clone();
         if let (Some(_), Some(byte)) = (passage.corrupted_bit, heard.first_mut()) {

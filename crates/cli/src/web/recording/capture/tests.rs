@@ -1,5 +1,6 @@
 //! Recordings as files and files as recordings.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IoSlice;
 
 use serde_json::{Value, json};
@@ -137,6 +138,62 @@ fn damaged_files_show_what_came_before() {
     assert!(trouble.next.contains("pcapng"), "{trouble:?}");
 }
 
+/// The states that each end of each connection went through, by the end's address.
+fn lives(recording: &Recording) -> BTreeMap<(u64, String), Vec<String>> {
+    let mut lives: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for row in all(recording).iter().filter(|row| row["kind"] == "state") {
+        let end = (row["connection"].as_u64().unwrap(), row["address"].as_str().unwrap().to_owned());
+        let life = lives.entry(end).or_default();
+        if life.last().is_some_and(|last| last == "TIME-WAIT") {
+            // No segment tells of the end of this wait.
+            continue;
+        }
+        life.push(row["state"].as_str().unwrap().to_owned());
+    }
+    lives
+}
+
+#[test]
+fn states_are_those_that_the_segments_show() {
+    // Cookies take the place of states there, which no segment shows.
+    for name in lessons().into_iter().filter(|name| name != "syn-flood") {
+        let lesson = played(&name, 1, json!({}));
+        let opened = open(&World::new(), "", &lesson.pcapng(None).unwrap()).unwrap();
+        assert_eq!(lives(&lesson), lives(&opened), "{name}");
+    }
+}
+
+/// A capture may begin in the middle of a connection, and ports may be used again.
+#[test]
+fn a_capture_need_not_have_the_beginning() {
+    let whole = frames(&played("close", 1, json!({})));
+    let tcp: Vec<&Vec<u8>> = whole.iter().filter(|frame| frame[12..14] == [8, 0]).collect();
+    let written = |frames: &[&Vec<u8>]| {
+        let mut file = Vec::new();
+        let mut writer = PcapngWriter::new(&mut file, Flush::WhenFull).unwrap();
+        let interface = writer.interface("any", Medium::Ethernet, None).unwrap();
+        for (second, bytes) in (7..).zip(frames) {
+            let (timestamp, parts) = (std::time::Duration::from_secs(second), [IoSlice::new(bytes)]);
+            let (direction, checksum, comment) = (None, None, None);
+            let frame = CapturedFrame { interface, timestamp, direction, parts: &parts, checksum, comment };
+            writer.frame(&frame).unwrap();
+        }
+        drop(writer);
+        open(&World::new(), "", &file).unwrap()
+    };
+    let late = lives(&written(&tcp[3..]));
+    assert_eq!(late.len(), 2, "{late:?}");
+    assert!(late.values().all(|life| life[0] == "ESTABLISHED"), "{late:?}");
+    // The same ports once more, with other sequence numbers: the client's are in the SYN and in all that follows.
+    let again = frames(&played("close", 2, json!({})));
+    let again: Vec<&Vec<u8>> = again.iter().filter(|frame| frame[12..14] == [8, 0]).collect();
+    let twice = lives(&written(&[tcp.clone(), again].concat()));
+    let ends: Vec<&String> = twice.values().filter_map(|life| life.last()).collect();
+    let addresses: BTreeSet<&String> = twice.keys().map(|(_, address)| address).collect();
+    assert_eq!((twice.len(), addresses.len()), (4, 2), "{twice:?}");
+    assert!(ends.iter().all(|end| ["CLOSED", "TIME-WAIT"].contains(&end.as_str())), "{twice:?}");
+}
+
 /// The same file with no more than the beginning of each frame, as `tcpdump -s` keeps it.
 fn shortened(file: &[u8], most: u32) -> Vec<u8> {
     let mut short = Vec::new();
@@ -200,7 +257,8 @@ fn what_the_cable_did_is_still_known() {
     drop(writer);
     let opened = open(&World::new(), "", &file).unwrap();
     let told = |recording: &Recording| -> Vec<Value> {
-        all(recording).iter().map(|row| json!([row["marks"], row["lost"], row["to"]])).collect()
+        let rows = all(recording).into_iter().filter(|row| row["kind"] == "frame");
+        rows.map(|row| json!([row["marks"], row["lost"], row["to"]])).collect()
     };
     let expected = [
         json!([["corrupted"], null, [1]]),
