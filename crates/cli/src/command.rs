@@ -37,7 +37,6 @@ pub(crate) enum Command {
     /// Run a program, not a line of it changed, on a host of this stack
     Run(Run),
     /// Open the network debug assistant, a page on this machine that sends, receives, and shows why
-    #[command(hide = true)]
     Web(WebOptions),
     /// Connect standard input and output to a port
     Connect(Connect),

@@ -305,7 +305,7 @@ pub(crate) fn project(world: &Arc<World>, what: &str, given: Value) -> Answer {
         }
         "load" => {
             let project = given.get("project").ok_or_else(|| Trouble::request("`project` is missing"))?;
-            Ok(json!({ "sessions": project::load(world, project)?, "lans": [] }))
+            Ok(json!(project::load(world, project)?))
         }
         _ => Err(Trouble::request(format!("there is no request `project.{what}`"))),
     }

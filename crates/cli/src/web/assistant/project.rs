@@ -1,12 +1,15 @@
-//! Sessions as a file: `project.save` and `project.load`.
+//! Sessions and LANs as a file: `project.save` and `project.load`.
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::drive;
-use super::opening::Opening;
+use super::opening::{Opening, PlaceName};
 use super::session::Session;
+use crate::web::lan::Lan;
+use crate::web::lan::project::Draft;
 use crate::web::trouble::Trouble;
 use crate::web::world::World;
 
@@ -15,7 +18,8 @@ const VERSION: u64 = 1;
 /// Sessions of a project, at most.
 const SESSIONS: usize = 100;
 
-/// Sessions as one opens them: those of these names, or all.
+/// Sessions and LANs as one opens them: all, or sessions of these names, and the LANs that they are on. What is on a LAN that
+/// belongs to another command is left out.
 ///
 /// # Errors
 /// There is none of a name.
@@ -24,8 +28,20 @@ pub(crate) fn save(world: &World, names: Option<&[String]>) -> Result<Value, Tro
         None => world.sessions.all(),
         Some(names) => names.iter().map(|name| world.sessions.get(name)).collect::<Result<_, _>>()?,
     };
-    let sessions: Vec<Value> = sessions.iter().map(|session| opening(session)).collect();
-    Ok(json!({ "version": VERSION, "sessions": sessions, "lans": [] }))
+    let lans: Vec<(String, Value)> =
+        world.lans.all().iter().filter_map(|lan| Some((lan.name().to_owned(), lan.opening()?))).collect();
+    let lan_of = |session: &Session| match &session.opening.place {
+        PlaceName::Machine => None,
+        PlaceName::Lan { lan, .. } => Some(lan.clone()),
+    };
+    let is_saved = |name: &String| lans.iter().any(|(lan, _)| lan == name);
+    let sessions: Vec<&Arc<Session>> =
+        sessions.iter().filter(|session| lan_of(session).is_none_or(|lan| is_saved(&lan))).collect();
+    let is_used = |name: &str| sessions.iter().any(|session| lan_of(session).as_deref() == Some(name));
+    let lans = lans.iter().filter(|(lan, _)| names.is_none() || is_used(lan));
+    let lans: Vec<Value> = lans.map(|(_, lan)| lan.clone()).collect();
+    let sessions: Vec<Value> = sessions.into_iter().map(|session| opening(session)).collect();
+    Ok(json!({ "version": VERSION, "lans": lans, "sessions": sessions }))
 }
 
 /// What would open a session like this one.
@@ -38,11 +54,18 @@ fn opening(session: &Session) -> Value {
     opening
 }
 
-/// Opens the sessions of a project: all of them, or where one makes no sense none.
+/// What a project has become: the names of its sessions and LANs here.
+#[derive(Debug, Serialize)]
+pub(crate) struct Loaded {
+    sessions: Vec<String>,
+    lans: Vec<String>,
+}
+
+/// Opens a project: all of it, or where something makes no sense nothing.
 ///
 /// # Errors
 /// The member that makes no sense, and why.
-pub(crate) fn load(world: &Arc<World>, project: &Value) -> Result<Vec<String>, Trouble> {
+pub(crate) fn load(world: &Arc<World>, project: &Value) -> Result<Loaded, Trouble> {
     let project = project.as_object().ok_or_else(|| wrong("project", "it is no object"))?;
     match project.get("version") {
         None => return Err(wrong("version", "it is missing")),
@@ -55,27 +78,73 @@ pub(crate) fn load(world: &Arc<World>, project: &Value) -> Result<Vec<String>, T
         Some(_) => {}
     }
     let none = Vec::new();
-    let sessions = match project.get("sessions") {
-        None => &none,
-        Some(sessions) => sessions.as_array().ok_or_else(|| wrong("sessions", "it is no list"))?,
+    let list = |name: &str| match project.get(name) {
+        None => Ok(&none),
+        Some(list) => list.as_array().ok_or_else(|| wrong(name, "it is no list")),
     };
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (index, lan) in list("lans")?.iter().enumerate() {
+        let draft =
+            Draft::read(lan).map_err(|(member, why)| wrong(&format!("lans[{index}]{member}"), &why))?;
+        if drafts.iter().any(|known| known.name == draft.name) {
+            return Err(wrong(&format!("lans[{index}].lan"), "another LAN of the project has this name"));
+        }
+        drafts.push(draft);
+    }
+    let sessions = list("sessions")?;
     if sessions.len() > SESSIONS {
         return Err(wrong("sessions", &format!("there are at most {SESSIONS}")));
     }
-    let prepared = sessions
-        .iter()
-        .enumerate()
-        .map(|(index, session)| {
-            Session::prepare(read(&format!("sessions[{index}]"), session)?)
-                .map_err(|trouble| wrong(&format!("sessions[{index}]"), &trouble.words))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let opened = prepared.into_iter().map(|make| {
-        let session = world.sessions.add(make);
+    let mut openings = Vec::new();
+    for (index, session) in sessions.iter().enumerate() {
+        let path = format!("sessions[{index}]");
+        let opening = read(&path, session)?;
+        if let PlaceName::Lan { lan, host } = &opening.place {
+            let draft = drafts.iter().find(|draft| draft.name == *lan);
+            let draft = draft
+                .ok_or_else(|| wrong(&format!("{path}.place.lan"), "no LAN of the project is called so"))?;
+            if !draft.has_host(host) {
+                return Err(wrong(&format!("{path}.place.host"), "no host of that LAN is called so"));
+            }
+        }
+        // Whether it can be opened at all, before anything is.
+        drop(Session::prepare(opening.clone()).map_err(|trouble| wrong(&path, &trouble.words))?);
+        openings.push(opening);
+    }
+    let lans = open_lans(world, &drafts)?;
+    let mut opened = Vec::new();
+    for mut opening in openings {
+        if let PlaceName::Lan { lan, .. } = &mut opening.place
+            && let Some(place) = drafts.iter().position(|draft| draft.name == *lan)
+            && let Some(here) = lans.get(place)
+        {
+            here.name().clone_into(lan);
+        }
+        let session = world.sessions.add(Session::prepare(opening)?);
         drive::start(world, &session);
-        session.name.clone()
-    });
-    Ok(opened.collect())
+        opened.push(session.name.clone());
+    }
+    Ok(Loaded { sessions: opened, lans: lans.iter().map(|lan| lan.name().to_owned()).collect() })
+}
+
+/// All of them, or none.
+fn open_lans(world: &Arc<World>, drafts: &[Draft]) -> Result<Vec<Arc<Lan>>, Trouble> {
+    let mut lans: Vec<Arc<Lan>> = Vec::new();
+    for draft in drafts {
+        match draft.open(world) {
+            Ok(lan) => lans.push(lan),
+            Err(trouble) => {
+                for lan in lans {
+                    // Nobody can have taken it out meanwhile but who wanted it gone.
+                    if world.lans.remove(lan.name()).is_ok() {
+                        lan.close();
+                    }
+                }
+                return Err(trouble);
+            }
+        }
+    }
+    Ok(lans)
 }
 
 /// A session of a project. What it has besides is of another version, and is not looked at.

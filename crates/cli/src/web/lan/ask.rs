@@ -60,6 +60,18 @@ impl Way {
     }
 }
 
+/// Whether there may be one more.
+///
+/// # Errors
+/// There are too many.
+pub(super) fn check_room(world: &World) -> Result<(), Trouble> {
+    if world.lans.all().len() < MOST {
+        return Ok(());
+    }
+    let words = format!("there are {MOST} LANs already");
+    Err(Trouble::new("too-many-lans", words, "close one that is not needed"))
+}
+
 /// Answers `lan.…`; `what` is what stands behind the point.
 ///
 /// # Errors
@@ -68,13 +80,7 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, asked: Value) -> Answer {
     match what {
         "open" => {
             let plan: Plan = parameters(asked)?;
-            if world.lans.all().len() >= MOST {
-                return Err(Trouble::new(
-                    "too-many-lans",
-                    format!("there are {MOST} LANs already"),
-                    "close one that is not needed",
-                ));
-            }
+            check_room(world)?;
             let lan = Lan::open(world, &plan)?;
             Ok(json!({ "lan": lan.name(), "recording": lan.recording() }))
         }

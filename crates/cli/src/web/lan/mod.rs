@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 mod cable;
+pub(crate) mod project;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -212,7 +213,7 @@ impl Lan {
     }
 
     /// `l1`, `l2`, …
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
@@ -232,7 +233,7 @@ impl Lan {
     }
 
     /// Ends it: its hosts have a moment for their last words. The recording stays.
-    fn close(&self) {
+    pub(super) fn close(&self) {
         for host in self.hosts.lock().iter() {
             host.shutdown(FAREWELL);
         }

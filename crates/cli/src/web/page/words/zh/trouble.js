@@ -78,6 +78,8 @@ export default {
   "trouble.EOPNOTSUPP": "这个套接字不支持此操作。",
   "trouble.EOPNOTSUPP.next": "",
 
+  "trouble.owned": "这个局域网属于 sockeye {owner}。",
+  "trouble.owned.next": "结束那个命令即可，例如按 Ctrl-C。",
   "trouble.bad-capture": "这不是抓包文件，或者文件已损坏。",
   "trouble.bad-capture.next": "请打开 Wireshark 或 tcpdump 保存的 pcapng 或 pcap 文件。",
   "trouble.too-large": "文件大于 {most} MiB。",
