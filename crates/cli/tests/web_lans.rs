@@ -88,14 +88,12 @@ fn a_cable_changes_where_it_is_said_and_nowhere_else() {
         web.done(json!({"do": "lan.get", "lan": lan}))["lan"]["cables"]["client"].clone()
     };
     let told = cable("up", json!({"loss": 10.0}));
-    assert_eq!(
-        (&told["up"]["loss"], &told["up"]["delay_ms"]),
-        (&json!(10.0), &json!(0.0)),
-        "what is not said is as on a perfect cable"
-    );
+    assert_eq!((&told["up"]["loss"], &told["up"]["delay_ms"]), (&json!(10.0), &json!(5.0)));
     assert_eq!((&told["down"]["loss"], &told["down"]["delay_ms"]), (&json!(0.0), &json!(5.0)));
     assert_eq!(
         web.trouble(json!({"do": "lan.cable", "lan": lan, "host": "nobody", "conditions": {}}))["code"],
         "gone"
     );
+    let slip = json!({"do": "lan.cable", "lan": lan, "host": "client", "conditions": {"los": 1}});
+    assert!(web.trouble(slip)["words"].as_str().unwrap().contains("los"));
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sockeye_core::lan::Direction;
 
-use super::cable::CableConditions;
 use super::{Lan, Plan, Way};
 use crate::web::api::{Answer, parameters};
 use crate::web::trouble::Trouble;
@@ -29,7 +28,7 @@ struct Cable {
     host: String,
     #[serde(default)]
     direction: Way,
-    conditions: CableConditions,
+    conditions: Map<String, Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,8 +100,7 @@ pub(crate) fn answer(world: &Arc<World>, what: &str, asked: Value) -> Answer {
         }
         "cable" => {
             let Cable { lan, host, direction, conditions } = parameters(asked)?;
-            let conditions = conditions.read()?;
-            world.lans.get(&lan)?.set_conditions(&host, direction, conditions)?;
+            world.lans.get(&lan)?.change_cable(&host, direction, &conditions)?;
             Ok(json!({}))
         }
         "drop_next" => {

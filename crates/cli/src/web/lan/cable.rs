@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sockeye::Conditions;
 use sockeye_core::lan::{BurstLength, Probability, QueueLimit, Rate};
 
@@ -76,6 +76,20 @@ impl CableConditions {
             mtu => conditions.mtu = mtu,
         }
         Ok(conditions)
+    }
+
+    /// The same with changes, as the cables have it.
+    ///
+    /// # Errors
+    /// Which member there is not, or makes no sense.
+    pub(crate) fn changed(&self, changes: &Map<String, Value>) -> Result<Conditions, Trouble> {
+        let mut members = serde_json::to_value(self).unwrap_or_default();
+        if let Some(members) = members.as_object_mut() {
+            members.extend(changes.clone());
+        }
+        let changed: CableConditions = serde_json::from_value(members)
+            .map_err(|error| Trouble::request(format!("conditions: {error}")))?;
+        changed.read()
     }
 
     /// As a client reads it.

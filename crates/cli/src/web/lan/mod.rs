@@ -247,22 +247,25 @@ impl Lan {
         self.recording.finish();
     }
 
-    fn set_conditions(&self, host: &str, way: Way, conditions: Conditions) -> Result<(), Trouble> {
+    /// Changes what is said of the conditions of a cable; the rest stays.
+    fn change_cable(&self, host: &str, way: Way, changes: &Map<String, Value>) -> Result<(), Trouble> {
+        let cable = self.cables.lock().get(&self.cable_of(host)).copied().unwrap_or_default();
+        let changed = |is_meant: bool, conditions: Conditions| match is_meant {
+            true => CableConditions::of(&conditions).changed(changes),
+            false => Ok(conditions),
+        };
+        let up = changed(way != Way::Down, cable.up)?;
+        let down = changed(way != Way::Up, cable.down)?;
+        self.set_cable(host, way, Duplex { up, down })
+    }
+
+    fn set_cable(&self, host: &str, way: Way, cable: Duplex) -> Result<(), Trouble> {
         let key = self.cable_of(host);
-        let mut cables = self.cables.lock();
-        let mut changed = cables.get(&key).copied().unwrap_or_default();
-        let cable = &mut changed;
-        if way != Way::Down {
-            cable.up = conditions;
-        }
-        if way != Way::Up {
-            cable.down = conditions;
-        }
-        if !self.lan.set_conditions(&key, changed) {
+        if !self.lan.set_conditions(&key, cable) {
             return Err(Trouble::gone("host", host));
         }
-        cables.insert(key, changed);
-        drop(cables);
+        self.cables.lock().insert(key, cable);
+        let conditions = if way == Way::Down { cable.down } else { cable.up };
         let words = format!("the cable of {host}: {conditions}");
         let facts = [
             ("host", json!(host)),

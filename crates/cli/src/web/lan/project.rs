@@ -104,9 +104,8 @@ impl Draft {
     pub(crate) fn open(&self, world: &Arc<World>) -> Result<Arc<Lan>, Trouble> {
         super::ask::check_room(world)?;
         let lan = Lan::open(world, &self.plan)?;
-        for (host, Duplex { up, down }) in &self.cables {
-            lan.set_conditions(host, Way::Up, *up)?;
-            lan.set_conditions(host, Way::Down, *down)?;
+        for (host, cable) in &self.cables {
+            lan.set_cable(host, Way::Both, *cable)?;
         }
         Ok(lan)
     }

@@ -17,8 +17,8 @@ pub(super) struct Watch {
 
 #[derive(Debug, Default)]
 struct Stream {
-    /// Where sends ended, in bytes from the beginning.
-    ends: VecDeque<u64>,
+    /// Where sends began and ended, in bytes from the beginning.
+    sends: VecDeque<(u64, u64)>,
     sent: u64,
     read: u64,
     joined: Option<u64>,
@@ -44,10 +44,10 @@ impl Watch {
 
 impl Stream {
     fn on_send(&mut self, amount: u64) {
+        self.sends.push_back((self.sent, self.sent + amount));
         self.sent += amount;
-        self.ends.push_back(self.sent);
-        if self.ends.len() > SENDS {
-            self.ends.pop_front();
+        if self.sends.len() > SENDS {
+            self.sends.pop_front();
             self.is_lost = true;
         }
     }
@@ -56,12 +56,14 @@ impl Stream {
         let (from, to) = (self.read, self.read + amount);
         self.read = to;
         let (mut inside, mut is_whole) = (0, false);
-        while let Some(end) = self.ends.front().copied().filter(|end| *end <= to) {
-            self.ends.pop_front();
+        while let Some((_, end)) = self.sends.front().copied().filter(|(_, end)| *end <= to) {
+            self.sends.pop_front();
             inside += u64::from(end > from && end < to);
             is_whole = end == to;
         }
-        // What was sent before anybody watched has no ends.
+        // Of a long one nobody expects to see the end at once.
+        let is_long = self.sends.front().is_some_and(|(begin, end)| end - begin > MESSAGE);
+        // What was sent before anybody watched is not known.
         if self.is_lost || to > self.sent || amount > MESSAGE {
             return;
         }
@@ -77,7 +79,7 @@ impl Stream {
             let words = |count| format!("{sends} sends came out of one recv ({amount} bytes){}", more(count));
             list.count(&mut self.joined, time, begin, words);
         }
-        if !is_whole {
+        if !is_whole && !is_long {
             let next = "no fault: read on until the whole message is there; framing says how long it is";
             let begin =
                 || Finding::new(seen, "split-message", Severity::Note).with("bytes", amount).says("", next);
