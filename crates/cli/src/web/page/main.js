@@ -4,6 +4,7 @@ import { h, fill } from "./dom.js";
 import { Store } from "./store.js";
 import { language, setLanguage, t } from "./i18n.js";
 import { say } from "./parts/toast.js";
+import { nameOf } from "./assistant/name.js";
 import { assistantViews } from "./assistant/views.js";
 import { seeingViews } from "./seeing/views.js";
 
@@ -69,7 +70,7 @@ let sideShown = "";
 
 function drawSide() {
   const [key, value] = parse(location.hash);
-  const named = (/** @type {any} */ one) => [one.session ?? one.lan ?? one.recording, one.title, one.state];
+  const named = (/** @type {any} */ one) => [one.session ?? one.lan ?? one.recording, one.title, one.state, one.local];
   const shows = JSON.stringify([language, key, value, ...Object.values(store.entities).map((all) => [...all.values()].map(named))]);
   // News come twenty times a second: links that stay the same stay where they are, under the pointer and with the focus.
   if (shows === sideShown) return;
@@ -91,7 +92,7 @@ function drawSide() {
     h("section", null, h("h2", null, title, h("a", { href, "aria-label": `${t("side.new")}: ${title}` }, "+")), h("ul", null, links));
   fill(
     side,
-    section(t("side.sessions"), store.all("sessions").map((one) => link("session", one.session, one.title, one.state)), "#new"),
+    section(t("side.sessions"), store.all("sessions").map((one) => link("session", one.session, nameOf(one), one.state)), "#new"),
     section(t("side.lans"), store.all("lans").map((one) => link("lan", one.lan, one.title)), "#lan"),
     section(t("side.recordings"), store.all("recordings").map((one) => link("recording", one.recording, one.title)), "#open"),
     // There is nothing to be opened anew: the heading leads to all of them.

@@ -6,6 +6,7 @@ import { t } from "../i18n.js";
 import { choice, field, select, tick } from "../parts/choice.js";
 import { keepFocus } from "../parts/focus.js";
 import { complain, troubleCard } from "../parts/toast.js";
+import { nameOf } from "./name.js";
 
 const KINDS = ["tcp-server", "tcp-client", "udp", "forward"];
 const LOOPBACK = "127.0.0.1";
@@ -141,7 +142,7 @@ class NewForm {
     const chips = servers.slice(0, 8).map((one) => chip(one.local.replace(/^0\.0\.0\.0:/, `${LOOPBACK}:`), (text) => {
       input.value = text;
       draft.to = text;
-    }, one.title));
+    }, nameOf(one)));
     this.toInput = input;
     return h("div", { class: "column" }, field(t(`new.to.${kind}`), input, t(`new.to.${kind}.hint`)), chips.length > 0 && h("div", { class: "chips" }, h("span", { class: "small soft" }, t("new.to.open")), chips));
   }

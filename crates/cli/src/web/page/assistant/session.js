@@ -5,6 +5,7 @@ import { t } from "../i18n.js";
 import { Commands } from "./commands.js";
 import { Header, STATES } from "./header.js";
 import { Log } from "./log.js";
+import { nameOf } from "./name.js";
 import { Options } from "./options.js";
 import { Panel } from "./panel.js";
 import { Peers } from "./peers.js";
@@ -62,7 +63,7 @@ export function sessionView(store, value, signal) {
   store.follow("sessions", value, update, signal);
   store.addEventListener("news", () => tabs.update(), { signal });
   signal.addEventListener("abort", () => clearTimeout(box.typing));
-  return { element, title: session.title };
+  return { element, title: nameOf(session) };
 }
 
 function gone() {

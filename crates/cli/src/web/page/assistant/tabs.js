@@ -2,6 +2,7 @@
 
 import { h, fill } from "../dom.js";
 import { t } from "../i18n.js";
+import { nameOf } from "./name.js";
 import { prefer, preferred } from "./preferences.js";
 
 /** @param {string} session */
@@ -60,12 +61,13 @@ export class Tabs {
 
   update() {
     const { sessions } = this;
-    const key = JSON.stringify(sessions.map(({ session, title, state }) => [session, title, state]));
+    const named = sessions.map((one) => ({ session: one.session, title: nameOf(one), state: one.state }));
+    const key = JSON.stringify(named);
     if (key === this.shown) return;
     this.shown = key;
     fill(
       this.element,
-      sessions.map(({ session, title, state }) => {
+      named.map(({ session, title, state }) => {
         const isCurrent = session === this.current;
         return h(
           "span",
