@@ -88,7 +88,7 @@ export class LogTools {
         if (event.key === "Enter") find(event.shiftKey);
       },
     });
-    const hexButton = h("button", { class: "quiet icon", "aria-pressed": "false", title: t("log.search.hex"), onclick: () => {
+    const hexButton = h("button", { class: "quiet icon", "aria-pressed": "false", "aria-label": t("log.search.hex"), title: t("log.search.hex"), onclick: () => {
       isHex = !isHex;
       hexButton.setAttribute("aria-pressed", String(isHex));
     } }, "0x");
