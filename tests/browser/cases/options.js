@@ -40,13 +40,12 @@ test("keepalive, buffers and chunks take effect on living connections", async (l
   await look.sees(() => assert.match(told(port), /rb100000/));
   await page.getByRole("spinbutton", { name: "Bytes per recv" }).fill("4");
   await page.keyboard.press("Tab");
-  await page.getByRole("spinbutton", { name: "Bytes per recv" }).and(page.locator("input:not(:focus)")).waitFor();
-  await look.sees(async () => {
-    client.send("abcdefgh");
-    await client.tells("sent");
-    await look.logs(/4abcd/);
-    await look.logs(/4efgh/);
-  });
+  // The recv() that waits already still has the buffer it was called with.
+  client.send("one");
+  await look.logs("one");
+  client.send("abcdefgh");
+  await look.logs(/4\s*abcd/);
+  await look.logs(/4\s*efgh/);
 });
 
 test("what is out of range is brought into it", async (look) => {

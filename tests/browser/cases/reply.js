@@ -19,6 +19,7 @@ async function replies(look, mode) {
  * @param {string} answer
  */
 async function answers(look, client, said, answer) {
+  client.patience = 1000;
   await look.sees(async () => {
     client.told = [];
     client.send(said);
@@ -41,6 +42,7 @@ test("echoes, answers in capitals, and with a fixed text", async (look) => {
   await fixed.getByLabel("Line ending").selectOption("crlf");
   await look.sees(async () => {
     const one = await look.client(port);
+    one.patience = 1000;
     one.send("anything");
     assert.equal(Buffer.from((await one.tells("received")).received, "base64").toString(), "OK\r\n");
   });
@@ -66,11 +68,7 @@ test("rules by text, hex and regex; the first that matches, after its delay", as
     await page.keyboard.press("Tab");
   }
   const client = await look.client(port);
-  await look.sees(async () => {
-    client.told = [];
-    client.send("T=42");
-    assert.equal((await client.bytes(8)).toString(), "a number");
-  });
+  await answers(look, client, "T=42", "a number");
   const begun = Date.now();
   client.send("T=43");
   await client.hears("a number");
@@ -132,6 +130,7 @@ test("a silence ends a frame, where that is the framing", async (look) => {
   client.send("message");
   await look.logs("one message");
   await replies(look, "Echo");
+  client.patience = 1000;
   await look.sees(async () => {
     client.told = [];
     client.send("half");
@@ -147,6 +146,7 @@ test("with a framing each frame is answered, however it came in pieces", async (
   await look.page.getByRole("tabpanel").getByRole("textbox").fill("!");
   await look.sees(async () => {
     const client = await look.client(port);
+    client.patience = 1000;
     client.send("a\nb\nc");
     client.send("c\n");
     assert.equal((await client.bytes(3)).toString(), "!!!");

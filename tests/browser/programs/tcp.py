@@ -1,4 +1,5 @@
-"""One end of TCP on the kernel's sockets: `tcp.py connect PORT [ADDRESS]` or `tcp.py listen [PORT]`.
+"""One end of TCP on the kernel's sockets: `tcp.py connect PORT [ADDRESS]`, `tcp.py listen [PORT]`, or
+`tcp.py full`, whose queue is full, so that the kernel drops every further SYN.
 
 Reads lines of JSON: {"send": base64, "to": n}, {"close": n}, {"reset": n}, {"stop_reading": true}; without `to` the first connection
 is meant. Tells in lines of JSON what it sees: listening, connected, received, ended ("fin" or "reset"), error."""
@@ -28,8 +29,14 @@ def main():
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0))
-        listener.listen()
+        listener.listen(0 if how == "full" else 128)
+        if how == "full":
+            waiting = socket.create_connection(listener.getsockname())
         tell(listening=listener.getsockname()[1])
+        if how == "full":
+            sys.stdin.read()
+            waiting.close()
+            return
     count, is_reading, pending = len(connections), True, b""
     while True:
         sources = [sys.stdin.buffer.raw] + (list(connections.values()) if is_reading else []) + ([listener] if listener else [])

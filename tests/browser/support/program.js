@@ -25,6 +25,8 @@ export class Program {
   told = [];
   /** @type {(() => void)[]} */
   waiting = [];
+  /** How long it may take to tell something. */
+  patience = PATIENCE_MS;
 
   /**
    * @param {string} name of a file in programs/
@@ -56,7 +58,7 @@ export class Program {
    * @returns {Promise<Told>}
    */
   async tells(member) {
-    const until = Date.now() + PATIENCE_MS;
+    const until = Date.now() + this.patience;
     for (;;) {
       const place = this.told.findIndex((one) => member in one);
       if (place >= 0) return this.told.splice(0, place + 1)[place];
@@ -69,7 +71,7 @@ export class Program {
    * @param {number} count
    */
   async bytes(count) {
-    const until = Date.now() + PATIENCE_MS;
+    const until = Date.now() + this.patience;
     for (;;) {
       const received = Buffer.concat(this.told.filter((one) => "received" in one).map((one) => Buffer.from(one.received, "base64")));
       if (received.length >= count) {

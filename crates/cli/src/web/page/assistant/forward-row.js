@@ -20,7 +20,7 @@ export function forwardHead(session, time) {
     h("span", { class: "peer" }),
     h("span", { class: "length" }),
     h("span", { class: "side-content client" }, t("forward.client")),
-    h("span", { class: "side-content target" }, t("forward.target", { address: session.remote ?? "" })),
+    h("span", { class: "side-content target" }, t("forward.target", { address: session.remote ?? session.to ?? "" })),
   );
 }
 

@@ -98,7 +98,7 @@ export class Header {
     this.reopen.hidden = !hasEnded;
     this.forget.hidden = !hasEnded;
     const arrow = session.kind === "forward" ? " → " : " ⇄ ";
-    this.addresses.textContent = [session.local, session.remote].filter(Boolean).join(arrow);
+    this.addresses.textContent = [session.local, session.remote ?? (session.kind === "udp" ? null : session.to)].filter(Boolean).join(arrow);
     const key = JSON.stringify(session.error);
     if (key !== this.errorShown) {
       this.errorShown = key;
