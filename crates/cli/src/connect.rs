@@ -36,7 +36,7 @@ pub(crate) async fn run(options: Connect) -> Result<(), Failure> {
                 }
             };
             let outcome = or_interrupted(talk).await;
-            or_interrupted(async { Ok(site.looked_at().await) }).await.ok();
+            site.looked_at().await;
             let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));
             outcome.and(closed)
         }

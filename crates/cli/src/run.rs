@@ -72,10 +72,7 @@ async fn run_to_the_end(mut options: Run) -> Result<ExitCode, Failure> {
         announce(&format!("port {} of the program is published on {}", publish.port, publish.at));
     }
     let outcome = supervise(&site, &options).await;
-    tokio::select! {
-        () = site.looked_at() => {}
-        _ = interrupted() => {}
-    }
+    site.looked_at().await;
     // What the program has written is sent, as a kernel would, however slow the cable is: unless somebody ends that.
     let interrupted = interrupted();
     let closing = tokio::task::spawn_blocking(move || site.close_within(LAST_WORDS));

@@ -76,10 +76,7 @@ pub(crate) async fn run(options: Ping) -> Result<(), Failure> {
                 }
             };
             let outcome = asked.await;
-            tokio::select! {
-                () = site.looked_at() => {}
-                _ = interrupted() => {}
-            }
+            site.looked_at().await;
             let closed = tokio::task::spawn_blocking(move || site.close()).await.unwrap_or(Ok(()));
             outcome.and(closed)
         }

@@ -17,6 +17,7 @@ use sockeye_core::wire::LinkType;
 use tokio::runtime::Handle;
 
 use crate::failure::{Code, Failure, plain};
+use crate::interrupt::interrupted;
 use crate::ladder::row::Ends;
 use crate::ladder::{Party, Side};
 use crate::options::{Common, On};
@@ -320,9 +321,12 @@ impl Site {
         }
     }
 
-    /// Waits until nobody has the page open that shows it.
+    /// Waits until nobody has the page open that shows it, or somebody interrupts.
     pub(crate) async fn looked_at(&self) {
-        self.watch.looked_at().await;
+        tokio::select! {
+            () = self.watch.looked_at() => {}
+            _ = interrupted() => {}
+        }
     }
 
     /// Waits until nobody reads what is shown any more; for ever if it is read, or if nothing is shown.

@@ -98,15 +98,16 @@ impl<T: Entity> Entities<T> {
         Entities { changes: Arc::clone(changes), letter, what, inner: Mutex::new(inner) }
     }
 
-    /// Adds one, made from its name and its version.
+    /// Adds one, made from its name and its version. Nobody hears of it before it is made.
     pub(crate) fn add(&self, make: impl FnOnce(String, Version) -> T) -> Arc<T> {
-        let mut inner = self.inner.lock();
-        inner.last += 1;
-        let number = inner.last;
+        let number = {
+            let mut inner = self.inner.lock();
+            inner.last += 1;
+            inner.last
+        };
         let version = Version { changes: Arc::clone(&self.changes), version: AtomicU64::new(0) };
         let entity = Arc::new(make(format!("{}{number}", self.letter), version));
-        inner.alive.insert(number, Arc::clone(&entity));
-        drop(inner);
+        self.inner.lock().alive.insert(number, Arc::clone(&entity));
         entity.version().touch();
         entity
     }

@@ -88,25 +88,24 @@ fn record(world: &World, recipe: &Recipe, fork: Option<Value>) -> Answer {
     let stations = hosts.into_iter().map(|(name, addresses)| Station::new(name, addresses)).collect();
     let opening =
         Opening { title: recipe.title().to_owned(), kind: Kind::Lesson, stations, start: Instant::ZERO };
-    let recording = world.recordings.add(|name, version| Recording::new(name, version, opening));
-    for sight in sights {
-        recording.on_sight(sight);
-    }
-    recording.finish();
-    let rows = rows_of_steps(&recording);
-    let steps: Vec<Value> = steps
-        .iter()
-        .map(|step| {
+    let recording = world.recordings.add(|name, version| {
+        let recording = Recording::new(name, version, opening);
+        for sight in sights {
+            recording.on_sight(sight);
+        }
+        recording.finish();
+        let rows = rows_of_steps(&recording);
+        let steps = steps.iter().map(|step| {
             let at = step.at.since(Instant::ZERO).as_secs_f64();
-            json!({
-                "at": at, "row": rows.get(step.key), "words": step.key, "text": step.text, "facts": step.facts,
-            })
-        })
-        .collect();
-    let mut lesson = recipe.described();
-    lesson.insert("steps".to_owned(), steps.into());
-    lesson.insert("fork".to_owned(), fork.into());
-    recording.set_lesson(Value::Object(lesson));
+            let row = rows.get(step.key);
+            json!({ "at": at, "row": row, "words": step.key, "text": step.text, "facts": step.facts })
+        });
+        let mut lesson = recipe.described();
+        lesson.insert("steps".to_owned(), steps.collect());
+        lesson.insert("fork".to_owned(), fork.into());
+        recording.set_lesson(Value::Object(lesson));
+        recording
+    });
     Ok(json!({ "recording": recording.name() }))
 }
 

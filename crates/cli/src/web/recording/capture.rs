@@ -249,22 +249,24 @@ pub(crate) fn open(world: &World, title: &str, file: &[u8]) -> Result<Arc<Record
     };
     let end = packets.iter().map(|packet| packet.at).max().unwrap_or(start);
     let opening = Opening { title: title.to_owned(), kind: Kind::File, stations: cast.stations, start };
-    let recording = world.recordings.add(|name, version| Recording::new(name, version, opening));
     // Files of several interfaces are not always in order.
     packets.sort_by_key(|packet| packet.at);
-    let mut states = States::default();
-    for batch in packets.chunks(BATCH) {
-        batch.iter().for_each(|packet| see(&recording, packet, &mut states));
-        recording.advance(batch.last().map_or(end, |packet| packet.at));
-    }
-    if let Some(words) = damage {
-        let mut facts = Map::new();
-        facts.insert("damage".to_owned(), Value::from(words.clone()));
-        let words = format!("{words}; what came before is shown");
-        recording.on_sight(Sight::Note(Note { at: end, note: "damaged", words, facts }));
-    }
-    recording.finish();
-    Ok(recording)
+    Ok(world.recordings.add(|name, version| {
+        let recording = Recording::new(name, version, opening);
+        let mut states = States::default();
+        for batch in packets.chunks(BATCH) {
+            batch.iter().for_each(|packet| see(&recording, packet, &mut states));
+            recording.advance(batch.last().map_or(end, |packet| packet.at));
+        }
+        if let Some(words) = damage {
+            let mut facts = Map::new();
+            facts.insert("damage".to_owned(), Value::from(words.clone()));
+            let words = format!("{words}; what came before is shown");
+            recording.on_sight(Sight::Note(Note { at: end, note: "damaged", words, facts }));
+        }
+        recording.finish();
+        recording
+    }))
 }
 
 fn take<'a>(cast: &mut Cast, reader: &CaptureReader<'a>, packet: CapturedPacket<'a>) -> Option<Taken<'a>> {

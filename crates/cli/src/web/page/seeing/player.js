@@ -45,7 +45,7 @@ export class Player {
     this.element = h(
       "div",
       { class: "player", role: "group", "aria-label": t("player.label") },
-      h("button", { class: "icon", "aria-label": t("player.back"), title: t("player.back"), onclick: () => this.go(this.step - 1) }, sign("M11 3L5 8l6 5zM3 3h2v10H3z")),
+      h("button", { class: "icon", "aria-label": t("player.back"), title: t("player.back"), onclick: () => this.back() }, sign("M11 3L5 8l6 5zM3 3h2v10H3z")),
       this.playButton,
       h("button", { class: "icon", "aria-label": t("player.forward"), title: t("player.forward"), onclick: () => this.go(this.step + 1) }, sign("M5 3l6 5-6 5zM11 3h2v10h-2z")),
       h("div", { class: "scrub" }, this.range, this.ticks),
@@ -105,9 +105,16 @@ export class Player {
     if (event.defaultPrevented || target.closest("input, select, textarea, dialog, button")) return;
     if (event.key === " ") this.toggle();
     else if (event.key === "ArrowRight") this.go(this.step + 1);
-    else if (event.key === "ArrowLeft") this.go(this.step - 1);
+    else if (event.key === "ArrowLeft") this.back();
     else return;
     event.preventDefault();
+  }
+
+  /** To the step before; of several at one moment the last is the one that is seen. */
+  back() {
+    const steps = /** @type {any[]} */ (this.lesson.steps);
+    const now = steps[this.step]?.at ?? 0;
+    this.go(steps.findLastIndex(({ at }) => at < now));
   }
 
   /** To a step. @param {number} place */
