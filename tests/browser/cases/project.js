@@ -57,7 +57,7 @@ test("what is no project is said to be none", async (look) => {
   await writeFile(path, "[1, 2");
   await load(look, path);
   await look.page.getByText("This is no project of Sockeye").waitFor();
-  await writeFile(path, '{"sessions": [{"kind": "tcp-server", "port": "many"}]}');
+  await writeFile(path, '{"version": 1, "sessions": [{"kind": "tcp-server", "port": "many"}]}');
   await load(look, path);
   await look.button("Open").click();
   await look.page.locator(".trouble").filter({ hasText: /port/ }).waitFor();
