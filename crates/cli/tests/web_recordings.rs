@@ -1,4 +1,4 @@
-//! Recordings by the API: frames taken apart, and capture files out and in.
+//! Recordings by the API: frames taken apart, boundaries, plots and findings, and capture files out and in.
 
 mod assistant;
 mod running;
@@ -49,6 +49,62 @@ fn a_frame_is_taken_apart() {
     let rows = web.done(json!({"do": "recording.rows", "recording": recording, "from": 0, "count": 500}));
     let call = rows["rows"].as_array().unwrap().iter().find(|row| row["kind"] == "call").unwrap().clone();
     assert_eq!(trouble(call["row"].as_u64().unwrap())["code"], "bad-request");
+}
+
+#[test]
+fn boundaries_plots_and_findings_tell_of_a_loss() {
+    let web = Assistant::start();
+    let recording = lesson(&web, "fast-retransmit");
+    let about = |what: &str, more: Value| {
+        let mut request = json!({"do": format!("recording.{what}"), "recording": recording});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        request
+    };
+    let whole =
+        web.done(about("boundaries", json!({"connection": 1, "direction": 0, "from": 0, "to": null})));
+    let total = whole["total"].as_u64().unwrap();
+    for stripe in ["sends", "receives"] {
+        let pieces = whole[stripe].as_array().unwrap();
+        let bytes: u64 = pieces.iter().map(|it| it[1].as_u64().unwrap() - it[0].as_u64().unwrap()).sum();
+        assert_eq!(bytes, total, "{stripe}: {whole}");
+    }
+    let sorts = |pieces: &Value| -> Vec<String> {
+        let sorts = pieces.as_array().unwrap().iter().map(|piece| piece[3].as_str().unwrap().to_owned());
+        sorts.filter(|sort| sort != "new").collect()
+    };
+    assert_eq!(sorts(&whole["segments"]), ["lost", "again"]);
+
+    let plot = |name: &str| {
+        web.done(about("plot", json!({"connection": 1, "direction": 0, "plot": name, "points": 200})))
+    };
+    assert_eq!(sorts(&plot("sequence")["segments"]), ["lost", "again"]);
+    let names = |name: &str| -> Vec<String> {
+        let plot = plot(name);
+        let series = plot["series"].as_array().unwrap();
+        assert!(series.iter().all(|it| it["unit"].is_string() && it["points"][0][1].is_number()), "{plot}");
+        series.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("sequence"), ["ack", "window"]);
+    assert_eq!(names("window"), ["cwnd", "ssthresh", "in_flight", "peer_window"]);
+    assert_eq!(names("rtt"), ["rtt", "srtt", "rto"]);
+    assert_eq!(names("throughput"), ["throughput", "goodput"]);
+    assert_eq!(names("queues"), ["send_queue", "receive_queue", "out_of_order", "on_the_way"]);
+
+    let found = web.done(about("findings", json!({"from": 0, "count": 10})))["findings"].clone();
+    let finding = &found[0];
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    assert_eq!((&finding["kind"], &finding["severity"]), (&json!("lost"), &json!("warning")));
+    let row = frames(&web, &recording).into_iter().find(|row| row["row"] == finding["row"]).unwrap();
+    assert!(row["first"].is_u64() && row["time"] == finding["time"], "{row}");
+    let summary = web.done(about("get", json!({})))["recording"].clone();
+    assert_eq!(summary["findings"], 1);
+    assert_eq!(web.done(about("findings", json!({"from": 1, "count": 10})))["findings"], json!([]));
+
+    let trouble = |what, more| web.trouble(about(what, more))["code"].clone();
+    let weather = json!({"connection": 1, "direction": 0, "plot": "weather"});
+    assert_eq!(trouble("plot", weather), "bad-request");
+    assert_eq!(trouble("boundaries", json!({"connection": 9, "direction": 0})), "gone");
+    assert_eq!(trouble("boundaries", json!({"connection": 1, "direction": 2})), "bad-request");
 }
 
 #[test]

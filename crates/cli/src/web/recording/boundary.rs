@@ -11,7 +11,7 @@ use super::connection::{Connection, SegmentAt};
 const STRETCHES: usize = 5000;
 
 /// A sequence number of a stream as the number of a byte, however often 32 bits have gone round.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Unwrapped {
     last: u64,
 }
@@ -44,22 +44,27 @@ pub(super) fn tell(
     seconds: impl Fn(Instant) -> f64,
 ) -> Value {
     let is_seen = |begin: u64, end: u64| begin < to && end > from;
-    let stretches = |end: usize, name: &str| {
+    let mut is_cut = false;
+    let mut keep = |pieces: &mut Vec<Value>, piece: Value| match pieces.len() < STRETCHES {
+        true => pieces.push(piece),
+        false => is_cut = true,
+    };
+    let mut stretches = |end: usize, name: &str| {
         let mut position = connection.forgotten(end, name);
         let mut told = Vec::new();
         let calls = connection.calls.iter().filter(|call| call.end == end && call.call == name);
         for (at, amount) in calls.filter_map(|call| Some((call.at, call.amount? as u64))) {
             let begin = position;
             position += amount;
-            if amount > 0 && is_seen(begin, position) && told.len() < STRETCHES {
-                told.push(json!([begin, position, seconds(at)]));
+            if amount > 0 && is_seen(begin, position) {
+                keep(&mut told, json!([begin, position, seconds(at)]));
             }
         }
         (told, position)
     };
     let (sends, sent) = stretches(direction, "send");
     let (receives, received) = stretches(1 - direction, "recv");
-    let mut bytes = Unwrapped::default();
+    let mut bytes = connection.sequenced(direction);
     let (mut total, mut segments) = (sent.max(received), Vec::new());
     for segment in connection.segments.iter().filter(|segment| segment.direction == direction) {
         if segment.length == 0 || segment.flags.contains(Flags::RST) || segment.is_keepalive {
@@ -69,16 +74,17 @@ pub(super) fn tell(
         let begin = bytes.byte(segment.seq.wrapping_add(segment.flags.contains(Flags::SYN).into()));
         let end = begin + u64::from(segment.length);
         total = total.max(end);
-        if is_seen(begin, end) && segments.len() < STRETCHES {
-            segments.push(json!([begin, end, seconds(segment.at), sort(segment)]));
+        if is_seen(begin, end) {
+            keep(&mut segments, json!([begin, end, seconds(segment.at), sort(segment)]));
         }
     }
-    json!({ "total": total, "sends": sends, "segments": segments, "receives": receives })
+    json!({ "total": total, "sends": sends, "segments": segments, "receives": receives, "cut": is_cut })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::recording::connection::{CallAt, KEPT};
     use crate::web::recording::tests::played;
 
     #[test]
@@ -123,6 +129,51 @@ mod tests {
                 }),
             "two sends in one recv: {told}"
         );
+    }
+
+    #[test]
+    fn bytes_keep_their_numbers_when_the_oldest_are_forgotten() {
+        const LENGTH: u64 = 60_000;
+        let ends = ["10.0.0.3:50000", "10.0.0.2:7788"].map(|end| end.parse().unwrap());
+        let mut connection = Connection::new(1, ends, [Some(0), Some(1)], Instant::ZERO);
+        let forgotten = 50_000;
+        let all = KEPT as u64 + forgotten;
+        for n in 0..all {
+            let at = Instant::from_millis(n);
+            let amount = Some(LENGTH as usize);
+            connection.keep_call(CallAt { at, end: 0, call: "send", amount });
+            connection.keep_segment(SegmentAt {
+                at,
+                arrives: Some(at),
+                direction: 0,
+                seq: (n * LENGTH + 1) as u32,
+                length: LENGTH as u32,
+                ack: Some(1),
+                window: 65_535,
+                sack: Vec::new(),
+                flags: Flags::ACK,
+                is_again: false,
+                is_keepalive: false,
+            });
+        }
+        assert!(forgotten * LENGTH > 1 << 31, "more than a sequence number can tell from what lies behind");
+        let begin = forgotten * LENGTH;
+        let told = tell(&connection, 0, (0, begin + LENGTH), |at| at.as_nanos() as f64 / 1e9);
+        assert_eq!(told["total"], all * LENGTH);
+        assert_eq!(ranges(&told["segments"]), [(begin, begin + LENGTH)]);
+        assert_eq!(ranges(&told["sends"]), [(begin, begin + LENGTH)]);
+        assert_eq!((&told["cut"], told["sends"][0][2].as_f64()), (&json!(false), Some(50.0)));
+
+        let told = tell(&connection, 0, (0, u64::MAX), |_| 0.0);
+        assert_eq!((told["segments"].as_array().unwrap().len(), &told["cut"]), (STRETCHES, &json!(true)));
+
+        connection.forget_half();
+        let kept = connection.segments.len() as u64;
+        assert!(kept <= KEPT as u64 / 2, "{kept}");
+        let told = tell(&connection, 0, (0, (all - kept + 1) * LENGTH), |_| 0.0);
+        assert_eq!(told["total"], all * LENGTH);
+        assert_eq!(ranges(&told["segments"]), [((all - kept) * LENGTH, (all - kept + 1) * LENGTH)]);
+        assert_eq!(ranges(&told["sends"]), ranges(&told["segments"]));
     }
 
     #[test]

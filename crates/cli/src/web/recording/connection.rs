@@ -8,12 +8,13 @@ use sockeye_core::time::Instant;
 use sockeye_core::transport::tcp::TcpInfo;
 use sockeye_core::wire::tcp::Flags;
 
+use super::boundary::Unwrapped;
 use super::sight::HostIndex;
 use crate::ladder::conversation::Conversation;
 use crate::ladder::{Shown, Side};
 
 /// Segments, calls and numbers kept of one connection; the oldest go first.
-const KEPT: usize = 200_000;
+pub(super) const KEPT: usize = 200_000;
 /// Segments that are looked through for one.
 const LOOKED_AT: usize = 4096;
 /// First sendings that are remembered of each direction, to point back to.
@@ -44,6 +45,9 @@ pub(crate) struct Connection {
     beyond: [Option<u32>; 2],
     /// Bytes of calls that are not kept any more: sent and received, by end.
     forgotten: [[u64; 2]; 2],
+    /// How far sequence numbers and acknowledgements had come in the segments that are not kept any more, by direction.
+    sequenced: [Unwrapped; 2],
+    acknowledged: [Unwrapped; 2],
 }
 
 /// A state that an end came into.
@@ -116,6 +120,8 @@ impl Connection {
             sent: [VecDeque::new(), VecDeque::new()],
             beyond: [None; 2],
             forgotten: [[0; 2]; 2],
+            sequenced: [Unwrapped::default(); 2],
+            acknowledged: [Unwrapped::default(); 2],
         }
     }
 
@@ -174,7 +180,52 @@ impl Connection {
     }
 
     pub(super) fn keep_segment(&mut self, segment: SegmentAt) {
-        keep(&mut self.segments, segment);
+        if self.segments.len() >= KEPT {
+            self.forget_segment();
+        }
+        self.segments.push_back(segment);
+    }
+
+    fn forget_segment(&mut self) {
+        let Some(segment) = self.segments.pop_front().filter(|it| !it.flags.contains(Flags::RST)) else {
+            return;
+        };
+        let SegmentAt { direction, seq, length, ack, .. } = segment;
+        if let (Some(sequenced), Some(acknowledged)) =
+            (self.sequenced.get_mut(direction), self.acknowledged.get_mut(direction))
+        {
+            sequenced.byte(seq.wrapping_add(length));
+            ack.map(|ack| acknowledged.byte(ack));
+        }
+    }
+
+    /// Where the sequence numbers of a direction go on in the segments that are kept.
+    pub(super) fn sequenced(&self, direction: usize) -> Unwrapped {
+        self.sequenced.get(direction).copied().unwrap_or_default()
+    }
+
+    /// The same of the acknowledgements in its segments.
+    pub(super) fn acknowledged(&self, direction: usize) -> Unwrapped {
+        self.acknowledged.get(direction).copied().unwrap_or_default()
+    }
+
+    /// Segments, calls and numbers that are kept.
+    pub(super) fn kept(&self) -> usize {
+        let [left, right] = &self.samples;
+        self.segments.len() + self.calls.len() + left.len() + right.len()
+    }
+
+    /// Forgets the older half of them.
+    pub(super) fn forget_half(&mut self) {
+        for _ in 0..self.segments.len().div_ceil(2) {
+            self.forget_segment();
+        }
+        for _ in 0..self.calls.len().div_ceil(2) {
+            self.forget_call();
+        }
+        for samples in &mut self.samples {
+            samples.drain(..samples.len().div_ceil(2));
+        }
     }
 
     /// A router has passed a segment on: only when it comes out there, it has arrived.
@@ -202,13 +253,18 @@ impl Connection {
     }
 
     pub(super) fn keep_call(&mut self, call: CallAt) {
-        if self.calls.len() >= KEPT
-            && let Some(CallAt { end, call, amount: Some(amount), .. }) = self.calls.pop_front()
+        if self.calls.len() >= KEPT {
+            self.forget_call();
+        }
+        self.calls.push_back(call);
+    }
+
+    fn forget_call(&mut self) {
+        if let Some(CallAt { end, call, amount: Some(amount), .. }) = self.calls.pop_front()
             && let Some([sent, received]) = self.forgotten.get_mut(end)
         {
             *(if call == "send" { sent } else { received }) += amount as u64;
         }
-        self.calls.push_back(call);
     }
 
     /// Bytes that an end gave to calls of this name that are not kept any more.
@@ -218,7 +274,10 @@ impl Connection {
 
     pub(super) fn keep_sample(&mut self, end: usize, sample: SampleAt) {
         if let Some(samples) = self.samples.get_mut(end) {
-            keep(samples, sample);
+            if samples.len() >= KEPT {
+                samples.pop_front();
+            }
+            samples.push_back(sample);
         }
     }
 
@@ -235,13 +294,6 @@ impl Connection {
             "state": [self.state(0), self.state(1)],
         })
     }
-}
-
-fn keep<T>(queue: &mut VecDeque<T>, value: T) {
-    if queue.len() >= KEPT {
-        queue.pop_front();
-    }
-    queue.push_back(value);
 }
 
 /// The side of the conversation that a direction stands for.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sockeye_core::time::{Duration, Instant};
 use sockeye_core::wire::tcp::Flags;
 
-use super::boundary::{Unwrapped, sort};
+use super::boundary::sort;
 use super::connection::{Connection, SampleAt, SegmentAt};
 
 /// Points of a series that an answer has at most.
@@ -78,7 +78,7 @@ impl Wanted<'_> {
 
     /// Segments of data in this direction, with the bytes they hold.
     fn data(&self) -> impl Iterator<Item = (&SegmentAt, u64, u64)> {
-        let mut bytes = Unwrapped::default();
+        let mut bytes = self.connection.sequenced(self.direction);
         let segments = self.segments(self.direction);
         segments.filter(|segment| segment.length > 0 && !segment.is_keepalive).map(move |segment| {
             let begin = bytes.byte(segment.seq.wrapping_add(segment.flags.contains(Flags::SYN).into()));
@@ -88,7 +88,7 @@ impl Wanted<'_> {
 
     /// Acknowledgements of it that arrived, with when and up to which byte, in the order of their arrival.
     fn acknowledgements(&self) -> Vec<(&SegmentAt, Instant, u64)> {
-        let mut bytes = Unwrapped::default();
+        let mut bytes = self.connection.acknowledged(1 - self.direction);
         let segments =
             self.segments(1 - self.direction).filter(|segment| !segment.flags.contains(Flags::RST));
         let arrived = segments.filter_map(|segment| {
@@ -136,11 +136,15 @@ impl Wanted<'_> {
             for (left, right) in &segment.sack {
                 let byte =
                     |seq: u32| acknowledged.saturating_add_signed(seq.wrapping_sub(ack).cast_signed().into());
-                if sacks.len() < self.points.min(POINTS) {
-                    sacks.push(json!([self.seconds(at), byte(*left), byte(*right)]));
-                }
+                sacks.push((at, byte(*left), byte(*right)));
             }
         }
+        let step = sacks.len().div_ceil(self.points.clamp(1, POINTS)).max(1);
+        let sacks: Vec<Value> = sacks
+            .iter()
+            .step_by(step)
+            .map(|(at, left, right)| json!([self.seconds(*at), left, right]))
+            .collect();
         let mut answer =
             self.answer(vec![self.series("ack", "bytes", acks), self.series("window", "bytes", windows)]);
         answer.insert("segments".to_owned(), shown.into());

@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WAITING_AT_MOST: usize = 65_536;
 /// Connections that are known at most; then the oldest is forgotten.
 const CONNECTIONS_AT_MOST: usize = 4096;
+/// Segments, calls and numbers that all of them keep; then the one that keeps most forgets its older half.
+const KEPT_AT_MOST: usize = 400_000;
 
 /// See the module.
 pub(super) struct Teller {
@@ -47,6 +49,8 @@ pub(super) struct Teller {
     /// What the causes of retransmissions are taken from when their segments come.
     causes: Causes,
     last: u32,
+    /// What connections keep, at most.
+    kept: usize,
     /// Listeners, by host and address: what they were asked to hold.
     pub(super) listeners: BTreeMap<(HostIndex, SocketAddr), Vec<(Instant, usize)>>,
     /// Connections that came to a listener and left its queues, in order.
@@ -90,6 +94,7 @@ impl Teller {
             order: VecDeque::new(),
             causes: Causes::default(),
             last: 0,
+            kept: 0,
             listeners: BTreeMap::new(),
             arrivals: VecDeque::new(),
         }
@@ -136,6 +141,7 @@ impl Teller {
     /// taken in on the way.
     pub(super) fn poll(&mut self, now: Instant, row: u64) -> Option<Told> {
         loop {
+            self.make_room();
             let (key, sight) = self.waiting.first_key_value()?;
             let ready = match sight {
                 Sight::Cable(CableSight {
@@ -319,6 +325,7 @@ impl Teller {
         }
         let again = cause.filter(|_| is_again).map(|cause| cause.name());
         let receiver = connection.hosts.get(1 - direction).copied().flatten();
+        self.kept += 1;
         connection.keep_segment(SegmentAt {
             at: sight.at,
             // What a router has is on its way still.
@@ -458,6 +465,7 @@ impl Teller {
         {
             let amount = outcome.ok().filter(|_| gives_bytes);
             let end = connection.end(local);
+            self.kept += 1;
             connection.keep_call(CallAt { at, end, call: call.name(), amount });
         }
         let (outcome, error) = match given {
@@ -500,6 +508,23 @@ impl Teller {
         self.arrivals.push_back(arrival);
     }
 
+    fn make_room(&mut self) {
+        if self.kept <= KEPT_AT_MOST {
+            return;
+        }
+        // Connections have forgotten some of it themselves, or were forgotten.
+        self.kept = self.connections.values().map(Connection::kept).sum();
+        while self.kept > KEPT_AT_MOST / 8 * 7 {
+            let Some(largest) = self.connections.values_mut().max_by_key(|connection| connection.kept())
+            else {
+                return;
+            };
+            let before = largest.kept();
+            largest.forget_half();
+            self.kept -= before - largest.kept();
+        }
+    }
+
     fn keep(&mut self, sample: Sample) {
         let Sample { at, host, local, remote, receive_queue, send_queue, tcp } = sample;
         if let Some(number) = self.find(local, remote)
@@ -509,6 +534,7 @@ impl Teller {
             if let Some(known) = connection.hosts.get_mut(end) {
                 known.get_or_insert(host);
             }
+            self.kept += 1;
             connection.keep_sample(end, SampleAt { at, receive_queue, send_queue, tcp });
         }
     }
@@ -549,4 +575,37 @@ fn protocol_of(words: &str) -> &'static str {
         ("frag", "fragment"),
     ];
     NAMES.iter().find(|(word, _)| words.contains(word)).map_or("other", |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_connections_together_keep_so_much_and_no_more() {
+        let mut teller = Teller::new(Instant::ZERO, Vec::new());
+        let end = |port: u16| SocketAddr::from(([10, 0, 0, 3], port));
+        let call =
+            |number: u64| CallAt { at: Instant::from_millis(number), end: 0, call: "send", amount: Some(10) };
+        for number in 1..=5_u32 {
+            let ends = [end(50_000), end(number as u16)];
+            let mut connection = Connection::new(number, ends, [None; 2], Instant::ZERO);
+            // The first has little, and keeps it.
+            let calls = if number == 1 { 100 } else { 150_000 };
+            (0..calls).for_each(|number| connection.keep_call(call(number)));
+            teller.kept += calls as usize;
+            teller.connections.insert(number, connection);
+        }
+        teller.make_room();
+        let kept: Vec<usize> = teller.connections.values().map(Connection::kept).collect();
+        assert_eq!(kept[0], 100);
+        assert!(
+            kept.iter().sum::<usize>() <= KEPT_AT_MOST && kept[1..].iter().all(|it| *it >= 50_000),
+            "{kept:?}"
+        );
+        assert_eq!(teller.kept, kept.iter().sum::<usize>());
+        for connection in teller.connections.values().skip(1) {
+            assert_eq!(connection.forgotten(0, "send") + 10 * connection.kept() as u64, 1_500_000);
+        }
+    }
 }

@@ -33,7 +33,7 @@ export class Boundaries {
     this.range = { from: 0, to: 0 };
     this.isWhole = true;
     this.sign = "";
-    /** @type {{total: number, sends: Piece[], segments: Piece[], receives: Piece[]} | null} */
+    /** @type {{total: number, sends: Piece[], segments: Piece[], receives: Piece[], cut: boolean} | null} */
     this.known = null;
     this.choice = new Choice(() => {
       this.isWhole = true;
@@ -180,6 +180,7 @@ export class Boundaries {
     fill(
       this.words,
       h("p", null, h("strong", null, t("boundaries.label", { sends, segments, receives }))),
+      known.cut && h("p", { class: "soft small" }, t("boundaries.cut")),
       h("p", null, t(`boundaries.${key}`, { glued, split, receives })),
       key !== "equal" && key !== "nothing" && h("div", { class: "card cure" }, h("h3", null, t("boundaries.cure")), h("ul", null, ["line", "length", "fixed", "close"].map((way) => h("li", null, t(`boundaries.cure.${way}`)))), h("a", { href: "#lesson=sticky" }, t("boundaries.lesson"))),
     );

@@ -121,6 +121,7 @@ export default {
   "boundaries.segments": "segments",
   "boundaries.again": "again",
   "boundaries.none": "No bytes in this direction yet.",
+  "boundaries.cut": "There are more pieces than are shown: zoom in for the others.",
   "boundaries.nothing": "The receiving program has not called recv yet.",
   "boundaries.equal": "Every recv returned what one send gave, this time. TCP does not promise that: it carries a stream of bytes, without boundaries.",
   "boundaries.glued": "{glued} of {receives} returns of recv hold bytes of more than one send (粘包, “sticky packets”). That is no fault: TCP carries a stream of bytes, and recv takes what is there.",

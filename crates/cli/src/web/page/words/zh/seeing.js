@@ -120,6 +120,7 @@ export default {
   "boundaries.segments": "报文段",
   "boundaries.again": "重传",
   "boundaries.none": "这个方向还没有数据。",
+  "boundaries.cut": "片段太多，没有全部显示：放大即可看到其余的。",
   "boundaries.nothing": "接收程序还没有调用 recv。",
   "boundaries.equal": "这一次，每个 recv 恰好返回一次 send 的内容。TCP 并不保证这一点：它传送的是字节流，没有消息边界。",
   "boundaries.glued": "有 {glued} 次 recv 返回了不止一次 send 的数据（粘包）。这不是错误：TCP 传送的是字节流，recv 取走当时已有的数据。",
