@@ -28,10 +28,14 @@ impl Watch {
                 format!("nothing had been lost after all: {host} takes the reduction of its window back")
             });
         }
-        let Some((frame, direction)) = seen.segment() else { return };
-        if frame.lost.as_deref() == Some(TOO_BIG) {
+        // Most often it is a router whose next link is too small.
+        if let What::Frame(frame) = &seen.row.what
+            && let Some(direction) = frame.direction
+            && frame.lost.as_deref() == Some(TOO_BIG)
+        {
             self.on_too_big(seen, (frame.length, direction), connection, list);
         }
+        let Some((frame, direction)) = seen.segment() else { return };
         // A SYN that is sent again is told of as an attempt to connect.
         let Some(first) = seen.first.filter(|_| !has(frame, "SYN")) else { return };
         let host = seen.end(connection, direction);
