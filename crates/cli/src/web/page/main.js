@@ -2,7 +2,7 @@
 
 import { h, fill } from "./dom.js";
 import { Store } from "./store.js";
-import { language, setLanguage, t } from "./i18n.js";
+import { language, setLanguage, t, told } from "./i18n.js";
 import { say } from "./parts/toast.js";
 import { nameOf } from "./assistant/name.js";
 import { assistantViews } from "./assistant/views.js";
@@ -94,7 +94,7 @@ function drawSide() {
     side,
     section(t("side.sessions"), store.all("sessions").map((one) => link("session", one.session, nameOf(one), one.state)), "#new"),
     section(t("side.lans"), store.all("lans").map((one) => link("lan", one.lan, one.title)), "#lan"),
-    section(t("side.recordings"), store.all("recordings").map((one) => link("recording", one.recording, one.title)), "#open"),
+    section(t("side.recordings"), store.all("recordings").map((one) => link("recording", one.recording, one.lesson ? told(`lesson.${one.lesson.name}`, {}, one.title) : one.title)), "#open"),
     // There is nothing to be opened anew: the heading leads to all of them.
     h("section", null, h("ul", null, h("li", null, h("a", { href: "#lessons", "aria-current": key === "lessons" ? "page" : null }, h("span", { class: "name" }, t("side.lessons")))))),
   );
