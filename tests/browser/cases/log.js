@@ -155,7 +155,7 @@ test("is saved as text, table and JSON, and cleared", async (look) => {
   assert.ok(JSON.stringify(entries).includes(Buffer.from('say "hi", you').toString("base64")));
   await look.button("Clear").click();
   await page.getByText("Nothing yet.").waitFor();
-  assert.equal(await look.lines().count(), 0);
+  await look.sees(async () => assert.equal(await look.lines().count(), 0));
 });
 
 test("counters count, and begin anew", async (look) => {

@@ -110,7 +110,7 @@ test("saved commands are sent with one click, changed and removed", async (look)
   const { client, form } = await pair(look);
   await form("Hex");
   await look.text.fill("01 03 00 00");
-  await look.button("Save as command…").click();
+  await look.button("Save command…").click();
   const dialog = look.page.getByRole("dialog");
   await dialog.getByRole("textbox", { name: "Name" }).fill("read registers");
   await dialog.getByRole("button", { name: "Save" }).click();

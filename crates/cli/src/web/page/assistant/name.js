@@ -1,4 +1,4 @@
-// What a session is called where nobody has named it: its kind and its port.
+// What a session is called where nobody has named it: its kind and its port, of a client the one of its server.
 
 import { t } from "../i18n.js";
 
@@ -6,5 +6,5 @@ import { t } from "../i18n.js";
 export function nameOf({ title, kind, local, to }) {
   if (title) return title;
   const [, port = ""] = /:(\d+)$/.exec(local ?? "") ?? [];
-  return `${t(`kind.${kind}`)} ${kind === "tcp-client" ? (to ?? "") : port}`.trim();
+  return `${t(`kind.${kind}`)} ${kind === "tcp-client" ? (to ?? "").replace(/^127\.0\.0\.1:/, "") : port}`.trim();
 }

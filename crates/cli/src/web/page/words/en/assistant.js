@@ -202,7 +202,7 @@ export default {
   "periodic.done": "{done} of {count}",
 
   "commands": "Commands",
-  "commands.save": "Save as command…",
+  "commands.save": "Save command…",
   "commands.save.hint": "Keeps what stands in the box, for one click",
   "commands.name": "Name",
   "commands.name.hint": "A command of the same name is replaced.",
