@@ -349,6 +349,15 @@ impl Teller {
         self.between.get(&[one, other]).or_else(|| self.between.get(&[other, one])).copied()
     }
 
+    /// An end that was closed opens: the same ports are another connection now.
+    fn begin_anew(&mut self, local: SocketAddr, remote: SocketAddr) {
+        let Some(known) = self.find(local, remote) else { return };
+        let Some(connection) = self.connections.get(&known) else { return };
+        if matches!(connection.state(connection.end(local)), Some("CLOSED" | "TIME-WAIT")) {
+            self.between.remove(&connection.ends);
+        }
+    }
+
     /// Makes the acquaintance of a connection; `from` was heard first.
     fn meet(&mut self, at: Instant, from: SocketAddr, to: SocketAddr) -> u32 {
         if let Some(known) = self.find(from, to) {
@@ -374,6 +383,9 @@ impl Teller {
                 Some(self.tell_call((at, host), (local, remote), call, outcome))
             }
             TraceEvent::State { socket, local, remote, from, to, cause } => {
+                if to.name() == "SYN-SENT" {
+                    self.begin_anew(local, remote);
+                }
                 // The one that asks is end 0, and so is who is in SYN-SENT; an answer names the asker second.
                 let number = match to.name() {
                     "SYN-RECEIVED" => self.meet(at, remote, local),
@@ -425,6 +437,11 @@ impl Teller {
         call: Call,
         outcome: Result<usize, Error>,
     ) -> What {
+        if let (Call::Connect, Some(local), Some(remote)) = (call, local, remote)
+            && outcome == Err(Error::InProgress)
+        {
+            self.begin_anew(local, remote);
+        }
         let number = match (local, remote) {
             (Some(local), Some(remote)) => match (self.find(local, remote), call) {
                 (Some(number), _) => Some(number),

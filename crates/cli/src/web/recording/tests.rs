@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{Filter, Kind, MOST, Opening, Recording, Station};
 use crate::web::lesson::Recipe;
 use crate::web::world::{Entity, World};
-use sockeye_core::time::Instant;
+use sockeye_core::lan::Fate;
+use sockeye_core::time::{Duration, Instant};
+use sockeye_core::trace::Trace;
 use std::sync::Arc;
 
 /// The frames of a recording.
@@ -181,4 +183,48 @@ fn old_rows_become_counts_and_nothing_grows_for_ever() {
     assert_eq!(code(frames - 1).unwrap().0, up.frame);
     let kept = recording.inner.lock().rows.len() as u64;
     assert_eq!(summary["summarised"].as_u64().unwrap() + kept, frames);
+}
+
+#[test]
+fn ports_that_are_used_again_are_another_connection() {
+    let played = Recipe::new("close", 1, &Map::new()).unwrap().play().unwrap();
+    let stations =
+        played.hosts.iter().cloned().map(|(name, addresses)| Station::new(name, addresses)).collect();
+    let opening = Opening { title: String::new(), kind: Kind::Live, stations, start: Instant::ZERO };
+    let recording = World::new().recordings.add(|name, version| Recording::new(name, version, opening));
+    for round in 0..2 {
+        let later = Duration::from_secs(round * 1000);
+        for sight in played.sights.clone() {
+            recording.on_sight(match sight {
+                super::Sight::Host(host, trace) => {
+                    super::Sight::Host(host, Trace { at: trace.at + later, ..trace })
+                }
+                super::Sight::Cable(mut sight) => {
+                    sight.at += later;
+                    if let Fate::Arrives(passage) = &mut sight.fate {
+                        passage.at += later;
+                    }
+                    super::Sight::Cable(sight)
+                }
+                super::Sight::Sample(mut sample) => {
+                    sample.at += later;
+                    super::Sight::Sample(sample)
+                }
+                super::Sight::Note(mut note) => {
+                    note.at += later;
+                    super::Sight::Note(note)
+                }
+            });
+        }
+    }
+    recording.finish();
+    let rows = all(&recording);
+    let life = |connection: u64| -> Vec<&str> {
+        let ours = rows.iter().filter(|row| row["connection"] == connection && row["kind"] == "state");
+        ours.map(|row| text(row, "state")).collect()
+    };
+    assert_eq!(life(1), life(2));
+    assert_eq!(life(1)[0], "SYN-SENT");
+    assert!(rows.iter().all(|row| row["first"].is_null()), "nothing is sent again");
+    assert_eq!(recording.summary()["connections"].as_array().unwrap().len(), 2);
 }
