@@ -3,7 +3,7 @@
 mod bodies;
 mod place;
 
-use place::{Kernel, Lan, Loopback};
+use place::{Driven, Kernel, Lan, Loopback};
 use std::time::Duration;
 
 /// Longer than anything takes that works, on a busy machine too.
@@ -14,6 +14,7 @@ macro_rules! everywhere {
     ($($body:ident),+ $(,)?) => {
         everywhere!(@place kernel Kernel $($body)+);
         everywhere!(@place lan Lan $($body)+);
+        everywhere!(@place driven Driven $($body)+);
         everywhere!(@place loopback Loopback $($body)+);
     };
     (@place $module:ident $place:ident $($body:ident)+) => {

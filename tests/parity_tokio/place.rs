@@ -206,6 +206,22 @@ impl Lan {
     }
 }
 
+/// The same, each driven by a task of the runtime that its sockets are used in.
+pub(crate) struct Driven;
+
+impl Driven {
+    #[expect(clippy::new_ret_no_self, reason = "all places are made alike")]
+    pub(crate) fn new() -> Ours {
+        let lan = sockeye::Lan::builder().seed(7).build().unwrap();
+        let runtime = tokio::runtime::Handle::current();
+        let host = |name: &str, address: &str| {
+            let host = lan.host(name).address(address.parse().unwrap());
+            host.drive_on(runtime.clone()).build().unwrap()
+        };
+        Ours { server: host("server", "10.0.0.2/24"), client: host("client", "10.0.0.3/24") }
+    }
+}
+
 /// One host of ours that talks to itself.
 pub(crate) struct Loopback;
 

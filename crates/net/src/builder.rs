@@ -245,6 +245,8 @@ impl HostBuilder {
     /// runtime without a change of threads. The runtime needs I/O (`enable_io`), and must not be kept from its tasks: a
     /// call that waits for the host in its only thread would wait for ever. When the runtime ends, so does the host.
     ///
+    /// [`build`](Self::build) panics where the runtime has no I/O, as tokio's own sockets do there.
+    ///
     /// ```
     /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

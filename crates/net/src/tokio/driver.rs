@@ -30,7 +30,10 @@ struct Waits {
 /// Starts the task of `engine` on `runtime`.
 ///
 /// # Errors
-/// When the process has no descriptors left, or the runtime was built without I/O.
+/// When the process has no descriptors left.
+///
+/// # Panics
+/// Where the runtime was built without I/O, as sockets of tokio do.
 pub(crate) fn start(engine: &Arc<Engine>, frame_capacity: usize, runtime: &Handle) -> io::Result<()> {
     let (driver, watches) = Driver::new(engine, frame_capacity)?;
     let entered = runtime.enter();
