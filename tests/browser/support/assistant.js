@@ -60,6 +60,7 @@ export function test(name, run, options) {
     } catch (reason) {
       const { SCREENSHOTS } = process.env;
       if (SCREENSHOTS) await look.page.screenshot({ path: join(SCREENSHOTS, `${name.replace(/[^a-z0-9]+/gi, "-")}.png`) });
+      if (look.complaints.length > 0) console.log(`the page complained: ${look.complaints.join("\n")}`);
       throw reason;
     } finally {
       for (const program of look.programs) program.end();
