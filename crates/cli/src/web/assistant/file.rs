@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
@@ -67,10 +67,14 @@ pub(crate) async fn send(
     body: Body,
 ) -> Json<Value> {
     let size = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let mut stream = body.into_data_stream();
     let sent = match world.sessions.get(&name) {
-        Ok(session) => transfer(&world, &session, query, size, body).await,
+        Ok(session) => transfer(&world, &session, query, size, &mut stream).await,
         Err(trouble) => Err(trouble),
     };
+    // What is left of it is read all the same: a connection that is closed with bytes unread is reset, and a browser that
+    // sees that sends the file once more.
+    while let Some(Ok(_)) = stream.next().await {}
     Json(match sent {
         Ok(delivered) => json!({ "ok": delivered.to_json() }),
         Err(trouble) => json!({ "error": trouble }),
@@ -82,7 +86,7 @@ async fn transfer(
     session: &Arc<Session>,
     query: FileQuery,
     size: Option<u64>,
-    body: Body,
+    stream: &mut BodyDataStream,
 ) -> Result<Delivered, Trouble> {
     let to = targets(query.to.as_deref())?;
     let is_udp = session.opening.kind == SessionKind::Udp;
@@ -103,7 +107,7 @@ async fn transfer(
     // Whatever happens, even where the request is dropped.
     let _end = Cleared(session);
     session.changed();
-    let sending = feed(world, session, &to, query.side, chunk, body);
+    let sending = feed(world, session, &to, query.side, chunk, stream);
     tokio::select! {
         sent = sending => sent,
         _ = stopped.wait_for(|stopped| *stopped) => {
@@ -118,10 +122,9 @@ async fn feed(
     to: &Targets,
     side: Side,
     chunk: usize,
-    body: Body,
+    stream: &mut BodyDataStream,
 ) -> Result<Delivered, Trouble> {
     let mut all = Delivered::default();
-    let mut stream = body.into_data_stream();
     let mut pending: Vec<u8> = Vec::new();
     loop {
         let next = stream.next().await.transpose();
