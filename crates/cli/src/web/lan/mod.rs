@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -32,8 +32,8 @@ use crate::site::drawn;
 const PACE: Duration = Duration::from_millis(15);
 /// Every how many paces the numbers of open connections are looked at.
 const SAMPLES: u32 = 3;
-/// Every how many paces hosts of other processes are asked for by name.
-const INTRODUCTIONS: u32 = 20;
+/// While nothing happens, how often it is looked whether the LAN is there still, and what hosts of other processes are called.
+const LULL: Duration = Duration::from_millis(300);
 /// Hosts of one LAN.
 const HOSTS: usize = 16;
 /// So long the last words of a host are waited for.
@@ -404,15 +404,20 @@ fn build(
 
 /// Tells what was seen, as long as there is the LAN.
 fn record(lan: &Weak<Lan>) {
-    let mut pace = 0_u32;
+    let (mut pace, mut introduced) = (0_u32, Instant::now());
     loop {
+        // Held no longer than a look takes: whoever closes it may be the last who has it.
+        let Some(recording) = lan.upgrade().map(|lan| Arc::clone(&lan.recording)) else { return };
+        recording.wait_for_sights(LULL);
+        drop(recording);
         std::thread::sleep(PACE);
         let Some(lan) = lan.upgrade().filter(|lan| !lan.is_closed.load(Ordering::Acquire)) else { return };
         pace = pace.wrapping_add(1);
         if pace.is_multiple_of(SAMPLES) && lan.recording.has_open_connections() {
             lan.sample();
         }
-        if pace.is_multiple_of(INTRODUCTIONS) {
+        if introduced.elapsed() >= LULL {
+            introduced = Instant::now();
             lan.introduce();
         }
         if lan.recording.is_waiting() {

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sockeye_core::time::Instant;
@@ -146,6 +146,8 @@ pub(crate) struct Recording {
     version: Version,
     opening: Opening,
     inner: Mutex<Inner>,
+    /// Told when something is seen after a while in which nothing was.
+    seen: Condvar,
 }
 
 struct Inner {
@@ -182,7 +184,7 @@ impl Recording {
             findings: Findings::default(),
             lesson: None,
         };
-        Recording { name, version, opening, inner: Mutex::new(inner) }
+        Recording { name, version, opening, inner: Mutex::new(inner), seen: Condvar::new() }
     }
 
     /// `r1`, `r2`, …
@@ -222,6 +224,15 @@ impl Recording {
     /// the order in which the LAN has told of them.
     pub(crate) fn on_sight(&self, sight: Sight) {
         self.inner.lock().teller.on_sight(sight);
+        self.seen.notify_one();
+    }
+
+    /// Waits until something waits to be told, but no longer than `patience`.
+    pub(crate) fn wait_for_sights(&self, patience: std::time::Duration) {
+        let mut inner = self.inner.lock();
+        if !inner.teller.is_waiting() {
+            self.seen.wait_for(&mut inner, patience);
+        }
     }
 
     /// Tells what can be told at `now`: everything that no observer can have more to say about.
