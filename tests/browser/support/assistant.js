@@ -20,6 +20,9 @@ let serving;
 /** @type {Promise<import("playwright-core").Browser> | undefined} */
 let browsing;
 
+// Whoever is interrupted leaves nothing running.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 after(async () => {
   await (await browsing)?.close();
   (await serving)?.child.kill("SIGINT");
@@ -29,6 +32,7 @@ after(async () => {
 export function assistant() {
   serving ??= new Promise((resolve, reject) => {
     const child = spawn(process.env.SOCKEYE ?? "target/debug/sockeye", ["web", "--no-open", "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+    process.once("exit", () => child.kill());
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`sockeye web has ended with ${code}`)));
     createInterface({ input: /** @type {import("node:stream").Readable} */ (child.stdout) }).once("line", (url) => resolve({ url, child }));
