@@ -426,6 +426,11 @@ fn record(lan: &Weak<Lan>) {
     }
 }
 
+/// A number as JavaScript has it exactly; larger ones as text.
+fn exact(number: u64) -> Value {
+    if number < 1 << 53 { number.into() } else { number.to_string().into() }
+}
+
 impl Entity for Lan {
     fn version(&self) -> &Version {
         &self.version
@@ -462,7 +467,7 @@ impl Entity for Lan {
         json!({
             "lan": self.name,
             "title": self.title,
-            "seed": self.lan.seed(),
+            "seed": exact(self.lan.seed()),
             "recording": self.recording.name(),
             "hosts": hosts,
             "cables": cables,
