@@ -2,20 +2,8 @@
 
 use crate::Medium;
 use crate::pcapng::Direction;
+use crate::pcapng::numbers::*;
 use std::time::Duration;
-
-const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-const INTERFACE_DESCRIPTION: u32 = 1;
-const SIMPLE_PACKET: u32 = 3;
-const ENHANCED_PACKET: u32 = 6;
-
-const OPTION_END: u16 = 0;
-const OPTION_COMMENT: u16 = 1;
-const SECTION_APPLICATION: u16 = 4;
-const INTERFACE_NAME: u16 = 2;
-const INTERFACE_RESOLUTION: u16 = 9;
-const INTERFACE_OFFSET: u16 = 14;
-const PACKET_FLAGS: u16 = 2;
 
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 const PCAP_MICROSECONDS: u32 = 0xa1b2_c3d4;

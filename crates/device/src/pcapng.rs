@@ -1,19 +1,25 @@
 //! Capture files: pcapng as of draft-ietf-opsawg-pcapng, the part of it that a packet needs.
 
 use crate::{Medium, PartialChecksum, complete_checksum};
+use numbers::*;
 use std::io::{self, IoSlice, Write};
 use std::time::Duration;
 
-const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-const INTERFACE_DESCRIPTION: u32 = 1;
-const ENHANCED_PACKET: u32 = 6;
+/// The numbers of blocks and options.
+pub(crate) mod numbers {
+    pub(crate) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+    pub(crate) const INTERFACE_DESCRIPTION: u32 = 1;
+    pub(crate) const SIMPLE_PACKET: u32 = 3;
+    pub(crate) const ENHANCED_PACKET: u32 = 6;
 
-const OPTION_END: u16 = 0;
-const OPTION_COMMENT: u16 = 1;
-const SECTION_APPLICATION: u16 = 4;
-const INTERFACE_NAME: u16 = 2;
-const INTERFACE_RESOLUTION: u16 = 9;
-const PACKET_FLAGS: u16 = 2;
+    pub(crate) const OPTION_END: u16 = 0;
+    pub(crate) const OPTION_COMMENT: u16 = 1;
+    pub(crate) const SECTION_APPLICATION: u16 = 4;
+    pub(crate) const INTERFACE_NAME: u16 = 2;
+    pub(crate) const INTERFACE_RESOLUTION: u16 = 9;
+    pub(crate) const INTERFACE_OFFSET: u16 = 14;
+    pub(crate) const PACKET_FLAGS: u16 = 2;
+}
 
 const LINKTYPE_ETHERNET: u16 = 1;
 const LINKTYPE_RAW: u16 = 101;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use sockeye_core::time::Instant;
 use sockeye_core::transport::tcp::TcpInfo;
-use sockeye_core::wire::tcp::Flags;
+use sockeye_core::wire::tcp::{Flags, Segment};
 
 use super::boundary::Unwrapped;
 use super::sight::HostIndex;
@@ -228,17 +228,21 @@ impl Connection {
         }
     }
 
-    /// A router has passed a segment on: only when it comes out there, it has arrived.
+    /// A router has passed a segment on: only when it comes out there, it has arrived. Answers whether that one asks for
+    /// nothing but an answer, which cannot be told of what is heard a second time.
     pub(super) fn on_forwarded(
         &mut self,
-        direction: usize,
-        (seq, length): (u32, u32),
+        (direction, seq, ack): (usize, u32, Option<u32>),
+        segment: &Segment,
         arrives: Option<Instant>,
-    ) {
-        let is_it = |it: &&mut SegmentAt| (it.direction, it.seq, it.length) == (direction, seq, length);
-        if let Some(segment) = self.segments.iter_mut().rev().take(LOOKED_AT).find(is_it) {
-            segment.arrives = arrives;
-        }
+    ) -> bool {
+        let is_it = |it: &&mut SegmentAt| {
+            (it.direction, it.seq, it.ack) == (direction, seq, ack)
+                && (it.length, it.flags) == (segment.length, segment.flags)
+        };
+        let Some(first) = self.segments.iter_mut().rev().take(LOOKED_AT).find(is_it) else { return false };
+        first.arrives = arrives;
+        first.is_keepalive
     }
 
     /// Whether a segment, as it was sent first, has come through.

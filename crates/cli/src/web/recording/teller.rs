@@ -311,7 +311,10 @@ impl Teller {
         let sender = connection.hosts.get(direction).copied().flatten();
         if sender.is_some_and(|sender| sender != sight.host) {
             told.is_forwarded = true;
-            connection.on_forwarded(direction, (said.seq, length), arrives);
+            let is_keepalive = connection.on_forwarded((direction, said.seq, said.ack), segment, arrives);
+            if let Some(words) = told.words.strip_suffix(" keepalive").filter(|_| !is_keepalive) {
+                told.words.truncate(words.len());
+            }
             return;
         }
         let span = said.seq.wrapping_add(segment.sequence_length());

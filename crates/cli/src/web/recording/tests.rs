@@ -96,6 +96,18 @@ fn what_is_lost_is_sent_again_and_points_back() {
 }
 
 #[test]
+fn what_a_router_passes_on_is_no_repetition() {
+    for (lesson, parameters) in [("gateway", json!({})), ("mtu", json!({"icmp": false}))] {
+        let rows = all(&played(lesson, 1, parameters));
+        let forwarded = rows.iter().filter(|row| row["forwarded"] == true);
+        assert!(forwarded.clone().count() > 2, "{lesson}");
+        for row in forwarded {
+            assert!(row["first"].is_null() && !text(row, "words").contains("keepalive"), "{row}");
+        }
+    }
+}
+
+#[test]
 fn every_moment_has_its_states() {
     let recording = played("close", 1, json!({}));
     let summary = recording.summary();
