@@ -1,6 +1,8 @@
 //! A listening socket: the queue of accepted connections, bounded by the backlog, and the count of half-open ones. A gate
 //! is a listener that has SYNs wait for its program's word, too.
 
+use std::sync::Arc;
+
 use std::collections::VecDeque;
 
 use crate::table::Handle;
@@ -31,7 +33,7 @@ pub enum UnconfirmedEnd {
 #[derive(Debug)]
 pub struct Listener {
     /// Settings every accepted connection starts with.
-    pub settings: Box<Settings>,
+    pub settings: Arc<Settings>,
     backlog: usize,
     half_open_limit: usize,
     half_open: usize,
@@ -48,7 +50,7 @@ pub struct Listener {
 impl Listener {
     /// A listener for `backlog` waiting connections (at least one, at most [`MAX_BACKLOG`]) and `half_open_limit`
     /// half-open ones.
-    pub fn new(settings: Box<Settings>, backlog: usize, half_open_limit: usize) -> Self {
+    pub fn new(settings: Arc<Settings>, backlog: usize, half_open_limit: usize) -> Self {
         let mut listener = Listener {
             settings,
             backlog: 1,

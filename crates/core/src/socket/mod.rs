@@ -5,6 +5,8 @@ pub mod options;
 pub mod raw;
 pub mod readiness;
 
+use std::sync::Arc;
+
 use core::net::{IpAddr, SocketAddr};
 
 use crate::error::Error;
@@ -119,7 +121,7 @@ pub struct Socket {
 #[derive(Debug)]
 pub enum Body {
     /// A stream socket that is neither connected nor listening, with the settings its connection will start with.
-    Idle(Box<Settings>),
+    Idle(Arc<Settings>),
     /// A listening stream socket.
     Listener(Listener),
     /// A stream socket with a connection, in whichever state.

@@ -1,5 +1,7 @@
 //! The way back to a socket without connection.
 
+use std::sync::Arc;
+
 use super::Stack;
 use super::deadlines::Owner;
 use crate::error::Error;
@@ -34,7 +36,7 @@ impl Stack {
         // What the route of this connection has said is forgotten.
         let settings =
             Settings { advertised_mss: None, initial_window, rto_min, ..connection.settings().clone() };
-        let old = core::mem::replace(&mut socket.body, Body::Idle(Box::new(settings)));
+        let old = core::mem::replace(&mut socket.body, Body::Idle(Arc::new(settings)));
         socket.error = match state {
             State::Closed | State::Closing | State::LastAck | State::TimeWait => None,
             _ => Some(Error::ConnectionReset),

@@ -191,7 +191,7 @@ impl Stack {
         let parent = self.sockets.get(listener).ok_or(DropReason::NoSocket)?;
         let Body::Listener(queue) = &parent.body else { return Err(DropReason::NoSocket) };
         let settings = super::route::settings_on(&self.attributes(&ends), &queue.settings);
-        let connection = Connection::accept_fast(now, handshake, (syn, payload), &settings, cookie);
+        let connection = Connection::accept_fast(now, handshake, (syn, payload), settings, cookie);
         let stream = Stream {
             connection,
             waits_at: Some(listener),

@@ -1,6 +1,8 @@
 //! The gate: a listener for every address that is none of the host's, at every port. A SYN is held as a half-open record,
 //! without an answer, until the program has said what shall become of it.
 
+use std::sync::Arc;
+
 use core::net::SocketAddr;
 
 use super::Stack;
@@ -74,7 +76,7 @@ impl Stack {
     ) -> Result<(), Error> {
         let socket = self.held(id)?;
         let settings = match &socket.body {
-            Body::Idle(settings) if socket.binding.is_none() => settings.clone(),
+            Body::Idle(settings) if socket.binding.is_none() => Arc::clone(settings),
             Body::Datagram(_) => return Err(Error::NotSupported),
             _ => return Err(Error::InvalidArgument),
         };

@@ -1,5 +1,7 @@
 //! Passive opens: a SYN for a listener, the half-open record, the cookie where records run out, the accept queue.
 
+use std::sync::Arc;
+
 use super::deadlines::Owner;
 use super::fast_open::Answer;
 use super::route::settings_on;
@@ -68,8 +70,8 @@ impl Stack {
         bound.or_else(|| self.tcp.demux.catcher(local.ip(), whose))
     }
 
-    fn listener_settings(&self, listener: SocketId) -> Option<Settings> {
-        Some((*self.listener(listener)?.settings).clone())
+    fn listener_settings(&self, listener: SocketId) -> Option<Arc<Settings>> {
+        Some(Arc::clone(&self.listener(listener)?.settings))
     }
 
     pub(super) fn listener(&self, id: SocketId) -> Option<&Listener> {
@@ -272,7 +274,7 @@ impl Stack {
         let parent = self.sockets.get(listener).ok_or(DropReason::NoSocket)?;
         let Body::Listener(queue) = &parent.body else { return Err(DropReason::NoSocket) };
         let settings = settings_on(&self.attributes(&ends), &queue.settings);
-        let connection = Connection::accepted(now, handshake, segment, &settings);
+        let connection = Connection::accepted(now, handshake, segment, settings);
         let path_mss = self.path_mss(&ends);
         let stream = Stream {
             connection,
@@ -307,7 +309,7 @@ impl Stack {
         self.end_listener(now, id);
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let Body::Listener(listener) = &mut socket.body else { return };
-        let settings = core::mem::take(&mut listener.settings);
+        let settings = Arc::clone(&listener.settings);
         socket.body = Body::Idle(settings);
         // Whoever waits in `accept` shall look again, although he is told an error.
         socket.reported = Readiness::NONE;

@@ -39,6 +39,8 @@ mod timeout;
 mod told;
 mod transmit;
 
+use std::sync::Arc;
+
 use core::net::{IpAddr, SocketAddr};
 use std::collections::VecDeque;
 
@@ -119,6 +121,8 @@ pub struct Event {
 #[derive(Debug)]
 pub struct Stack {
     config: Config,
+    /// What TCP sockets begin with: `config.tcp`, once for all of them that change nothing.
+    settings: Arc<Settings>,
     secret: SecretState,
     interfaces: Vec<Interface>,
     network: Network,
@@ -268,6 +272,7 @@ impl Stack {
             sending: Sending::Nothing,
             log: None,
             drops: DropCounters::default(),
+            settings: Arc::new(config.tcp.clone()),
             config,
         };
         stack.add_loopback();
@@ -363,6 +368,7 @@ impl Stack {
 
     /// Changes what sockets opened from now on begin with; those that are there stay as they are.
     pub fn set_tcp_defaults(&mut self, settings: Settings) {
+        self.settings = Arc::new(settings.clone());
         self.config.tcp = settings;
     }
 

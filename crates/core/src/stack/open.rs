@@ -1,5 +1,7 @@
 //! The life of a socket: open, bind, listen, accept, connect, shutdown, close.
 
+use std::sync::Arc;
+
 use core::net::{IpAddr, SocketAddr};
 
 use super::route::settings_on;
@@ -40,7 +42,7 @@ impl Stack {
             return Err(Error::TooManySockets);
         }
         let body = match kind {
-            Kind::Stream => Body::Idle(Box::new(self.config.tcp.clone())),
+            Kind::Stream => Body::Idle(Arc::clone(&self.settings)),
             Kind::Datagram | Kind::Ping | Kind::Raw(_) => {
                 Body::Datagram(Box::new(Datagram::new(family, kind)))
             }
@@ -184,9 +186,10 @@ impl Stack {
         let (half_open_limit, mode) = (self.config.half_open_limit, self.config.fast_open);
         let socket = self.held_mut(id)?;
         if let Body::Idle(settings) = &socket.body {
-            let mut listener = Listener::new(settings.clone(), backlog, half_open_limit);
+            let mut listener = Listener::new(Arc::clone(settings), backlog, half_open_limit);
             if mode.server && mode.all_listeners && listener.settings.fast_open.queue == 0 {
-                listener.settings.fast_open.queue = listener.backlog() as u32;
+                let queue = listener.backlog() as u32;
+                Arc::make_mut(&mut listener.settings).fast_open.queue = queue;
             }
             socket.body = Body::Listener(listener);
         }
@@ -329,17 +332,17 @@ impl Stack {
         self.return_memory(id);
         let socket = self.held_mut(id)?;
         let settings = match &socket.body {
-            Body::Idle(settings) => (**settings).clone(),
+            Body::Idle(settings) => Arc::clone(settings),
             // What the route of an attempt that failed has said is forgotten.
-            Body::Stream(stream) => Settings {
+            Body::Stream(stream) => Arc::new(Settings {
                 advertised_mss: None,
                 initial_window,
                 rto_min,
                 ..stream.connection.settings().clone()
-            },
+            }),
             _ => return Err(Error::InvalidArgument),
         };
-        let settings = settings_on(&path.attributes, &settings).into_owned();
+        let settings = settings_on(&path.attributes, &settings);
         let connection = Connection::connect(now, ends, settings, opening);
         let path_mss = opening.path_mss;
         socket.body = Body::Stream(Box::new(Stream {

@@ -1,5 +1,7 @@
 //! Socket options: each is honoured, or refused with `ENOPROTOOPT`; none is taken and ignored.
 
+use std::sync::Arc;
+
 use super::Stack;
 use super::raw::raw_option;
 use crate::error::Error;
@@ -122,12 +124,12 @@ impl Stack {
             return Err(Error::NotSupported);
         }
         match &mut self.held_mut(id)?.body {
-            Body::Idle(settings) => change(settings, option),
+            Body::Idle(settings) => change(Arc::make_mut(settings), option),
             Body::Listener(_) if matches!(option, SocketOption::FastOpenConnect(_)) => {
                 Err(Error::InvalidArgument)
             }
             Body::Listener(_) if option == SocketOption::WindowClamp(None) => Err(Error::InvalidArgument),
-            Body::Listener(listener) => change(&mut listener.settings, option),
+            Body::Listener(listener) => change(Arc::make_mut(&mut listener.settings), option),
             Body::Stream(stream) => {
                 let fixed = matches!(
                     option,

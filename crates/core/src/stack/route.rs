@@ -1,6 +1,6 @@
 //! What routes say of connections: the calls, and how a connection's settings follow from them.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::Stack;
 use crate::error::Error;
@@ -8,11 +8,11 @@ use crate::network::{Route, RouteAttributes};
 use crate::transport::tcp::{EcnMode, Endpoints, Settings};
 
 /// The settings of a connection over a route with these attributes.
-pub(super) fn settings_on<'a>(attributes: &RouteAttributes, settings: &'a Settings) -> Cow<'a, Settings> {
+pub(super) fn settings_on(attributes: &RouteAttributes, settings: &Arc<Settings>) -> Arc<Settings> {
     if attributes.is_empty() {
-        return Cow::Borrowed(settings);
+        return Arc::clone(settings);
     }
-    Cow::Owned(Settings {
+    Arc::new(Settings {
         advertised_mss: attributes.advmss.or(settings.advertised_mss),
         initial_window: attributes.initcwnd.unwrap_or(settings.initial_window),
         rto_min: attributes.rto_min.unwrap_or(settings.rto_min),
@@ -20,7 +20,7 @@ pub(super) fn settings_on<'a>(attributes: &RouteAttributes, settings: &'a Settin
             EcnMode::Off | EcnMode::Passive if attributes.ecn => EcnMode::On,
             ecn => ecn,
         },
-        ..settings.clone()
+        ..Settings::clone(settings)
     })
 }
 

@@ -181,7 +181,7 @@ impl Connection {
         self.send_space.set(&settings);
         let seed = self.sender.iss.0;
         self.sender.congestion.set_settings(self.settings.congestion, &settings, seed);
-        *self.settings = settings;
+        self.settings = settings.into();
         self.sender.set_pace();
         self.timers.stop(Timer::Keepalive);
         self.timers.stop(Timer::UserTimeout);

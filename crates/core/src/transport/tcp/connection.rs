@@ -1,5 +1,7 @@
 //! A connection: its two halves, its state and its timers.
 
+use std::sync::Arc;
+
 use super::counters::Counters;
 use super::fast_open::FastOpenState;
 use super::push::Push;
@@ -47,7 +49,7 @@ const IDLE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Connection {
     pub(super) ends: Endpoints,
-    pub(super) settings: Box<Settings>,
+    pub(super) settings: Arc<Settings>,
     pub(super) state: State,
     pub(super) sender: Sender,
     pub(super) receiver: Receiver,
@@ -101,8 +103,13 @@ pub(super) struct Reset {
 
 impl Connection {
     /// An active open: SYN-SENT, the SYN waiting to be polled.
-    pub fn connect(now: Instant, endpoints: Endpoints, settings: Settings, opening: Opening) -> Connection {
-        let mut connection = Connection::new(now, endpoints, settings, opening, State::SynSent);
+    pub fn connect(
+        now: Instant,
+        endpoints: Endpoints,
+        settings: impl Into<Arc<Settings>>,
+        opening: Opening,
+    ) -> Connection {
+        let mut connection = Connection::new(now, endpoints, settings.into(), opening, State::SynSent);
         connection.clock = connection.settings.timestamps.then_some(opening.timestamp_offset);
         connection.syn_due = true;
         connection
@@ -114,7 +121,7 @@ impl Connection {
         now: Instant,
         handshake: &Handshake,
         segment: &Segment,
-        settings: &Settings,
+        settings: impl Into<Arc<Settings>>,
     ) -> Connection {
         let mut connection = Connection::half_accepted(now, handshake, settings);
         connection.sender.timeouts = handshake.resent();
@@ -127,10 +134,14 @@ impl Connection {
     }
 
     /// SYN-RECEIVED, as the half-open record has it.
-    pub(super) fn half_accepted(now: Instant, handshake: &Handshake, settings: &Settings) -> Connection {
+    pub(super) fn half_accepted(
+        now: Instant,
+        handshake: &Handshake,
+        settings: impl Into<Arc<Settings>>,
+    ) -> Connection {
         let opening = handshake.opening();
         let ends = handshake.endpoints();
-        let mut connection = Connection::new(now, ends, settings.clone(), opening, State::SynReceived);
+        let mut connection = Connection::new(now, ends, settings.into(), opening, State::SynReceived);
         connection.clock = handshake.uses_timestamps().then_some(opening.timestamp_offset);
         connection.receiver.on_synced(handshake.irs(), handshake.window());
         connection.negotiate(&handshake.agreed());
@@ -141,7 +152,13 @@ impl Connection {
         connection
     }
 
-    fn new(now: Instant, ends: Endpoints, settings: Settings, opening: Opening, state: State) -> Connection {
+    fn new(
+        now: Instant,
+        ends: Endpoints,
+        settings: Arc<Settings>,
+        opening: Opening,
+        state: State,
+    ) -> Connection {
         let mut connection = Connection {
             ends,
             state,
@@ -170,7 +187,7 @@ impl Connection {
             fast_open: None,
             last_heard: now,
             last_challenge: Instant::MAX,
-            settings: Box::new(settings),
+            settings,
         };
         connection.size_segments();
         connection

@@ -1,5 +1,7 @@
 //! What can be set for a connection; the defaults are Linux's.
 
+use std::sync::Arc;
+
 use super::{CongestionName, EcnMode, FastOpenOptions, MtuProbing, SlowStartExit};
 use crate::time::Duration;
 
@@ -240,6 +242,12 @@ impl Default for Settings {
             least_burst: 2,
             loss_probe: true,
         }
+    }
+}
+
+impl From<&Settings> for Arc<Settings> {
+    fn from(settings: &Settings) -> Self {
+        Arc::new(settings.clone())
     }
 }
 

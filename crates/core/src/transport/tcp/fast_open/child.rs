@@ -1,6 +1,8 @@
 //! The server's side: a connection made of a SYN with a good cookie, at once and in SYN-RECEIVED (RFC 7413 section
 //! 4.2.2). Its SYN-ACK is not among what SND.UNA counts, as on Linux: data may leave before it is acknowledged.
 
+use std::sync::Arc;
+
 use super::super::connection::Connection;
 use super::super::receiver::Timing;
 use super::super::sender::{Fin, Scale};
@@ -32,7 +34,7 @@ impl Connection {
         now: Instant,
         handshake: &Handshake,
         (syn, payload): (&Segment, &[u8]),
-        settings: &Settings,
+        settings: impl Into<Arc<Settings>>,
         cookie: Option<FastOpenCookie>,
     ) -> Connection {
         let mut connection = Connection::half_accepted(now, handshake, settings);
