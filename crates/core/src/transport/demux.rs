@@ -8,11 +8,12 @@ use crate::error::Error;
 use crate::hash::{SecretMap, SecretState};
 use crate::table::Handle;
 
-/// The two ends of a flow, as one number each: IPv4 addresses in their mapped form.
+/// The two ends of a flow: both addresses, IPv4 in its mapped form, and both ports. Words, because there is one for each
+/// connection: numbers of 128 bits would leave gaps behind them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
-    local: u128,
-    remote: u128,
+    local: [u32; 4],
+    remote: [u32; 4],
     ports: u32,
 }
 
@@ -20,8 +21,8 @@ impl FlowKey {
     /// The key of the flow between `local` and `remote`.
     pub fn new(local: SocketAddr, remote: SocketAddr) -> Self {
         FlowKey {
-            local: number(local.ip()),
-            remote: number(remote.ip()),
+            local: words(local.ip()),
+            remote: words(remote.ip()),
             ports: u32::from(local.port()) << 16 | u32::from(remote.port()),
         }
     }
@@ -30,17 +31,21 @@ impl FlowKey {
 impl Hash for FlowKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(self.local);
-        state.write_u128(self.remote);
+        let pair = |[high, low]: [u32; 2]| u64::from(high) << 32 | u64::from(low);
+        for [a, b, c, d] in [self.local, self.remote] {
+            state.write_u64(pair([a, b]));
+            state.write_u64(pair([c, d]));
+        }
         state.write_u32(self.ports);
     }
 }
 
-fn number(address: IpAddr) -> u128 {
-    match address {
+fn words(address: IpAddr) -> [u32; 4] {
+    let number = match address {
         IpAddr::V4(address) => u128::from(address.to_ipv6_mapped()),
         IpAddr::V6(address) => u128::from(address),
-    }
+    };
+    [(number >> 96) as u32, (number >> 64) as u32, (number >> 32) as u32, number as u32]
 }
 
 /// What stands behind a flow.
