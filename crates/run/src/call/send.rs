@@ -8,6 +8,7 @@ use crate::entry::{Body, Mode, Outgoing, Parked, Write};
 use crate::task::Memory;
 use rustix::io::Errno;
 use rustix::net::sockopt::Timeout;
+use rustix::net::{SendFlags as SocketSendFlags, send as socket_send};
 use sockeye::{Ancillary, Family, SendFlags};
 use std::net::SocketAddr;
 use std::task::Poll;
@@ -145,11 +146,28 @@ fn stream_bytes(call: &Call<'_>) -> Result<Vec<u8>, Errno> {
 fn send_on_stream(call: &mut Call<'_>, flags: i32) -> Outcome {
     let bytes = stream_bytes(call)?;
     let mode = call.mode(flags);
+    let mut written = 0;
+    if flags & libc::MSG_OOB == 0 {
+        // As the program itself would write: `poll` tells it of this buffer, and of no other.
+        match socket_send(&call.far, &bytes, SocketSendFlags::DONTWAIT | SocketSendFlags::NOSIGNAL) {
+            Ok(sent) if sent == bytes.len() || mode == Mode::Nonblocking => {
+                return Ok(Answer::Value(sent as i64));
+            }
+            Ok(sent) => written = sent,
+            Err(Errno::AGAIN) if mode == Mode::Nonblocking => return Err(Errno::AGAIN),
+            // It has to wait, or the connection says what is wrong.
+            Err(_) => {}
+        }
+    }
     let flags = if flags & libc::MSG_OOB != 0 { SendFlags::OUT_OF_BAND } else { SendFlags::NONE };
     let front = &mut call.entry.front;
     let Body::Stream(stream) = &mut call.entry.body else { return Err(Errno::OPNOTSUPP) };
-    let mut write = Write { bytes, written: 0, flags };
-    match stream.write(front, call.tools, &mut write)? {
+    let mut write = Write { bytes, written, flags };
+    let outcome = match stream.write(front, call.tools, &mut write) {
+        Err(_) if write.written > 0 => Poll::Ready(write.written),
+        outcome => outcome?,
+    };
+    match outcome {
         Poll::Ready(sent) => return Ok(Answer::Value(sent as i64)),
         Poll::Pending if mode == Mode::Nonblocking && write.written > 0 => {
             return Ok(Answer::Value(write.written as i64));
