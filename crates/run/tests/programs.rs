@@ -18,6 +18,11 @@ fn thirty_two_threads_make_two_hundred_connections_each() {
 }
 
 #[test]
+fn where_poll_says_that_there_is_room_there_is() {
+    case("full");
+}
+
+#[test]
 fn a_program_that_is_spawned_uses_the_sockets_it_inherits() {
     case("inherited");
 }

@@ -1,5 +1,5 @@
 """Programs of all kinds, one a function: `programs.py NAME` runs it, and an assertion fails it."""
-import ctypes, errno, os, random, signal, socket, struct, subprocess, sys, threading, time
+import ctypes, errno, os, random, select, signal, socket, struct, subprocess, sys, threading, time
 
 # Nothing here waits for ever, whatever else fails.
 signal.alarm(50)
@@ -45,6 +45,46 @@ def threads():
     for _ in servers:
         socket.create_connection(s.getsockname()).sendall(b"stop")
     assert not failures, failures
+
+
+def full():
+    """Bytes with an address go the way of all others; and where poll says that there is room, there is."""
+    near, far = pair()
+    near.setblocking(False)
+    sent = []
+
+    def give():
+        block = struct.pack(">I", len(sent)) * 128
+        # An address is not looked at where there is a connection.
+        to = near.getpeername() if len(sent) % 2 else None
+        taken = near.sendto(block, to) if to else near.send(block)
+        sent.append(block[:taken])
+
+    refused = 0
+    while select.select([], [near], [], 0.2)[1]:
+        try:
+            give()
+        except BlockingIOError:
+            refused += 1
+            assert refused < 100, f"{len(sent)} blocks, and no room where poll says there is"
+    assert len(sent) > 200
+    # A little fits in still when poll says no more that there is room.
+    try:
+        for _ in range(100_000):
+            give()
+        assert False, "it is never full"
+    except BlockingIOError:
+        pass
+    near.setblocking(True)
+    expected = b"".join(sent) + b"the end"
+    got = bytearray()
+    reader = threading.Thread(target=lambda: [got.extend(data) for data in iter(lambda: far.recv(65536), b"")])
+    reader.start()
+    # It waits until there is room.
+    assert near.sendto(b"the end", near.getpeername()) == 7
+    near.shutdown(socket.SHUT_WR)
+    reader.join()
+    assert got == expected, (len(got), len(expected))
 
 
 def inherited():
