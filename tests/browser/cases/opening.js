@@ -52,7 +52,7 @@ test("two clicks lead to a server; the usual ports are offered", async (look) =>
   await look.button("Start").click();
   await look.is("listening");
   assert.equal(await page.locator(".addresses").textContent(), `127.0.0.1:${port}`);
-  assert.match(await page.title(), new RegExp(`${port}`));
+  await look.sees(async () => assert.match(await page.title(), new RegExp(`${port}`)));
 });
 
 test("this machine's addresses are shown; loopback is chosen, others warn", async (look) => {

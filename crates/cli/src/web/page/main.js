@@ -3,6 +3,7 @@
 import { h, fill } from "./dom.js";
 import { Store } from "./store.js";
 import { language, setLanguage, t, told } from "./i18n.js";
+import { entitle } from "./parts/title.js";
 import { say } from "./parts/toast.js";
 import { nameOf } from "./assistant/name.js";
 import { assistantViews } from "./assistant/views.js";
@@ -37,7 +38,7 @@ function show() {
   const [key, value] = parse(location.hash);
   const make = makers[key] ?? makers.home;
   const view = make(store, value, left.signal);
-  document.title = view.title ? `${view.title} – Sockeye` : "Sockeye";
+  entitle(view.title);
   fill(main, view.element);
   drawSide();
   side.classList.remove("is-open");

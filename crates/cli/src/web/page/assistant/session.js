@@ -5,6 +5,7 @@ import { t } from "../i18n.js";
 import { Commands } from "./commands.js";
 import { Header, STATES } from "./header.js";
 import { Log } from "./log.js";
+import { entitle } from "../parts/title.js";
 import { nameOf } from "./name.js";
 import { Options } from "./options.js";
 import { Panel } from "./panel.js";
@@ -51,6 +52,8 @@ export function sessionView(store, value, signal) {
       element.replaceChildren(tabs.element, gone());
       return;
     }
+    // Where it listens, and so what it is called, is known a moment after it was opened.
+    if (!signal.aborted && element.isConnected) entitle(nameOf(now));
     for (const part of [targets, header, log, box, peers, udp, reply, options]) part?.update(now);
   }
 
